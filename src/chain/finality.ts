@@ -1,0 +1,88 @@
+/**
+ * The two deeper marks of the committed chain, and the floor of its window.
+ *
+ * 1. 0 <= finalized <= safe <= committed head.
+ * 2. finalized only moves forward, whatever a node says later. safe does too, except that a rollback
+ *    takes back what it orphaned (`rewindFinality`).
+ * 3. A tag counts only as far as the committed chain holds the tagged block.
+ */
+import type { BlockHeader } from "../domain/block.ts";
+import { FatalError } from "../domain/errors.ts";
+import type { Height } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { HeaderWindow } from "./header-window.ts";
+import { higher, lower } from "./height.ts";
+
+/** Both inclusive. */
+export interface Finality {
+	readonly safe: Height;
+	readonly finalized: Height;
+}
+
+/** Of a chain that has just begun: block 0 is final. */
+export const GENESIS_FINALITY: Finality = { safe: 0n, finalized: 0n };
+
+interface FinalityInput {
+	/**
+	 * The committed chain. Its tip must have been confirmed by the node in this very round (extended,
+	 * reorganised or the same head): a tag above the tip makes the whole window final.
+	 */
+	readonly window: HeaderWindow;
+	/** What the node answers for its tags; undefined where it has no such tag. */
+	readonly tagged: {
+		readonly safe: BlockHeader | undefined;
+		readonly finalized: BlockHeader | undefined;
+	};
+	/** Blocks under the head that count as final where the node has no finalized tag. */
+	readonly depthBlocks: number;
+	readonly previous: Finality;
+}
+
+/**
+ * Where the chain stands now. Without a safe tag, safe is the finalized height, since nothing weaker
+ * is known. Throws `FatalError("internal")` if the head is below what was final before.
+ */
+export function finality(input: FinalityInput): Finality {
+	const { window, tagged, depthBlocks, previous } = input;
+	const head = window.tip.number;
+	if (previous.finalized > head) throw headBelowFinality(head, previous.finalized);
+
+	const marked =
+		tagged.finalized === undefined
+			? head - BigInt(depthBlocks)
+			: taggedHeight(tagged.finalized, window, previous.finalized);
+	const safeMark =
+		tagged.safe === undefined ? marked : taggedHeight(tagged.safe, window, previous.safe);
+	const finalized = higher(previous.finalized, lower(marked, safeMark));
+	return { finalized, safe: lower(head, higher(higher(previous.safe, safeMark), finalized)) };
+}
+
+/** What still stands after the chain went back to `ancestor`, which is at or above the finalized block. */
+export function rewindFinality(previous: Finality, ancestor: Height): Finality {
+	if (ancestor < previous.finalized) throw headBelowFinality(ancestor, previous.finalized);
+	return { finalized: previous.finalized, safe: lower(previous.safe, ancestor) };
+}
+
+/**
+ * Lowest height that the window keeps, inclusive: the finalized block, which may be an ancestor, or
+ * where finality stalls the last LIMITS.windowBlocks. It is the floor of retention too.
+ */
+export function windowFloor(at: { readonly head: Height; readonly finalized: Height }): Height {
+	const cap = at.head - BigInt(LIMITS.windowBlocks) + 1n;
+	return higher(0n, higher(lower(at.finalized, at.head), cap));
+}
+
+/** A tag on another branch says nothing about this chain. Below the window it cannot be compared. */
+function taggedHeight(tag: BlockHeader, window: HeaderWindow, otherwise: Height): Height {
+	if (tag.number > window.tip.number) return window.tip.number;
+	const committed = window.at(tag.number);
+	return committed === undefined || committed.hash === tag.hash ? tag.number : otherwise;
+}
+
+function headBelowFinality(head: Height, finalized: Height): FatalError {
+	return new FatalError("internal", {
+		message: `the head ${head} is below the finalized height ${finalized}`,
+		hint: "this is a defect of Recant; please report it with the log",
+		fields: { head: head.toString(), finalized: finalized.toString() },
+	});
+}

@@ -1,0 +1,49 @@
+/** Checks of what stands on the command line; what is wrong throws commander's error, exit code 2. */
+import { InvalidArgumentError } from "commander";
+import { serviceUrl } from "../config/client-environment.ts";
+import { LAYERS } from "../domain/layer.ts";
+import { LIMITS } from "../domain/limits.ts";
+
+const TAGS = ["pending", "latest", "safe", "finalized"];
+
+/** A block number. */
+export function heightArgument(text: string): string {
+	if (/^(?:0|[1-9][0-9]{0,18})$/.test(text)) return text;
+	throw new InvalidArgumentError("must be a block number in decimal.");
+}
+
+/** A coordinate. */
+export function atArgument(text: string): string {
+	const fits = TAGS.includes(text) || /^(?:0|[1-9][0-9]{0,18}|0x[0-9a-fA-F]{64})$/.test(text);
+	if (fits) return text;
+	throw new InvalidArgumentError(`must be a height, a block hash, or ${TAGS.join(", ")}.`);
+}
+
+/** A whole number from 1 up to a limit. */
+export function countArgument(limit: keyof typeof LIMITS): (text: string) => number {
+	return (text) => {
+		const count = Number(text);
+		if (/^[1-9][0-9]*$/.test(text) && count <= LIMITS[limit]) return count;
+		throw new InvalidArgumentError(`must be a whole number from 1 to ${LIMITS[limit]}.`);
+	};
+}
+
+/** Seconds to wait. */
+export function secondsArgument(text: string): number {
+	const seconds = Number(text);
+	if (/^[1-9][0-9]*$/.test(text) && seconds <= 86_400) return seconds;
+	throw new InvalidArgumentError("must be whole seconds from 1 to 86400.");
+}
+
+export function layerArgument(text: string): string {
+	if (LAYERS.some((layer) => layer === text)) return text;
+	throw new InvalidArgumentError(`must be one of ${LAYERS.join(", ")}.`);
+}
+
+export function urlArgument(text: string): string {
+	try {
+		return serviceUrl(text, "--url");
+	} catch (cause) {
+		throw new InvalidArgumentError(cause instanceof Error ? cause.message : String(cause));
+	}
+}

@@ -1,0 +1,33 @@
+/** `recant blocks`: headers, orphaned ones too. */
+import type { BlocksQuery } from "../../client/requests.ts";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+import type { Session } from "../session.ts";
+import { paint, printJson, printLine, printTable } from "../terminal.ts";
+
+export async function blocks(session: Session, query: BlocksQuery): Promise<ExitCode> {
+	const { terminal, client } = session;
+	const page = await client.blocks(await session.chain(), query);
+	if (session.json) {
+		printJson(terminal, page);
+		return EXIT.ok;
+	}
+	printTable(
+		terminal,
+		["height", "finality", "generations", "time", "hash"],
+		page.items.map(({ height, finality, generations, timestamp, hash }) => [
+			height,
+			finality === "orphaned" ? paint(terminal, "yellow", finality) : finality,
+			`${generations.from} to ${generations.to ?? "now"}`,
+			timeOf(timestamp),
+			hash,
+		]),
+	);
+	if (page.cursor !== undefined) printLine(terminal, `more: --to ${page.cursor}`);
+	return EXIT.ok;
+}
+
+/** Seconds since the epoch, as ISO 8601; as they are where no date can hold them. */
+function timeOf(seconds: string): string {
+	const date = new Date(Number(seconds) * 1_000);
+	return Number.isNaN(date.getTime()) ? seconds : date.toISOString();
+}

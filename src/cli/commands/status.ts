@@ -1,0 +1,65 @@
+/** `recant status`. */
+import type { ChainAnswer, StatusAnswer } from "../../client/answers.ts";
+import { EXIT, type ExitCode } from "../exit-code.ts";
+import type { Session } from "../session.ts";
+import { paint, printable, printJson, printLine, printTable, type Terminal } from "../terminal.ts";
+
+/** Exit code 4 when a chain that was asked for is halted. */
+export async function status(session: Session, chain: string | undefined): Promise<ExitCode> {
+	const all = await session.client.status();
+	const chains = chain === undefined ? all.chains : [await session.client.chain(chain)];
+	const answer = { ...all, chains };
+	if (session.json) printJson(session.terminal, answer);
+	else printStatus(session.terminal, answer);
+	return chains.some(({ state }) => state === "halted") ? EXIT.halted : EXIT.ok;
+}
+
+function printStatus(terminal: Terminal, answer: StatusAnswer): void {
+	const { version, database, queueBackend, embedder } = answer;
+	printLine(
+		terminal,
+		`Recant ${version}: database ${database}, queue on ${queueBackend}, embedder ${printable(embedder.model)} (${embedder.dimensions})`,
+	);
+	printTable(
+		terminal,
+		["chain", "state", "head", "node", "safe", "finalized", "generation", "log", "inbox"],
+		answer.chains.map((chain) => chainRow(terminal, chain)),
+	);
+	for (const chain of answer.chains) printDetails(terminal, chain);
+}
+
+function chainRow(terminal: Terminal, chain: ChainAnswer): string[] {
+	return [
+		`${printable(chain.name)} (${chain.chainId})`,
+		paint(terminal, colourOf(chain.state), chain.state),
+		chain.head?.height ?? "-",
+		chain.nodeHead ?? "-",
+		chain.safe ?? "-",
+		chain.finalized ?? "-",
+		chain.generation,
+		chain.logPosition,
+		chain.inbox.toString(),
+	];
+}
+
+function colourOf(state: ChainAnswer["state"]): "red" | "green" | "yellow" {
+	if (state === "halted") return "red";
+	return state === "following" ? "green" : "yellow";
+}
+
+function printDetails(terminal: Terminal, chain: ChainAnswer): void {
+	const { name, problem, rollback } = chain;
+	if (problem !== undefined) {
+		printLine(terminal, `${printable(name)}: ${printable(problem.message)} (${problem.code})`);
+		printLine(terminal, `  hint: ${printable(problem.hint)}`);
+	}
+	if (rollback !== undefined) {
+		const { id, stage, state, progress } = rollback;
+		const where = `${stage ?? state} ${progress.done}/${progress.total}`;
+		printLine(terminal, `${printable(name)}: rollback ${id} is at ${where}`);
+	}
+	for (const { url, lastError } of chain.providers.filter(({ state }) => state === "failing")) {
+		const reason = lastError === undefined ? "" : `: ${printable(lastError)}`;
+		printLine(terminal, `${printable(name)}: ${printable(url)} is failing${reason}`);
+	}
+}

@@ -1,0 +1,213 @@
+/** The command line of `recant`: commands, options, help, and how each ends. */
+import { Command, CommanderError, Option } from "commander";
+import { type ClientEnvironment, readClientEnvironment } from "../config/client-environment.ts";
+import type { EnvironmentVariables } from "../config/environment-problems.ts";
+import { LIMITS } from "../domain/limits.ts";
+import {
+	atArgument,
+	countArgument,
+	heightArgument,
+	layerArgument,
+	secondsArgument,
+	urlArgument,
+} from "./arguments.ts";
+import { blocks } from "./commands/blocks.ts";
+import { type RollbackOptions, rollback } from "./commands/rollback.ts";
+import { search } from "./commands/search.ts";
+import { state } from "./commands/state.ts";
+import { status } from "./commands/status.ts";
+import { EXIT, EXIT_HELP, type ExitCode } from "./exit-code.ts";
+import { reportFailure } from "./failure.ts";
+import { type GlobalOptions, openSession, type Session } from "./session.ts";
+import { start } from "./start.ts";
+import type { Terminal, TerminalStream } from "./terminal.ts";
+
+export interface CliStreams {
+	readonly stdout: TerminalStream;
+	readonly stderr: TerminalStream;
+}
+
+/** What an action is given, and where it leaves its exit code. */
+interface Run {
+	readonly terminal: Terminal;
+	readonly environment: ClientEnvironment;
+	exitCode: ExitCode;
+}
+
+/** Runs one command line, without the interpreter's own two arguments. Never throws. */
+export async function runCli(
+	args: readonly string[],
+	{ stdout, stderr }: CliStreams,
+	env?: EnvironmentVariables,
+): Promise<ExitCode> {
+	const plain = { stdout, stderr, noColor: true };
+	let debug = false;
+	try {
+		const environment = readClientEnvironment(env);
+		debug = environment.debug;
+		const terminal = { stdout, stderr, noColor: environment.noColor };
+		const run: Run = { terminal, environment, exitCode: EXIT.ok };
+		await buildProgram(run).parseAsync([...args], { from: "user" });
+		return run.exitCode;
+	} catch (error) {
+		// Commander has said what is wrong; help and version end with 0.
+		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+		return reportFailure(plain, error, debug);
+	}
+}
+
+function buildProgram(run: Run): Command {
+	const { stdout, stderr } = run.terminal;
+	const program = new Command("recant")
+		.description("Memory for AI agents that takes back what the chain takes back.")
+		.exitOverride()
+		.configureOutput({
+			writeOut: (text) => void stdout.write(text),
+			writeErr: (text) => void stderr.write(text),
+			getOutHasColors: () => false,
+			getErrHasColors: () => false,
+		})
+		.showHelpAfterError("hint: `recant --help` lists commands and options")
+		.option("--chain <chain>", "chain id or name; may be left out if one chain is served")
+		.option("--url <url>", "where the service answers", urlArgument)
+		.option("--json", "one JSON document instead of tables")
+		.addHelpText("after", EXIT_HELP);
+	addStart(program, run);
+	addStatus(program, run);
+	addState(program, run);
+	addSearch(program, run);
+	addRollback(program, run);
+	addBlocks(program, run);
+	return program;
+}
+
+/** Runs an action with the session that the global options ask for. */
+async function inSession(
+	run: Run,
+	command: Command,
+	action: (session: Session, options: GlobalOptions) => Promise<ExitCode>,
+): Promise<void> {
+	const options: GlobalOptions = command.optsWithGlobals();
+	run.exitCode = await action(openSession(run.terminal, run.environment, options), options);
+}
+
+function addStart(program: Command, run: Run): void {
+	program
+		.command("start")
+		.description("run the service; settings come from the environment, see README.md")
+		.action(async (_options: object, command: Command) => {
+			const { json }: GlobalOptions = command.optsWithGlobals();
+			run.exitCode = await start(run.terminal, json === true);
+		});
+}
+
+function addStatus(program: Command, run: Run): void {
+	program
+		.command("status")
+		.description("where the service and each chain stand")
+		.action((_options: object, command: Command) =>
+			inSession(run, command, (session, { chain }) => status(session, chain)),
+		);
+}
+
+const AT_HELP = "height, block hash, pending, latest, safe or finalized";
+
+interface StateOptions {
+	readonly at?: string;
+	readonly layer?: string;
+	readonly namespace?: string;
+	readonly limit: number;
+	readonly cursor?: string;
+}
+
+function addState(program: Command, run: Run): void {
+	program
+		.command("state")
+		.description("memories that are visible at a coordinate")
+		.option("--at <at>", AT_HELP, atArgument, "pending")
+		.option("--layer <layer>", "only this layer", layerArgument)
+		.option("--namespace <namespace>", "only this namespace")
+		.option("--limit <n>", `memories, 1 to ${LIMITS.pageSize}`, countArgument("pageSize"), 50)
+		.option("--cursor <cursor>", "next page, as the page before says")
+		.action((options: StateOptions, command: Command) =>
+			inSession(run, command, (session) => state(session, options)),
+		);
+}
+
+interface SearchOptions {
+	readonly at?: string;
+	readonly k: number;
+	readonly namespace?: string;
+	readonly layer?: string;
+	readonly collection?: string;
+}
+
+function addSearch(program: Command, run: Run): void {
+	program
+		.command("search")
+		.description("memories by meaning")
+		.argument("<text>", "what to look for")
+		.option("--at <at>", AT_HELP, atArgument, "pending")
+		.option("--k <n>", `results, 1 to ${LIMITS.searchK}`, countArgument("searchK"), 10)
+		.option("--namespace <namespace>", "only this namespace")
+		.option("--layer <layer>", "only this layer", layerArgument)
+		.option("--collection <collection>", "collection to search")
+		.action((text: string, options: SearchOptions, command: Command) =>
+			inSession(run, command, (session) => {
+				const { layer, ...rest } = options;
+				const layers = layer === undefined ? undefined : [layer];
+				return search(session, { text, ...rest, layers });
+			}),
+		);
+}
+
+interface RollbackFlags {
+	readonly to: string;
+	readonly dryRun?: boolean;
+	readonly wait: boolean;
+	readonly timeout: number;
+}
+
+function addRollback(program: Command, run: Run): void {
+	program
+		.command("rollback")
+		.description("go back to the end of a block; the follower goes on from there")
+		.requiredOption("--to <height>", "block that becomes the head", heightArgument)
+		.option("--dry-run", "only say what would change")
+		.option("--wait", "watch it until it ends", true)
+		.option("--no-wait", "return when it is recorded")
+		.option("--timeout <seconds>", "how long to watch it", secondsArgument, 600)
+		.action((flags: RollbackFlags, command: Command) =>
+			inSession(run, command, (session) => rollback(session, rollbackOptions(flags))),
+		);
+}
+
+function rollbackOptions({ to, dryRun, wait, timeout }: RollbackFlags): RollbackOptions {
+	return { to, dryRun: dryRun === true, wait, timeoutSeconds: timeout };
+}
+
+interface BlocksOptions {
+	readonly from?: string;
+	readonly to?: string;
+	readonly fork: string;
+	readonly limit: number;
+}
+
+function addBlocks(program: Command, run: Run): void {
+	program
+		.command("blocks")
+		.description("headers, orphaned ones too, the newest first")
+		.option("--from <height>", "lowest height, inclusive", heightArgument)
+		.option("--to <height>", "highest height, inclusive", heightArgument)
+		.addOption(forkOption())
+		.option("--limit <n>", `headers, 1 to ${LIMITS.pageSize}`, countArgument("pageSize"), 50)
+		.action((options: BlocksOptions, command: Command) =>
+			inSession(run, command, (session) => blocks(session, options)),
+		);
+}
+
+function forkOption(): Option {
+	return new Option("--fork <which>", "which branches")
+		.choices(["canonical", "orphaned", "all"])
+		.default("canonical");
+}

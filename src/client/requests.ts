@@ -1,0 +1,115 @@
+/** What a caller asks of the service. Numbers beyond 2^53 are bigints or decimal strings. */
+import type { Layer } from "../domain/layer.ts";
+import type { JsonObject } from "../domain/operation.ts";
+
+/** A height, generation or version id. */
+export type WholeNumber = number | bigint | string;
+
+export interface AtQuery {
+	/** A height, a block hash, `pending` (if left out), `latest`, `safe` or `finalized`. */
+	readonly at?: WholeNumber | undefined;
+	readonly generation?: WholeNumber | undefined;
+}
+
+export type AnchorInput = { readonly block: string } | { readonly transaction: string };
+
+interface Target {
+	readonly namespace?: string | undefined;
+	/** What the operation depends on; left out: nothing. */
+	readonly anchor?: AnchorInput | undefined;
+	/** Version id that the memory must have; 0: it must not exist. */
+	readonly ifVersion?: WholeNumber | undefined;
+}
+
+interface Weights {
+	readonly text?: string | undefined;
+	/** In [0, 1]. */
+	readonly importance?: number | undefined;
+	/** In [0, 1]. */
+	readonly confidence?: number | undefined;
+}
+
+export interface PutInput extends Target, Weights {
+	readonly op: "put";
+	/** Left out: the service makes one. */
+	readonly id?: string | undefined;
+	readonly layer: Layer;
+	readonly content: JsonObject;
+	readonly vector?: readonly number[] | undefined;
+	readonly collection?: string | undefined;
+	/** First height at which the memory is gone. */
+	readonly expiresAtBlock?: WholeNumber | undefined;
+}
+
+export interface PatchInput extends Target, Weights {
+	readonly op: "patch";
+	readonly id: string;
+	/** Merged one level deep; a null removes a field. */
+	readonly content: JsonObject;
+}
+
+export interface DeleteInput extends Target {
+	readonly op: "delete";
+	readonly id: string;
+}
+
+export type OperationInput = PutInput | PatchInput | DeleteInput;
+
+export interface WriteOptions {
+	readonly idempotencyKey?: string | undefined;
+	/** Milliseconds to wait for the commit. */
+	readonly waitMs?: number | undefined;
+}
+
+export interface PageQuery {
+	readonly limit?: number | undefined;
+	/** Of the page before. */
+	readonly cursor?: string | undefined;
+}
+
+export interface MemoriesQuery extends AtQuery, PageQuery {
+	readonly layer?: string | undefined;
+	readonly namespace?: string | undefined;
+}
+
+export interface MemoryQuery extends AtQuery {
+	readonly namespace?: string | undefined;
+}
+
+export interface BlocksQuery {
+	/** Inclusive. */
+	readonly from?: WholeNumber | undefined;
+	/** Inclusive. */
+	readonly to?: WholeNumber | undefined;
+	readonly fork?: string | undefined;
+	readonly limit?: number | undefined;
+}
+
+export interface SearchInput extends AtQuery {
+	readonly text?: string | undefined;
+	readonly vector?: readonly number[] | undefined;
+	readonly collection?: string | undefined;
+	readonly namespace?: string | undefined;
+	readonly layers?: readonly string[] | undefined;
+	/** Top-level content fields that must be equal. */
+	readonly where?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+	readonly minImportance?: number | undefined;
+	readonly minConfidence?: number | undefined;
+	readonly k?: number | undefined;
+}
+
+export interface DiffQuery extends PageQuery {
+	readonly from: WholeNumber;
+	readonly fromGeneration?: WholeNumber | undefined;
+	readonly to?: WholeNumber | undefined;
+	readonly toGeneration?: WholeNumber | undefined;
+	readonly namespace?: string | undefined;
+}
+
+export interface EventsQuery {
+	/** Go on after this id, as an event carried it; left out: from the present end. */
+	readonly after?: string | undefined;
+	/** Ids or names of chains; left out: all. */
+	readonly chains?: readonly string[] | undefined;
+	readonly types?: readonly string[] | undefined;
+}

@@ -1,0 +1,54 @@
+/** The environment of programs that call the service: the CLI, and users of the client. */
+
+import { FatalError } from "../domain/errors.ts";
+import { type EnvironmentVariables, splitList, withoutEmpty } from "./environment-problems.ts";
+
+export interface ClientEnvironment {
+	/** Where the service answers: RECANT_URL, else made of RECANT_HOST and RECANT_PORT. */
+	readonly url: string;
+	/** RECANT_API_KEY, else the first of RECANT_API_KEYS. */
+	readonly apiKey: string | undefined;
+	/** NO_COLOR is set: nothing is coloured. */
+	readonly noColor: boolean;
+	/** RECANT_LOG_LEVEL is debug or trace: errors show where they come from. */
+	readonly debug: boolean;
+}
+
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = "8080";
+
+/** Throws `configuration_invalid` for a RECANT_URL that is no http(s) URL. */
+export function readClientEnvironment(env: EnvironmentVariables = process.env): ClientEnvironment {
+	const set = withoutEmpty(env);
+	const { RECANT_URL, RECANT_API_KEY, RECANT_API_KEYS, RECANT_LOG_LEVEL, NO_COLOR } = set;
+	return {
+		url: serviceUrl(RECANT_URL ?? localUrl(set), "RECANT_URL"),
+		apiKey: RECANT_API_KEY ?? splitList(RECANT_API_KEYS ?? "")[0],
+		noColor: NO_COLOR !== undefined,
+		debug: RECANT_LOG_LEVEL === "debug" || RECANT_LOG_LEVEL === "trace",
+	};
+}
+
+/** Where a service with the same environment listens. */
+function localUrl({ RECANT_HOST, RECANT_PORT }: EnvironmentVariables): string {
+	const host = RECANT_HOST ?? DEFAULT_HOST;
+	return `http://${reachable(host)}:${RECANT_PORT ?? DEFAULT_PORT}`;
+}
+
+/** An address to connect to: the wildcard ones can only be bound. */
+function reachable(host: string): string {
+	if (host === "0.0.0.0") return DEFAULT_HOST;
+	if (host === "::") return "[::1]";
+	return host.includes(":") ? `[${host}]` : host;
+}
+
+/** Checks a base URL and takes the slash off its end. `source` says where it was set. */
+export function serviceUrl(value: string, source: string): string {
+	const protocol = URL.canParse(value) ? new URL(value).protocol : "";
+	if (protocol === "http:" || protocol === "https:") return value.replace(/\/+$/, "");
+	throw new FatalError("configuration_invalid", {
+		message: `${source} is ${JSON.stringify(value)}, which is no http:// or https:// URL`,
+		hint: "set it to the URL that `recant start` prints",
+		fields: { source, value },
+	});
+}

@@ -1,0 +1,178 @@
+/**
+ * The exclusive lock on a data directory: at most one live process holds it.
+ *
+ * A process states its claim as an empty file `lock.{pid}.{start mark}.{uuid}` and then looks at all
+ * claims there are. Invariants:
+ * 1. A name is never used twice, so a claim whose process is dead can be removed by anybody at any
+ *    time without hitting a live one. (Replacing one stale lock file has a window in which two win.)
+ * 2. A process holds the lock only after it has seen no other live claim while its own stood. Of two
+ *    processes the one that looked later sees the other's claim, so never do both hold it.
+ * 3. Of processes that contend, those that see a smaller uuid withdraw and the smallest waits for
+ *    them, so a race has a winner. A holder says so in its file, so nobody waits for it.
+ *
+ * A SIGKILL leaves the file behind; the process start time in its name tells a dead owner from another
+ * program with the same pid. Where there is no /proc, only the pid is compared. The processes
+ * must see one another's pids: containers that share a directory do not.
+ */
+import { randomUUID } from "node:crypto";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FatalError } from "../domain/errors.ts";
+
+interface DirectoryClaim {
+	/** Gives the lock up; further calls do nothing. */
+	release(): Promise<void>;
+}
+
+interface Claim {
+	readonly name: string;
+	readonly pid: number;
+	readonly startMark: string;
+	readonly uuid: string;
+}
+
+const CLAIM_NAME = /^lock\.([1-9]\d{0,9})\.([0-9a-z-]+)\.([0-9a-f-]{36})$/;
+/** Start mark where the system does not tell when a process began. */
+const UNKNOWN_START = "unknown";
+/** How long the smallest contender waits for others to withdraw: some hundred times what it takes. */
+const CONTENTION_MS = 3_000;
+const CONTENTION_POLL_MS = 10;
+
+/** True for the name of a claim. */
+export function isClaimName(name: string): boolean {
+	return CLAIM_NAME.test(name);
+}
+
+/**
+ * Takes the lock on `directory`, which must exist.
+ *
+ * @throws FatalError `data_directory_in_use`, which names the pid that holds it; errors of the file
+ * system as they come.
+ */
+export async function claimDirectory(directory: string): Promise<DirectoryClaim> {
+	const own = await newClaim();
+	const path = join(directory, own.name);
+	await writeFile(path, "", { flag: "wx", mode: 0o600 });
+	try {
+		await contend(directory, own);
+		await writeFile(path, "held\n");
+	} catch (error) {
+		await rm(path, { force: true });
+		throw error;
+	}
+	return { release: () => rm(path, { force: true }) };
+}
+
+async function contend(directory: string, own: Claim): Promise<void> {
+	const deadline = Date.now() + CONTENTION_MS;
+	for (;;) {
+		const others = await liveClaims(directory, own.name);
+		const [first] = others;
+		if (first === undefined) {
+			return;
+		}
+		const smaller = others.find(({ uuid }) => uuid < own.uuid);
+		const rival = smaller ?? (await findHolder(directory, others));
+		if (rival !== undefined || Date.now() > deadline) {
+			throw inUse(directory, (rival ?? first).pid);
+		}
+		await sleep(CONTENTION_POLL_MS);
+	}
+}
+
+/** Claims of live processes but `ownName`; claims of dead ones are removed. */
+async function liveClaims(directory: string, ownName: string): Promise<Claim[]> {
+	const live: Claim[] = [];
+	for (const name of await readdir(directory)) {
+		const claim = name === ownName ? undefined : parseClaim(name);
+		if (claim === undefined) {
+			continue;
+		}
+		if (await isLive(claim)) {
+			live.push(claim);
+		} else {
+			await rm(join(directory, name), { force: true });
+		}
+	}
+	return live;
+}
+
+async function findHolder(directory: string, claims: readonly Claim[]): Promise<Claim | undefined> {
+	for (const claim of claims) {
+		if ((await readIfThere(join(directory, claim.name))) === "held\n") {
+			return claim;
+		}
+	}
+	return undefined;
+}
+
+function parseClaim(name: string): Claim | undefined {
+	const [, pid, startMark, uuid] = CLAIM_NAME.exec(name) ?? [];
+	return pid === undefined || startMark === undefined || uuid === undefined
+		? undefined
+		: { name, pid: Number(pid), startMark, uuid };
+}
+
+async function newClaim(): Promise<Claim> {
+	const { pid } = process;
+	const startMark = (await readStartMark(pid)) ?? UNKNOWN_START;
+	const uuid = randomUUID();
+	return { name: `lock.${pid}.${startMark}.${uuid}`, pid, startMark, uuid };
+}
+
+async function isLive({ pid, startMark }: Claim): Promise<boolean> {
+	const now = await readStartMark(pid);
+	if (now === undefined) {
+		return false;
+	}
+	return now === startMark || now === UNKNOWN_START || startMark === UNKNOWN_START;
+}
+
+/**
+ * Tells one process from another that has its pid later: boot and clock ticks since then (field 22
+ * of /proc/{pid}/stat, proc(5)). Undefined: no such process, or a zombie, which does nothing any more.
+ */
+async function readStartMark(pid: number): Promise<string | undefined> {
+	if (!pidExists(pid)) {
+		return undefined;
+	}
+	const stat = await readIfThere(`/proc/${pid}/stat`);
+	// The second field is a file name in parentheses, which may itself hold spaces and parentheses.
+	const [state, ...rest] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
+	const ticks = rest[18];
+	if (state === undefined || ticks === undefined) {
+		return UNKNOWN_START;
+	}
+	if (state === "Z" || state === "X") {
+		return undefined;
+	}
+	const boot = await readIfThere("/proc/sys/kernel/random/boot_id");
+	return `${boot?.slice(0, 8) ?? "0"}-${ticks}`;
+}
+
+function pidExists(pid: number): boolean {
+	try {
+		return process.kill(pid, 0);
+	} catch (error) {
+		// Another user's process may not be signalled, but it is there.
+		return error instanceof Error && "code" in error && error.code === "EPERM";
+	}
+}
+
+/** Content of a file that may vanish at any time, or that this system does not have. */
+async function readIfThere(path: string): Promise<string | undefined> {
+	try {
+		return await readFile(path, "utf8");
+	} catch {
+		return undefined;
+	}
+}
+
+function inUse(directory: string, pid: number): FatalError {
+	return new FatalError("data_directory_in_use", {
+		message: `the data directory ${directory} is in use by process ${pid}`,
+		hint: "stop that process, or give this one a directory of its own with RECANT_DATA_DIR",
+		fields: { path: directory, pid },
+	});
+}

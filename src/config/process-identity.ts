@@ -1,0 +1,24 @@
+/**
+ * The name under which this process holds leases and claims, and whether the process behind a name is
+ * gone. Only a process of this very host can be known to be gone; any other is given its time.
+ */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+
+/** `host:pid:uuid`; the uuid keeps two processes with one pid apart. */
+export function processName(): string {
+	return `${hostname()}:${process.pid}:${randomUUID()}`;
+}
+
+export function isGone(holder: string): boolean {
+	const [host, pid] = holder.split(":");
+	if (host !== hostname() || pid === undefined || !/^\d+$/.test(pid)) return false;
+	if (Number(pid) === process.pid) return false;
+	try {
+		process.kill(Number(pid), 0);
+		return false;
+	} catch (error) {
+		// EPERM: somebody else's process has that pid, so it lives.
+		return error instanceof Error && "code" in error && error.code === "ESRCH";
+	}
+}

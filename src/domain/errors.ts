@@ -1,0 +1,133 @@
+/**
+ * The two roots of every error that Recant throws on purpose.
+ *
+ * Retryable: the same call may succeed later without anybody changing anything.
+ * Fatal: it will not; somebody has to change the request, the settings or the data.
+ *
+ * A code is stable and public (HTTP problem details, CLI, log). `hint` says what the reader can do.
+ * `fields` carries the values that the message names. http/problem.ts maps codes to statuses and is
+ * the only place that does.
+ */
+
+export type RetryableCode =
+	| "anchor_not_committed"
+	| "chain_busy"
+	| "database_unavailable"
+	| "inbox_full"
+	| "lease_lost"
+	| "not_ready"
+	| "queue_unavailable"
+	| "rollback_fenced"
+	| "rpc_failed"
+	| "rpc_unavailable"
+	| "tail_full"
+	| "too_many_clients"
+	| "vectors_unavailable";
+
+export type FatalCode =
+	| "address_in_use"
+	| "anchor_not_canonical"
+	| "anchor_unknown"
+	| "below_finality"
+	| "body_too_large"
+	| "chain_halted"
+	| "chain_id_mismatch"
+	| "chains_file_invalid"
+	| "condition_failed"
+	| "configuration_invalid"
+	| "cursor_invalid"
+	| "data_directory_corrupt"
+	| "data_directory_foreign"
+	| "data_directory_in_use"
+	| "data_directory_unwritable"
+	| "database_incompatible"
+	| "database_unreachable"
+	| "dimension_mismatch"
+	| "forbidden_host"
+	| "forbidden_origin"
+	| "fork_below_finality"
+	| "fork_below_window"
+	| "handler_failed"
+	| "handler_owned"
+	| "handlers_differ"
+	| "height_in_future"
+	| "height_not_retained"
+	| "history_pruned"
+	| "idempotency_conflict"
+	| "internal"
+	| "invalid_request"
+	| "layer_conflict"
+	| "limit_exceeded"
+	| "memory_exists"
+	| "memory_not_found"
+	| "method_not_allowed"
+	| "not_found"
+	| "port_in_use"
+	| "postgres_missing"
+	| "rollback_failed"
+	| "rollback_not_found"
+	| "unauthorized"
+	| "unknown_block"
+	| "unknown_chain"
+	| "unknown_checkpoint"
+	| "unknown_collection"
+	| "unknown_operation"
+	| "unsupported_media_type"
+	| "vectors_unwritable"
+	| "verification_failed"
+	| "version_conflict";
+
+export type ErrorCode = RetryableCode | FatalCode;
+
+interface Detail {
+	/** What happened, with the values. */
+	readonly message: string;
+	/** What the reader can do about it. */
+	readonly hint: string;
+	/** The values that the message names; JSON-safe. */
+	readonly fields?: Readonly<Record<string, string | number | boolean | null>>;
+	readonly cause?: unknown;
+}
+
+export abstract class RecantError extends Error {
+	abstract readonly code: ErrorCode;
+	abstract readonly retryable: boolean;
+	readonly hint: string;
+	readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+
+	constructor(detail: Detail) {
+		super(detail.message, detail.cause === undefined ? undefined : { cause: detail.cause });
+		this.hint = detail.hint;
+		this.fields = detail.fields ?? {};
+	}
+}
+
+export class RetryableError extends RecantError {
+	override readonly name = "RetryableError";
+	readonly retryable = true;
+	readonly code: RetryableCode;
+
+	constructor(code: RetryableCode, detail: Detail) {
+		super(detail);
+		this.code = code;
+	}
+}
+
+export class FatalError extends RecantError {
+	override readonly name = "FatalError";
+	readonly retryable = false;
+	readonly code: FatalCode;
+
+	constructor(code: FatalCode, detail: Detail) {
+		super(detail);
+		this.code = code;
+	}
+}
+
+/** For a `switch` that must have no other case: fails to compile when a case is missing. */
+export function unreachable(value: never): never {
+	throw new FatalError("internal", {
+		message: `a case was not handled: ${JSON.stringify(value)}`,
+		hint: "this is a defect of Recant; please report it with the log",
+	});
+}

@@ -1,0 +1,195 @@
+/**
+ * One chain in this process: takes the lease, then runs writer, follower and flusher under it, and
+ * begins again when the lease was lost. While another process holds the lease this one waits.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { RecantError } from "../domain/errors.ts";
+import type { ChainId, LogPosition } from "../domain/ids.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { RollbackCoordinator } from "../rollback/coordinator.ts";
+import type { Embedder } from "../vectors/embedder.ts";
+import type { FlushStore } from "../vectors/flush-store.ts";
+import { VectorFlusher } from "../vectors/flusher.ts";
+import type { VectorTables } from "../vectors/vector-tables.ts";
+import { ChainWriter } from "../writer/chain-writer.ts";
+import type { CollectionChecks } from "../writer/collection-checks.ts";
+import type { WriterStore } from "../writer/writer-store.ts";
+import type { ChainSource } from "./chain-source.ts";
+import type { ChainSpec } from "./chain-spec.ts";
+import { Follower, type FollowerStatus } from "./follower.ts";
+import { DEFAULT_COLLECTION } from "./handler-state.ts";
+
+/** A dead process's chain is taken over after this; renewed at a quarter of it. */
+const LEASE_MS = 4_000;
+/** How often a lease that another holds is tried again. */
+const LEASE_RETRY_MS = 500;
+
+export interface ChainProcessOptions {
+	readonly spec: ChainSpec;
+	readonly source: ChainSource;
+	readonly holder: string;
+	readonly writerStore: WriterStore;
+	readonly flushStore: FlushStore;
+	readonly coordinator: RollbackCoordinator;
+	readonly embedder: Embedder;
+	readonly tables: VectorTables;
+	readonly collections: CollectionChecks;
+	readonly log: Logger;
+	readonly inlineRollbacks: boolean;
+	readonly flushRows: number;
+	readonly onCommit: (chainId: ChainId, position: LogPosition) => void;
+}
+
+interface Running {
+	readonly writer: ChainWriter;
+	readonly follower: Follower;
+	readonly flusher: VectorFlusher;
+	readonly fence: bigint;
+	readonly lost: Promise<void>;
+}
+
+export class ChainProcess {
+	readonly #options: ChainProcessOptions;
+	readonly #ending = new AbortController();
+	#running: Running | undefined;
+	#heldBy: string | undefined;
+	#problem: FollowerStatus["problem"];
+	#loop: Promise<void> = Promise.resolve();
+
+	constructor(options: ChainProcessOptions) {
+		this.#options = options;
+	}
+
+	get spec(): ChainSpec {
+		return this.#options.spec;
+	}
+
+	/** Undefined while this process does not hold the lease. */
+	get writer(): ChainWriter | undefined {
+		return this.#running?.writer;
+	}
+
+	get follower(): Follower | undefined {
+		return this.#running?.follower;
+	}
+
+	get flusher(): VectorFlusher | undefined {
+		return this.#running?.flusher;
+	}
+
+	status(): FollowerStatus {
+		if (this.#running !== undefined) return this.#running.follower.status;
+		const problem =
+			this.#heldBy === undefined
+				? this.#problem
+				: {
+						code: "lease_held",
+						message: `another process follows this chain: ${this.#heldBy}`,
+						hint: "it is taken over when that process ends",
+					};
+		return { state: problem === undefined ? "starting" : "waiting", problem, nodeHead: undefined };
+	}
+
+	start(): void {
+		this.#loop = this.#run();
+	}
+
+	/** Ends the round under way and gives the lease up. */
+	async stop(): Promise<void> {
+		this.#ending.abort();
+		await this.#loop;
+	}
+
+	async #run(): Promise<void> {
+		const { signal } = this.#ending;
+		const ended = new Promise<void>((resolve) => {
+			signal.addEventListener("abort", () => resolve(), { once: true });
+		});
+		while (!signal.aborted) {
+			try {
+				const running = await this.#begin();
+				if (running === undefined) {
+					await sleep(LEASE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+					continue;
+				}
+				this.#running = running;
+				const beating = this.#renew(running);
+				await Promise.race([running.lost, ended]);
+				clearInterval(beating);
+				await this.#end(running);
+			} catch (error) {
+				if (!(error instanceof RecantError)) throw error;
+				this.#problem = { code: error.code, message: error.message, hint: error.hint };
+				this.#options.log.warn({ chain: this.spec.name, err: error }, "the chain could not be started");
+				await sleep(LEASE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+			}
+		}
+	}
+
+	async #begin(): Promise<Running | undefined> {
+		const { spec, writerStore, holder, collections } = this.#options;
+		const lease = await writerStore.acquireLease(spec.id, holder, LEASE_MS);
+		if ("heldBy" in lease) {
+			this.#heldBy = lease.heldBy;
+			return undefined;
+		}
+		this.#heldBy = undefined;
+		await collections.ensure(DEFAULT_COLLECTION);
+		const lost = Promise.withResolvers<void>();
+		const running = await this.#build(lease.fence, lost);
+		running.flusher.start();
+		running.follower.start();
+		return running;
+	}
+
+	async #build(fence: bigint, lost: PromiseWithResolvers<void>): Promise<Running> {
+		const options = this.#options;
+		const { spec, writerStore, embedder, log } = options;
+		let flusher: VectorFlusher | undefined;
+		const writer = await ChainWriter.open({
+			chainId: spec.id,
+			fence,
+			store: writerStore,
+			embedder,
+			log,
+			vectors: {
+				ensure: (name) => options.collections.ensure(name),
+				room: async () => flusher?.room(),
+				added: (rows) => flusher?.added(rows),
+			},
+			onCommit: options.onCommit,
+			onLeaseLost: lost.resolve,
+		});
+		flusher = new VectorFlusher({
+			chainId: spec.id,
+			tables: options.tables,
+			store: options.flushStore,
+			state: () => writer.state,
+			onPointer: (collection, pointer) => writer.pointerMoved(collection, pointer),
+			log,
+			flushRows: options.flushRows,
+		});
+		const follower = new Follower({ ...options, writer });
+		return { writer, follower, flusher, fence, lost: lost.promise };
+	}
+
+	#renew(running: Running): NodeJS.Timeout {
+		const { spec, writerStore, log } = this.#options;
+		return setInterval(() => {
+			writerStore
+				.renewLease({ chainId: spec.id, fence: running.fence, ttlMs: LEASE_MS })
+				.catch((error: unknown) => log.warn({ chain: spec.name, err: error }, "the lease was not renewed"));
+		}, LEASE_MS / 4);
+	}
+
+	async #end(running: Running): Promise<void> {
+		await running.follower.stop();
+		await running.flusher.stop();
+		await running.writer.idle();
+		this.#running = undefined;
+		const { spec, writerStore, log } = this.#options;
+		await writerStore.releaseLease(spec.id, running.fence).catch((error: unknown) => {
+			log.warn({ chain: spec.name, err: error }, "the lease was not given back; it lapses by itself");
+		});
+	}
+}

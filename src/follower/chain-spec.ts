@@ -1,0 +1,33 @@
+/** A chain's file after it was checked: what the follower runs on. config/chains.ts makes it. */
+import type { HandlerContext } from "./define-chain.ts";
+import type { ChainLog } from "../domain/block.ts";
+import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { LogFilter } from "./chain-source.ts";
+
+export interface EventHandler {
+	/** `Contract:Event`, for messages. */
+	readonly name: string;
+	/** Arguments of the log by the ABI; undefined: the log does not fit, so it is another event's. */
+	readonly decode: (log: ChainLog) => unknown;
+	readonly run: (context: HandlerContext) => Promise<void> | void;
+}
+
+export interface ChainSpec {
+	readonly id: ChainId;
+	readonly name: string;
+	readonly rpc: {
+		readonly urls: readonly string[];
+		readonly pollIntervalMs: number;
+		readonly timeoutMs: number;
+	};
+	/** Blocks under the head that count as final where the node has no finalized tag. */
+	readonly finalityDepthBlocks: number;
+	readonly startBlock: Height;
+	/** Namespaces that only handlers write; the first is the default. */
+	readonly namespaces: readonly [string, ...string[]];
+	readonly filter: LogFilter;
+	/** The handler of a log by its address and first topic; undefined: no handler wants it. */
+	readonly handlerOf: (address: Hex, topic: Hex) => EventHandler | undefined;
+	/** SHA-256 over the code and settings that decide what is derived. */
+	readonly handlersHash: Hex;
+}

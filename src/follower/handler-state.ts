@@ -1,0 +1,108 @@
+/**
+ * Handler-owned memory as handlers see it while blocks are derived: what earlier events of this run
+ * wrote, over what was committed. Reads go through `read`, which answers the state on which the run
+ * is based; for a rollback that is the ancestor.
+ */
+import type { HandlerMemory, HandlerMemoryAccess, HandlerPut } from "./define-chain.ts";
+import { FatalError } from "../domain/errors.ts";
+import type { Height, MemoryKey } from "../domain/ids.ts";
+import { isLayer } from "../domain/layer.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { MemoryBody } from "../domain/operation.ts";
+import { canonicalJson, parseContent } from "../memory/canonical.ts";
+import type { HandlerOperation } from "../memory/handler-operation.ts";
+import { memoryKey } from "../memory/memory-key.ts";
+
+/** What a read of committed memory answers; undefined: no such memory. */
+export interface CommittedMemory extends HandlerMemory {
+	readonly expiresAtBlock: Height | undefined;
+}
+
+export type ReadCommitted = (
+	key: MemoryKey,
+	name: { readonly namespace: string; readonly id: string },
+) => Promise<CommittedMemory | undefined>;
+
+/** Collection of texts for which none is named. */
+export const DEFAULT_COLLECTION = "default";
+
+export class HandlerState {
+	readonly #namespaces: readonly [string, ...string[]];
+	readonly #read: ReadCommitted;
+	readonly #written = new Map<MemoryKey, CommittedMemory | undefined>();
+
+	constructor(namespaces: readonly [string, ...string[]], read: ReadCommitted) {
+		this.#namespaces = namespaces;
+		this.#read = read;
+	}
+
+	/** Access for the handlers of one block; what they write is appended to `operations`. */
+	at(height: Height, operations: HandlerOperation[]): HandlerMemoryAccess {
+		return {
+			get: (id, options) => this.#get(this.#name(id, options?.namespace), height),
+			put: async (memory) => {
+				const name = this.#name(memory.id, memory.namespace);
+				const body = bodyOf(memory, height);
+				operations.push({ kind: "put", ...name, body });
+				this.#written.set(memoryKey(name.namespace, name.id), { id: name.id, ...body });
+			},
+			delete: async (id, options) => {
+				const name = this.#name(id, options?.namespace);
+				if ((await this.#get(name, height)) === undefined) return;
+				operations.push({ kind: "delete", ...name });
+				this.#written.set(memoryKey(name.namespace, name.id), undefined);
+			},
+		};
+	}
+
+	async #get(
+		name: { readonly namespace: string; readonly id: string },
+		height: Height,
+	): Promise<HandlerMemory | undefined> {
+		const key = memoryKey(name.namespace, name.id);
+		if (!this.#written.has(key)) this.#written.set(key, await this.#read(key, name));
+		const found = this.#written.get(key);
+		if (found === undefined) return undefined;
+		if (found.expiresAtBlock !== undefined && found.expiresAtBlock <= height) return undefined;
+		return { id: found.id, layer: found.layer, content: found.content };
+	}
+
+	#name(id: string, namespace: string | undefined): { namespace: string; id: string } {
+		const chosen = namespace ?? this.#namespaces[0];
+		if (!this.#namespaces.includes(chosen)) {
+			throw misuse(`namespace "${chosen}" is not one of the chain's: ${this.#namespaces.join(", ")}`);
+		}
+		if (typeof id !== "string" || id.length === 0 || id.length > LIMITS.idLength) {
+			throw misuse(`a memory's id must have 1 to ${LIMITS.idLength} characters`);
+		}
+		return { namespace: chosen, id };
+	}
+}
+
+function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
+	if (!isLayer(memory.layer)) throw misuse(`"${String(memory.layer)}" is not a layer`);
+	if (memory.expiresAtBlock !== undefined && memory.expiresAtBlock <= height) {
+		throw misuse(`expiresAtBlock ${memory.expiresAtBlock} is not above the block ${height}`);
+	}
+	const content = canonicalJson(memory.content);
+	const sizes = { contentBytes: Buffer.byteLength(content), textBytes: Buffer.byteLength(memory.text ?? "") };
+	for (const [limit, size] of Object.entries(sizes)) {
+		const allowed = LIMITS[limit as keyof typeof sizes];
+		if (size > allowed) throw misuse(`memory "${memory.id}": ${limit} is ${size}, limit ${allowed}`);
+	}
+	return {
+		layer: memory.layer,
+		// A copy, so that a handler that goes on changing its object changes nothing here.
+		content: parseContent(content),
+		text: memory.text,
+		vector: undefined,
+		collection: memory.text === undefined ? undefined : (memory.collection ?? DEFAULT_COLLECTION),
+		importance: memory.importance,
+		confidence: memory.confidence,
+		expiresAtBlock: memory.expiresAtBlock,
+	};
+}
+
+function misuse(message: string): FatalError {
+	return new FatalError("handler_failed", { message, hint: "correct the handler in the chain's file" });
+}

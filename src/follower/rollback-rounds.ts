@@ -1,0 +1,208 @@
+/**
+ * The follower's side of a rollback: records it, sees it through, and looks at the node again when
+ * the branch moved meanwhile.
+ *
+ * A head that extends the target does not supersede; the next round takes it. Another branch does,
+ * and when the old branch has won again the rollback is cancelled. After LIMITS.supersessions in a
+ * row the chain is given time to settle. The inbox waits from the record to the end.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { BlockHeader } from "../domain/block.ts";
+import { FatalError, type RecantError } from "../domain/errors.ts";
+import type { RollbackId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { RollbackCoordinator, RunOutcome } from "../rollback/coordinator.ts";
+import type { BranchDeriver } from "../rollback/prepare.ts";
+import { isActive, type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
+import type { ChainWriter } from "../writer/chain-writer.ts";
+import type { ChainSource } from "./chain-source.ts";
+import type { ChainSpec } from "./chain-spec.ts";
+import type { Observation } from "./observe.ts";
+
+/** How often a rollback that another process works on is looked at. */
+const BUSY_MS = 100;
+/** Between two tries after a passing fault. */
+const RETRY_MS = 500;
+/** Looks at a chain that keeps forking, until two in a row agree; at most this many. */
+const SETTLE_LOOKS = 60;
+
+interface Fork {
+	readonly ancestor: BlockHeader;
+	/** Ascending; empty when the chain was only rolled back. */
+	readonly blocks: readonly BlockHeader[];
+}
+
+export interface RollbackRoundsOptions {
+	readonly spec: ChainSpec;
+	readonly source: ChainSource;
+	readonly writer: ChainWriter;
+	readonly coordinator: RollbackCoordinator;
+	readonly deriver: BranchDeriver;
+	readonly log: Logger;
+	readonly inlineRollbacks: boolean;
+	readonly observe: () => Promise<Observation>;
+	readonly isStopped: () => boolean;
+}
+
+export class RollbackRounds {
+	readonly #options: RollbackRoundsOptions;
+
+	constructor(options: RollbackRoundsOptions) {
+		this.#options = options;
+	}
+
+	/** Records a fork and works on it until the chain is on one branch. */
+	async reorg(fork: Fork): Promise<void> {
+		await this.#held(async () => {
+			const rollbackId = await this.#record(fork, undefined);
+			if (rollbackId !== undefined) await this.#seeThrough(rollbackId);
+		});
+	}
+
+	/** Works on one that is there already: asked for by hand, or left by a process that died. */
+	async finish(active: RollbackRecord): Promise<void> {
+		await this.#held(async () => {
+			const wanted = active.cause === "manual" || (await this.#stillWanted(active));
+			const rollbackId = wanted ? active.rollbackId : await this.#lookAgain(active.rollbackId);
+			if (rollbackId !== undefined) await this.#seeThrough(rollbackId);
+		});
+	}
+
+	async #held(work: () => Promise<void>): Promise<void> {
+		const { writer } = this.#options;
+		writer.hold();
+		try {
+			await writer.idle();
+			await work();
+		} finally {
+			writer.release();
+		}
+	}
+
+	async #seeThrough(first: RollbackId): Promise<void> {
+		const { isStopped } = this.#options;
+		let rollbackId: RollbackId | undefined = first;
+		while (rollbackId !== undefined && !isStopped()) {
+			const outcome: RunOutcome = await this.#run(rollbackId);
+			rollbackId = await this.#after(rollbackId, outcome);
+		}
+	}
+
+	/** Answers the rollback to go on with; undefined: it is over. */
+	async #after(rollbackId: RollbackId, outcome: RunOutcome): Promise<RollbackId | undefined> {
+		switch (outcome.type) {
+			case "committed":
+			case "over":
+				return undefined;
+			case "moved":
+				return this.#lookAgain(rollbackId);
+			case "prepared":
+			case "busy":
+				await sleep(BUSY_MS);
+				return rollbackId;
+			case "retry":
+				return this.#retry(rollbackId, outcome.error);
+			case "failed":
+				throw this.#failure(rollbackId, outcome.error);
+		}
+	}
+
+	async #run(rollbackId: RollbackId): Promise<RunOutcome> {
+		const { coordinator, deriver, writer, inlineRollbacks } = this.#options;
+		if (!inlineRollbacks) {
+			const record = await coordinator.store.load(rollbackId);
+			if (record === undefined || !isActive(record.state)) return { type: "over" };
+			if (record.state !== "prepared") return { type: "busy" };
+		}
+		return coordinator.run(rollbackId, deriver, {
+			stillWanted: (rollback) => this.#stillWanted(rollback),
+			exclusive: (work) => writer.exclusive(work),
+		});
+	}
+
+	/** What failed may have failed because the branch is gone; else it is tried again as it is. */
+	async #retry(rollbackId: RollbackId, error: RecantError): Promise<RollbackId | undefined> {
+		const record = await this.#options.coordinator.store.load(rollbackId);
+		if (record === undefined || !isActive(record.state)) return undefined;
+		if (error.code === "rollback_fenced" || !(await this.#stillWanted(record))) {
+			return this.#lookAgain(rollbackId);
+		}
+		await sleep(RETRY_MS);
+		return rollbackId;
+	}
+
+	async #lookAgain(rollbackId: RollbackId): Promise<RollbackId | undefined> {
+		const { coordinator } = this.#options;
+		const old = await coordinator.store.load(rollbackId);
+		if (old === undefined || !isActive(old.state)) return undefined;
+		if (old.cause === "manual") return rollbackId;
+		const supersessions = old.supersessions + 1;
+		const { decision } =
+			supersessions > LIMITS.supersessions ? await this.#settled() : await this.#options.observe();
+		if (decision.type === "reorg") {
+			return this.#record(decision, { rollbackId, supersessions });
+		}
+		await coordinator.store.end(rollbackId, { state: "cancelled" });
+		return undefined;
+	}
+
+	/** Looks until two looks in a row see the same head. */
+	async #settled(): Promise<Observation> {
+		let seen = await this.#options.observe();
+		for (let look = 0; look < SETTLE_LOOKS && !this.#options.isStopped(); look += 1) {
+			await sleep(this.#options.spec.rpc.pollIntervalMs);
+			const next = await this.#options.observe();
+			if (next.head.hash === seen.head.hash) return next;
+			seen = next;
+		}
+		return seen;
+	}
+
+	async #record(
+		fork: Fork,
+		supersedes: { readonly rollbackId: RollbackId; readonly supersessions: number } | undefined,
+	): Promise<RollbackId | undefined> {
+		const { coordinator, spec, writer } = this.#options;
+		const { head, generation } = writer.state;
+		if (head === undefined) return undefined;
+		return coordinator.record(
+			{
+				chainId: spec.id,
+				cause: "reorg",
+				fromGeneration: generation,
+				ancestor: { height: fork.ancestor.number, hash: fork.ancestor.hash },
+				from: { height: head.number, hash: head.hash },
+				branch: fork.blocks.map(({ number, hash, parentHash, timestamp }) => ({
+					number,
+					hash,
+					parentHash,
+					timestamp,
+				})),
+				supersessions: supersedes?.supersessions ?? 0,
+			},
+			supersedes?.rollbackId,
+		);
+	}
+
+	/** Whether the node still has the branch; a head further up on it does not matter. */
+	async #stillWanted(rollback: RollbackRecord): Promise<boolean> {
+		if (rollback.cause === "manual") return true;
+		const { source, writer } = this.#options;
+		const target = targetOf(rollback);
+		const there = await source.blockByNumber(target.height);
+		if (there?.hash !== target.hash) return false;
+		if (rollback.branch.length > 0) return true;
+		const next = await source.blockByNumber(target.height + 1n);
+		return next === undefined || writer.window?.at(next.number)?.hash !== next.hash;
+	}
+
+	#failure(rollbackId: RollbackId, error: RecantError): FatalError {
+		return new FatalError("rollback_failed", {
+			message: `rollback ${rollbackId} failed: ${error.message}`,
+			hint: error.hint,
+			fields: { rollbackId, cause: error.code },
+			cause: error,
+		});
+	}
+}

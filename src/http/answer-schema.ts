@@ -1,0 +1,328 @@
+/**
+ * What answers look like, for the OpenAPI document. Routes fail to compile when what they answer
+ * does not fit. BigInts are decimal strings, dates ISO 8601, undefined fields are left out.
+ */
+import { z } from "@hono/zod-openapi";
+import { LAYERS } from "../domain/layer.ts";
+import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
+import { ROLLBACK_STAGES } from "../service/recant-service.ts";
+
+const height = z.string().openapi({ description: "Block number in decimal.", example: "1234" });
+const decimal = z.string().openapi({ description: "Whole number in decimal.", example: "7" });
+const hex = z.templateLiteral(["0x", z.string()]).openapi({ type: "string", example: "0x…" });
+const isoDate = z.string().openapi({ format: "date-time" });
+const layer = z.enum(LAYERS).openapi("Layer");
+const owner = z.enum(["handler", "agent"]).openapi({
+	description: "handler: derived from blocks. agent: written from outside.",
+});
+const json = z
+	.custom<JsonObject>((value) => typeof value === "object" && value !== null)
+	.openapi({ type: "object", additionalProperties: true, description: "A JSON object." });
+
+const generations = z
+	.object({ from: decimal, to: decimal.optional() })
+	.openapi({ description: "Generations [from, to); without `to` it still holds." });
+const heightAndHash = z.object({ height, hash: hex });
+const problem = z.object({ code: z.string(), message: z.string(), hint: z.string() });
+
+export const coordinateAnswer = z
+	.object({
+		chain: z.int().openapi({ description: "EIP-155 chain id." }),
+		height,
+		generation: decimal,
+		blockHash: z
+			.string()
+			.optional()
+			.openapi({ description: "Absent for the pending slot and where the header is not kept." }),
+		logPosition: decimal,
+		pending: z.boolean().openapi({ description: "True: the slot over the committed head." }),
+	})
+	.openapi("Coordinate", { description: "The coordinate that the answer used." });
+
+const countsAnswer = z.object({
+	recanted: z.int().openapi({ description: "Memories no longer believed, or not as they were." }),
+	suspended: z.int().openapi({ description: "Agents' operations that wait for their anchor." }),
+	reinstated: z.int().openapi({ description: "Agents' operations that came back." }),
+	replayed: z.int().openapi({ description: "Agents' operations carried to the new fork." }),
+	derivedAnew: z.int().openapi({ description: "Handlers' operations on the new fork." }),
+});
+
+const stage = z.enum(ROLLBACK_STAGES);
+
+export const rollbackAnswer = z
+	.object({
+		id: z.string(),
+		chainId: z.int(),
+		cause: z.enum(["reorg", "manual"]),
+		state: z.enum([
+			"recorded",
+			"running",
+			"prepared",
+			"committed",
+			"superseded",
+			"cancelled",
+			"failed",
+		]),
+		stage: stage.optional(),
+		fromGeneration: decimal,
+		ancestor: heightAndHash,
+		from: heightAndHash.openapi({ description: "Committed head when it was recorded." }),
+		to: heightAndHash.openapi({ description: "Head of the new branch; if manual, the ancestor." }),
+		attempt: z.int(),
+		progress: z.object({
+			done: z.int(),
+			total: z.int(),
+			etaMs: z.number().optional().openapi({ description: "Milliseconds until it is done." }),
+		}),
+		counts: countsAnswer,
+		stageMs: z
+			.partialRecord(stage, z.number())
+			.openapi({ description: "Milliseconds of each stage that has ended." }),
+		error: problem.optional(),
+		supersededBy: z.string().optional(),
+		createdAt: isoDate,
+		finishedAt: isoDate.optional(),
+	})
+	.openapi("Rollback");
+
+export const chainAnswer = z
+	.object({
+		chainId: z.int(),
+		name: z.string(),
+		state: z
+			.enum(["starting", "following", "backfilling", "rolling_back", "waiting", "halted"])
+			.openapi({ description: "waiting: the node does not answer. halted: read-only." }),
+		problem: problem.optional(),
+		generation: decimal,
+		head: z
+			.object({ height, hash: hex, timestamp: decimal })
+			.optional()
+			.openapi({ description: "The committed head; `timestamp` in seconds." }),
+		nodeHead: height.optional(),
+		safe: height.optional(),
+		finalized: height.optional(),
+		startBlock: height,
+		retainedFrom: height.openapi({ description: "Lowest height that can be read." }),
+		logPosition: decimal,
+		inbox: z.int().openapi({ description: "Operations that wait for the writer." }),
+		rollback: rollbackAnswer.optional(),
+		handlersHash: hex,
+		collections: z.array(
+			z.object({
+				name: z.string(),
+				model: z.string(),
+				dimensions: z.int(),
+				tail: z.int().openapi({ description: "Rows above the pointer." }),
+				pointer: z.object({ tableVersion: decimal, versionId: decimal }),
+			}),
+		),
+		providers: z.array(
+			z.object({
+				url: z.string(),
+				state: z.enum(["ok", "failing"]),
+				latencyMs: z.number().optional(),
+				consecutiveFailures: z.int(),
+				lastError: z.string().optional(),
+			}),
+		),
+	})
+	.openapi("Chain");
+
+export const statusAnswer = z
+	.object({
+		version: z.string(),
+		installationId: z.string(),
+		queueBackend: z.enum(["postgres", "redis"]),
+		database: z.enum(["embedded", "external"]),
+		embedder: z.object({ model: z.string(), dimensions: z.int() }),
+		chains: z.array(chainAnswer),
+	})
+	.openapi("Status");
+
+export const readinessAnswer = z
+	.object({
+		ready: z.boolean(),
+		checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })),
+	})
+	.openapi("Readiness");
+
+export const blockAnswer = z
+	.object({
+		height,
+		hash: hex,
+		parentHash: hex,
+		timestamp: decimal.openapi({ description: "Seconds since the epoch." }),
+		canonical: z.boolean(),
+		generations,
+		finality: z.enum(["finalized", "safe", "latest", "orphaned"]),
+	})
+	.openapi("Block");
+
+export const memoryAnswer = z
+	.object({
+		id: z.string(),
+		namespace: z.string(),
+		layer,
+		owner,
+		content: json,
+		text: z.string().optional(),
+		collection: z.string().optional(),
+		importance: z.number().optional(),
+		confidence: z.number().optional(),
+		versionId: decimal,
+		contentHash: hex,
+		since: height.openapi({ description: "Height from which this version holds." }),
+		expiresAtBlock: height.optional(),
+	})
+	.openapi("Memory");
+
+export const historyEntryAnswer = z
+	.object({
+		memory: memoryAnswer.optional().openapi({ description: "Absent: deleted from here on." }),
+		versionId: decimal,
+		heights: z
+			.object({ from: height, to: height.optional() })
+			.openapi({ description: "Heights [from, to)." }),
+		generations,
+		present: z.boolean().openapi({ description: "Believed in the present generation." }),
+	})
+	.openapi("HistoryEntry");
+
+export const operationAnswer = z
+	.object({
+		operationId: z.string(),
+		kind: z.enum(["put", "patch", "delete"]),
+		namespace: z.string(),
+		id: z.string(),
+		status: z.enum(OPERATION_STATUSES),
+		reason: z.object({ code: z.string(), message: z.string() }).optional(),
+		position: decimal.optional(),
+		originalSlot: height.optional(),
+		effectiveSlot: height.optional(),
+		versionId: decimal.optional(),
+		anchor: z
+			.union([
+				z.object({ transaction: hex, block: hex, height, effectsHash: hex }),
+				z.object({ block: hex, height }),
+			])
+			.optional(),
+		final: z.boolean().openapi({ description: "No fork can change its status any more." }),
+	})
+	.openapi("OperationState");
+
+export const writeAnswer = z
+	.object({
+		committed: z.boolean(),
+		repeated: z.boolean().openapi({ description: "The key was seen before; nothing applied." }),
+		operations: z.array(operationAnswer),
+		at: coordinateAnswer.optional(),
+	})
+	.openapi("WriteAnswer");
+
+export const searchAnswer = z
+	.object({
+		at: coordinateAnswer,
+		results: z.array(
+			z.object({
+				memory: memoryAnswer,
+				score: z.number().openapi({
+					description: "Cosine similarity; with text and vector the reciprocal-rank score.",
+				}),
+			}),
+		),
+	})
+	.openapi("SearchAnswer");
+
+const diffEntryAnswer = z
+	.object({
+		namespace: z.string(),
+		id: z.string(),
+		change: z.enum(["added", "removed", "changed"]),
+		before: memoryAnswer.optional(),
+		after: memoryAnswer.optional(),
+	})
+	.openapi("DiffEntry");
+
+export const checkpointAnswer = z
+	.object({
+		height,
+		blockHash: hex,
+		generations,
+		logPosition: decimal,
+		versionId: decimal,
+		digests: z
+			.object({ short_term: hex, long_term: hex, episodic: hex, semantic: hex, state: hex })
+			.openapi({ description: "One digest a layer, and `state` over all." }),
+		pointers: z
+			.record(z.string(), z.object({ tableVersion: decimal, versionId: decimal }))
+			.openapi({ description: "Where each collection's vectors stood." }),
+	})
+	.openapi("Checkpoint");
+
+const verdictAnswer = z
+	.object({
+		operationId: z.string(),
+		namespace: z.string(),
+		id: z.string(),
+		originalSlot: height,
+		effectiveSlot: height.optional(),
+		reason: z.string().optional(),
+	})
+	.openapi("OperationVerdict");
+
+export const reportAnswer = z
+	.object({
+		rollback: rollbackAnswer,
+		truncated: z
+			.boolean()
+			.openapi({ description: "A list holds only its first entries; the counts are whole." }),
+		recanted: z.array(
+			z.object({
+				namespace: z.string(),
+				id: z.string(),
+				layer,
+				owner,
+				before: json,
+				after: json.optional(),
+			}),
+		),
+		suspended: z.array(verdictAnswer),
+		reinstated: z.array(verdictAnswer),
+		replayed: z.array(verdictAnswer),
+		withdrawn: z.array(verdictAnswer),
+		derivedAnew: z.array(z.object({ namespace: z.string(), id: z.string(), slot: height })),
+	})
+	.openapi("RollbackReport");
+
+export const rollbackPlanAnswer = z
+	.object({
+		dryRun: z.literal(true),
+		ancestor: heightAndHash,
+		from: heightAndHash,
+		memories: z.int().openapi({ description: "Memories whose visible version changes." }),
+		operations: z.int().openapi({ description: "Agents' operations that are judged again." }),
+		blocks: z.int(),
+	})
+	.openapi("RollbackPlan");
+
+/** A page: items, and the cursor of the next page if there is one. */
+function pageOf<Item extends z.ZodType>(item: Item) {
+	return z.object({
+		items: z.array(item),
+		cursor: z.string().optional().openapi({ description: "Absent: there is no next page." }),
+	});
+}
+
+export const blocksAnswer = pageOf(blockAnswer).openapi("Blocks");
+export const memoriesAnswer = pageOf(memoryAnswer)
+	.extend({ at: coordinateAnswer })
+	.openapi("Memories");
+export const oneMemoryAnswer = z
+	.object({ at: coordinateAnswer, memory: memoryAnswer })
+	.openapi("OneMemory");
+export const historyAnswer = pageOf(historyEntryAnswer).openapi("History");
+export const diffAnswer = pageOf(diffEntryAnswer)
+	.extend({ from: coordinateAnswer, to: coordinateAnswer })
+	.openapi("Diff");
+export const checkpointsAnswer = pageOf(checkpointAnswer).openapi("Checkpoints");
+export const rollbacksAnswer = pageOf(rollbackAnswer).openapi("Rollbacks");

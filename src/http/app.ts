@@ -1,0 +1,101 @@
+/**
+ * The HTTP application: guards, routes, and one place where errors become problem details.
+ *
+ * A request passes access, then its route's checks (every problem is listed), then the service.
+ * Whatever is thrown on the way is answered as a problem; what was not thrown on purpose is logged
+ * and says nothing about the inside.
+ */
+import type { Context } from "hono";
+import { FatalError, RecantError } from "../domain/errors.ts";
+import { requireAccess } from "./access.ts";
+import { type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
+import { type Problem, problemOf, problemResponse } from "./problem.ts";
+import { addBlockRoutes } from "./routes/block-routes.ts";
+import { addDocumentRoutes } from "./routes/document-routes.ts";
+import { addEventRoutes } from "./routes/event-routes.ts";
+import { addMemoryRoutes } from "./routes/memory-routes.ts";
+import { addOperationRoutes } from "./routes/operation-routes.ts";
+import { addRollbackRoutes } from "./routes/rollback-routes.ts";
+import { addSearchRoutes } from "./routes/search-routes.ts";
+import { addStatusRoutes } from "./routes/status-routes.ts";
+import type { RecantService } from "../service/recant-service.ts";
+
+export interface HttpAppOptions {
+	readonly service: RecantService;
+	/** Bearer keys; none: loopback only, without a key. */
+	readonly apiKeys: readonly string[];
+	readonly log: HttpLog;
+}
+
+/** Throws `configuration_invalid` for keys that cannot be used. */
+export function createHttpApp({ service, apiKeys, log }: HttpAppOptions): OpenApiApp {
+	const app = openApiApp();
+	app.use(async (context, next) => {
+		await next();
+		context.header("x-content-type-options", "nosniff");
+		if (!context.res.headers.has("cache-control")) context.header("cache-control", "no-store");
+	});
+	app.use(requireAccess(apiKeys));
+	const context = { service, log };
+	addStatusRoutes(app, context);
+	addBlockRoutes(app, context);
+	addOperationRoutes(app, context);
+	addMemoryRoutes(app, context);
+	addSearchRoutes(app, context);
+	addRollbackRoutes(app, context);
+	addEventRoutes(app, context);
+	addDocumentRoutes(app, apiKeys.length > 0);
+	app.notFound((context) => answerError(noSuchRoute(app, context), context, log));
+	app.onError((error, context) => answerError(error, context, log));
+	return app;
+}
+
+function answerError(error: Error, context: Context, log: HttpLog): Response {
+	const problem = problemOf(error);
+	if (problem.status >= 500) logProblem(error, problem, context, log);
+	return problemResponse(problem, headersOf(problem));
+}
+
+/** A retryable error is the caller's to see and try again; the part that failed has logged it. */
+function logProblem(error: Error, problem: Problem, context: Context, log: HttpLog): void {
+	if (error instanceof RecantError && error.retryable) return;
+	const { method, path } = context.req;
+	log.error({ err: error, instance: problem.instance, method, path }, "a request failed");
+}
+
+function headersOf(problem: Problem): Record<string, string> {
+	if (problem.code === "unauthorized") return { "www-authenticate": 'Bearer realm="recant"' };
+	const { allow } = problem;
+	return typeof allow === "string" ? { allow } : {};
+}
+
+/** `method_not_allowed` where another method would have met a route, else `not_found`. */
+function noSuchRoute(app: OpenApiApp, { req }: Context): FatalError {
+	const { method, path } = req;
+	const allow = allowedMethods(app, path);
+	if (allow.length === 0) {
+		return new FatalError("not_found", {
+			message: `there is no ${path}`,
+			hint: "see /docs for the paths; a `/` inside a memory's id is written %2F",
+			fields: { method, path },
+		});
+	}
+	return new FatalError("method_not_allowed", {
+		message: `${path} does not take ${method}`,
+		hint: `use ${allow.join(" or ")}`,
+		fields: { method, path, allow: allow.join(", ") },
+	});
+}
+
+function allowedMethods(app: OpenApiApp, path: string): string[] {
+	const methods = app.routes
+		// Guards stand in the table as well, for every method and path.
+		.filter((route) => route.method !== "ALL" && patternOf(route.path).test(path))
+		.map((route) => route.method);
+	return [...new Set(methods)].sort();
+}
+
+/** `/v1/chains/:chain` as an expression. Our paths hold no other special characters than dots. */
+function patternOf(path: string): RegExp {
+	return new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/:[^/]+/g, "[^/]+")}$`);
+}

@@ -1,0 +1,135 @@
+/** Rollbacks: what was rolled back, what it changed, and rolling back by hand. */
+import { createRoute, z } from "@hono/zod-openapi";
+import { LIMITS } from "../../domain/limits.ts";
+import { toWire } from "../../domain/wire.ts";
+import {
+	reportAnswer,
+	rollbackAnswer,
+	rollbackPlanAnswer,
+	rollbacksAnswer,
+} from "../answer-schema.ts";
+import { chainParam, countQuery, cursorQuery, decimalValue, uuidParam } from "../fields.ts";
+import { jsonBody } from "../json-body.ts";
+import type { OpenApiApp, RouteContext } from "../openapi-app.ts";
+import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
+
+const DEFAULT_PAGE = 50;
+
+const rollbackParams = z.object({
+	chain: chainParam,
+	id: uuidParam("id", "The rollback's id."),
+});
+
+const rollbacksRoute = createRoute({
+	method: "get",
+	path: "/v1/chains/{chain}/rollbacks",
+	tags: ["rollbacks"],
+	summary: "Rollbacks, the newest first",
+	request: {
+		params: z.object({ chain: chainParam }),
+		query: z.strictObject({
+			limit: countQuery({
+				limit: "pageSize",
+				default: DEFAULT_PAGE,
+				min: 1,
+				description: `Rollbacks on a page, 1 to ${LIMITS.pageSize}.`,
+			}),
+			cursor: cursorQuery.optional(),
+		}),
+	},
+	responses: {
+		200: answer("One page.", rollbacksAnswer),
+		...problems(...OF_CHAIN, "cursor_invalid"),
+	},
+});
+
+const startRoute = createRoute({
+	method: "post",
+	path: "/v1/chains/{chain}/rollbacks",
+	tags: ["rollbacks"],
+	summary: "Roll back by hand, or ask what that would do",
+	description:
+		"Goes back to the end of block `toBlock`; the follower then goes on from there. Answered at once: follow the rollback by its id or by the events.",
+	middleware: jsonBody,
+	request: {
+		params: z.object({ chain: chainParam }),
+		body: {
+			required: true,
+			content: {
+				"application/json": {
+					schema: z
+						.strictObject({
+							toBlock: decimalValue("Height that becomes the head, inclusive."),
+							dryRun: z
+								.boolean()
+								.default(false)
+								.openapi({ description: "Only tell what would change." }),
+						})
+						.openapi("RollbackRequest"),
+				},
+			},
+		},
+	},
+	responses: {
+		200: answer("With `dryRun`: what would change.", rollbackPlanAnswer),
+		202: answer("Recorded and under way; `Location` names it.", rollbackAnswer),
+		...problems(
+			...OF_CHAIN,
+			...OF_BODY,
+			"below_finality",
+			"chain_busy",
+			"chain_halted",
+			"height_in_future",
+			"history_pruned",
+		),
+	},
+});
+
+const rollbackRoute = createRoute({
+	method: "get",
+	path: "/v1/chains/{chain}/rollbacks/{id}",
+	tags: ["rollbacks"],
+	summary: "One rollback with stage, counts and time left",
+	request: { params: rollbackParams },
+	responses: {
+		200: answer("The rollback.", rollbackAnswer),
+		...problems(...OF_CHAIN, "rollback_not_found"),
+	},
+});
+
+const reportRoute = createRoute({
+	method: "get",
+	path: "/v1/chains/{chain}/rollbacks/{id}/report",
+	tags: ["rollbacks"],
+	summary: "What was believed and no longer is",
+	description: `Each list holds at most ${LIMITS.reportItems} entries; \`truncated\` says when one is cut, and the counts are whole.`,
+	request: { params: rollbackParams },
+	responses: {
+		200: answer("The report.", reportAnswer),
+		...problems(...OF_CHAIN, "rollback_not_found", "chain_busy"),
+	},
+});
+
+export function addRollbackRoutes(app: OpenApiApp, { service }: RouteContext): void {
+	app.openapi(rollbacksRoute, async (context) => {
+		const { limit, cursor } = context.req.valid("query");
+		const { chain } = context.req.valid("param");
+		return context.json(toWire(await service.rollbacks(chain, { limit, cursor })), 200);
+	});
+	app.openapi(startRoute, async (context) => {
+		const { chain } = context.req.valid("param");
+		const { toBlock, dryRun } = context.req.valid("json");
+		if (dryRun) return context.json(toWire(await service.planRollback(chain, toBlock)), 200);
+		const rollback = await service.startRollback(chain, toBlock);
+		context.header("location", `/v1/chains/${rollback.chainId}/rollbacks/${rollback.id}`);
+		return context.json(toWire(rollback), 202);
+	});
+	app.openapi(rollbackRoute, async (context) => {
+		const { chain, id } = context.req.valid("param");
+		return context.json(toWire(await service.rollback(chain, id)), 200);
+	});
+	app.openapi(reportRoute, async (context) => {
+		const { chain, id } = context.req.valid("param");
+		return context.json(toWire(await service.report(chain, id)), 200);
+	});
+}

@@ -1,0 +1,175 @@
+/**
+ * The canonical encoding of a memory: equal content and meaning give equal bytes, on every instance,
+ * whatever the order of the object's keys and however often a fork wrote it again.
+ *
+ * 1. `canonicalJson` is a function of the value alone (RFC 8785).
+ * 2. Every field of an encoding is preceded by its presence and length, so that no two different
+ *    lists of fields give the same bytes.
+ * 3. Each kind of encoding begins with a tag of its own, so that no hash of one kind can be passed
+ *    off as a hash of another.
+ *
+ * What cannot be encoded is refused with `invalid_request`; nothing is repaired silently.
+ */
+import { hash } from "node:crypto";
+import { FatalError } from "../domain/errors.ts";
+import type { Height, Hex } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { VersionBody } from "../domain/memory.ts";
+import type { JsonObject, JsonValue } from "../domain/operation.ts";
+
+/** Content may stand inside a request's envelope, which is no deeper than content itself may be. */
+const MAX_DEPTH = 2 * LIMITS.contentDepth;
+
+const CONTENT_TAG = "recant.memory.v1";
+
+/** A field of an encoding: text (taken as UTF-8), bytes, or undefined where it is absent. */
+export type Field = string | Uint8Array | undefined;
+
+/**
+ * JSON of `value` as RFC 8785 writes it: no spaces, keys sorted by UTF-16 code units, numbers and
+ * strings as ECMAScript prints them (so -0 is `0`). Throws `FatalError("invalid_request")` for a
+ * number that is not finite, a lone surrogate, a nesting deeper than 64, and for what is not JSON.
+ */
+export function canonicalJson(value: JsonValue): string {
+	return print(value, 0);
+}
+
+function print(value: JsonValue, depth: number): string {
+	if (value === null || typeof value === "boolean") return String(value);
+	if (typeof value === "string") return printString(value);
+	if (typeof value === "number") return printNumber(value);
+	if (typeof value !== "object") throw notCanonical(`a ${typeof value}`);
+	if (depth >= MAX_DEPTH) throw notCanonical(`nesting deeper than ${MAX_DEPTH}`);
+	if (isArray(value)) return `[${value.map((item) => print(item, depth + 1)).join(",")}]`;
+	const members = Object.entries(value).sort(byKey);
+	return `{${members.map(([key, item]) => `${printString(key)}:${print(item, depth + 1)}`).join(",")}}`;
+}
+
+/** `Array.isArray` does not narrow readonly arrays. */
+function isArray(value: JsonObject | readonly JsonValue[]): value is readonly JsonValue[] {
+	return Array.isArray(value);
+}
+
+/** `<` compares strings by UTF-16 code units, which is the order that RFC 8785 asks for. */
+function byKey(a: readonly [string, JsonValue], b: readonly [string, JsonValue]): number {
+	if (a[0] === b[0]) return 0;
+	return a[0] < b[0] ? -1 : 1;
+}
+
+function printString(value: string): string {
+	if (!value.isWellFormed()) throw notCanonical("a string with a lone surrogate");
+	return JSON.stringify(value);
+}
+
+function printNumber(value: number): string {
+	if (!Number.isFinite(value)) throw notCanonical(`the number ${value}`);
+	return JSON.stringify(value);
+}
+
+function notCanonical(what: string): FatalError {
+	return new FatalError("invalid_request", {
+		message: `content holds ${what}, which has no canonical JSON`,
+		hint: "send JSON of null, booleans, finite numbers, well-formed strings, arrays and objects",
+	});
+}
+
+/**
+ * Reads content back from its stored text. Throws `FatalError("verification_failed")` when the text
+ * is not a JSON object: it was checked when it was written, so it has been damaged since.
+ */
+export function parseContent(text: string): JsonObject {
+	const value = parseJson(text);
+	if (value === null || typeof value !== "object" || isArray(value)) {
+		throw damaged(text, undefined);
+	}
+	return value;
+}
+
+function parseJson(text: string): JsonValue {
+	try {
+		return JSON.parse(text);
+	} catch (cause) {
+		throw damaged(text, cause);
+	}
+}
+
+function damaged(text: string, cause: unknown): FatalError {
+	return new FatalError("verification_failed", {
+		message: `stored content of ${text.length} characters is not a JSON object`,
+		hint: "the row was changed outside of Recant; restore it from a backup",
+		fields: { length: text.length },
+		cause,
+	});
+}
+
+/**
+ * Bytes of a tag and of fields in order:
+ *
+ * | bytes | what |
+ * | --- | --- |
+ * | n | the tag in ASCII |
+ * | 1 | 0x00, which ends the tag |
+ * | 1 | of each field: 0x00 absent, and nothing follows; 0x01 present |
+ * | 4 | of a present field: its length in bytes, unsigned, big-endian |
+ * | n | of a present field: its bytes; text as UTF-8 |
+ */
+export function encodeFields(tag: string, fields: readonly Field[]): Uint8Array {
+	const parts: Uint8Array[] = [Buffer.from(`${tag}\0`, "ascii")];
+	for (const field of fields) {
+		if (field === undefined) parts.push(ABSENT);
+		else parts.push(...presentField(typeof field === "string" ? utf8(field) : field));
+	}
+	return Buffer.concat(parts);
+}
+
+const ABSENT = Uint8Array.of(0);
+
+function presentField(bytes: Uint8Array): readonly [Uint8Array, Uint8Array] {
+	const head = Buffer.allocUnsafe(5);
+	head.writeUInt8(1, 0);
+	head.writeUInt32BE(bytes.length, 1);
+	return [head, bytes];
+}
+
+/** UTF-8 has no lone surrogates: encoding one would make two different names equal. */
+function utf8(text: string): Uint8Array {
+	if (!text.isWellFormed()) throw notCanonical("a string with a lone surrogate");
+	return Buffer.from(text, "utf8");
+}
+
+/**
+ * SHA-256 of what a memory says: its content and meaning, and neither position, generation, span,
+ * operation, version id nor wall time. So a fork that writes the same again gives the same hash.
+ *
+ * The input is `encodeFields("recant.memory.v1", …)` over ten fields:
+ *
+ * | field | bytes |
+ * | --- | --- |
+ * | namespace, id | UTF-8 |
+ * | layer | ASCII: short_term, long_term, episodic, semantic |
+ * | owner | ASCII: handler, agent |
+ * | content | canonical JSON in UTF-8; absent: a tombstone |
+ * | text | UTF-8; absent: none |
+ * | collection | UTF-8; absent: none |
+ * | importance, confidence | the number as canonical JSON; absent: none |
+ * | expiresBlock | the height in decimal digits; absent: it stays |
+ *
+ * Throws `FatalError("invalid_request")` for what `canonicalJson` refuses.
+ */
+export function contentHash(
+	body: VersionBody & { readonly expiresBlock: Height | undefined },
+): Hex {
+	const fields: readonly Field[] = [
+		body.namespace,
+		body.id,
+		body.layer,
+		body.owner,
+		body.content === undefined ? undefined : canonicalJson(body.content),
+		body.text,
+		body.collection,
+		body.importance === undefined ? undefined : printNumber(body.importance),
+		body.confidence === undefined ? undefined : printNumber(body.confidence),
+		body.expiresBlock?.toString(),
+	];
+	return `0x${hash("sha256", encodeFields(CONTENT_TAG, fields))}`;
+}

@@ -1,0 +1,105 @@
+/**
+ * Brings recorded rollbacks to the queue, and takes their jobs.
+ *
+ * The outbox is read after every record and every second, so a rollback always gets its job, whatever
+ * dies when. A job is a reminder: the rollback's row and claim decide what is to be done about it.
+ */
+import { RecantError } from "../domain/errors.ts";
+import type { ChainId, RollbackId } from "../domain/ids.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { BranchDeriver } from "./prepare.ts";
+import type { RollbackCoordinator } from "./coordinator.ts";
+import { isActive } from "./rollback-record.ts";
+import type { RollbackJob, RollbackJobOutcome, RollbackQueue } from "./rollback-queue.ts";
+
+const LOOK_MS = 1_000;
+/** After which a job looks again at a rollback that somebody works on. */
+const AGAIN_MS = 1_000;
+
+export interface Outbox {
+	waiting(): Promise<readonly { readonly outboxId: bigint; readonly rollbackId: RollbackId }[]>;
+	forget(outboxId: bigint): Promise<void>;
+}
+
+/** A chain that this process follows, or could. */
+export interface DispatchChain {
+	/** True: this process holds the lease, so its follower runs rollbacks itself. */
+	readonly leads: boolean;
+	/** Undefined when this process does not serve the chain. */
+	readonly deriver: BranchDeriver | undefined;
+	readonly rollbackDue: () => void;
+}
+
+export interface DispatchOptions {
+	readonly queue: RollbackQueue;
+	readonly outbox: Outbox;
+	readonly coordinator: RollbackCoordinator;
+	readonly chain: (chainId: ChainId) => DispatchChain | undefined;
+	/** False: a job is worked on here even if this process leads; see FollowerOptions. */
+	readonly inlineRollbacks: boolean;
+	readonly log: Logger;
+}
+
+export class RollbackDispatch {
+	readonly #options: DispatchOptions;
+	#timer: NodeJS.Timeout | undefined;
+	#relaying: Promise<void> | undefined;
+	#failing = false;
+
+	constructor(options: DispatchOptions) {
+		this.#options = options;
+	}
+
+	async start(): Promise<void> {
+		await this.#options.queue.consume((job) => this.#take(job));
+		this.#timer = setInterval(() => this.relay(), LOOK_MS);
+		this.relay();
+	}
+
+	async stop(): Promise<void> {
+		clearInterval(this.#timer);
+		await this.#relaying;
+	}
+
+	/** Something may be in the outbox. */
+	relay(): void {
+		this.#relaying ??= this.#relay().finally(() => {
+			this.#relaying = undefined;
+		});
+	}
+
+	async #relay(): Promise<void> {
+		const { outbox, queue, log } = this.#options;
+		try {
+			for (const { outboxId, rollbackId } of await outbox.waiting()) {
+				await queue.enqueue({ rollbackId });
+				await outbox.forget(outboxId);
+			}
+			this.#failing = false;
+		} catch (error) {
+			if (!(error instanceof RecantError)) throw error;
+			if (!this.#failing) log.warn({ err: error }, "the queue does not take jobs; it is tried again");
+			this.#failing = true;
+		}
+	}
+
+	async #take({ rollbackId }: RollbackJob): Promise<RollbackJobOutcome> {
+		const { coordinator, chain: find, inlineRollbacks } = this.#options;
+		const record = await coordinator.store.load(rollbackId);
+		if (record === undefined || !isActive(record.state)) return { type: "done" };
+		const chain = find(record.chainId);
+		if (chain === undefined) return { type: "later", delayMs: AGAIN_MS };
+		if (chain.leads && inlineRollbacks) {
+			chain.rollbackDue();
+			return { type: "later", delayMs: AGAIN_MS };
+		}
+		if (chain.deriver === undefined) return { type: "later", delayMs: AGAIN_MS };
+		const outcome =
+			record.state === "prepared"
+				? { type: "prepared" as const }
+				: await coordinator.run(rollbackId, chain.deriver, undefined);
+		chain.rollbackDue();
+		const over = outcome.type === "over" || outcome.type === "failed";
+		return over ? { type: "done" } : { type: "later", delayMs: AGAIN_MS };
+	}
+}

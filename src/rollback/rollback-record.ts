@@ -1,0 +1,77 @@
+/** A rollback as it stands in Postgres, and the stages that it goes through. */
+import type { BlockHeader } from "../domain/block.ts";
+import type { ChainId, Generation, Height, Hex, RollbackId } from "../domain/ids.ts";
+import type { Problem } from "../writer/writer-store.ts";
+
+/** In this order. All but the last only prepare. */
+export const STAGES = ["plan", "rewind", "replay", "verify", "commit"] as const;
+export type Stage = (typeof STAGES)[number];
+
+export const ACTIVE_STATES = ["recorded", "running", "prepared"] as const;
+export type RollbackState =
+	| (typeof ACTIVE_STATES)[number]
+	| "committed"
+	| "superseded"
+	| "cancelled"
+	| "failed";
+
+export interface Place {
+	readonly height: Height;
+	readonly hash: Hex;
+}
+
+export interface Counts {
+	readonly recanted: number;
+	readonly suspended: number;
+	readonly reinstated: number;
+	readonly replayed: number;
+	readonly derivedAnew: number;
+}
+
+export const NO_COUNTS: Counts = {
+	recanted: 0,
+	suspended: 0,
+	reinstated: 0,
+	replayed: 0,
+	derivedAnew: 0,
+};
+
+export interface NewRollback {
+	readonly rollbackId: RollbackId;
+	readonly chainId: ChainId;
+	readonly cause: "reorg" | "manual";
+	readonly fromGeneration: Generation;
+	readonly ancestor: Place;
+	/** Committed head when it was recorded. */
+	readonly from: Place;
+	/** New branch, ascending from the ancestor's child; empty for a manual rollback. */
+	readonly branch: readonly BlockHeader[];
+	readonly supersessions: number;
+}
+
+export interface RollbackRecord extends NewRollback {
+	readonly state: RollbackState;
+	readonly stage: Stage | undefined;
+	/** Raised at each claim; every write of a stage names it (INV-6). */
+	readonly attempt: number;
+	readonly claimHolder: string | undefined;
+	readonly claimUntil: Date | undefined;
+	readonly done: number;
+	readonly total: number;
+	readonly counts: Counts;
+	readonly stageMs: Readonly<Partial<Record<Stage, number>>>;
+	readonly error: Problem | undefined;
+	readonly supersededBy: RollbackId | undefined;
+	readonly createdAt: Date;
+	readonly finishedAt: Date | undefined;
+}
+
+/** Head of the new branch; the ancestor itself for a manual rollback. */
+export function targetOf(rollback: NewRollback): Place {
+	const head = rollback.branch.at(-1);
+	return head === undefined ? rollback.ancestor : { height: head.number, hash: head.hash };
+}
+
+export function isActive(state: RollbackState): boolean {
+	return (ACTIVE_STATES as readonly RollbackState[]).includes(state);
+}

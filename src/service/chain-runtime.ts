@@ -1,0 +1,14 @@
+/** The parts of one chain that the service asks. main.ts builds them. */
+import type { ProviderHealth } from "../follower/chain-source.ts";
+import type { ChainSpec } from "../follower/chain-spec.ts";
+import type { FollowerStatus } from "../follower/follower.ts";
+import type { AgentWrites } from "../writer/agent-writes.ts";
+
+export interface ChainRuntime {
+	readonly spec: ChainSpec;
+	readonly writes: AgentWrites;
+	status(): FollowerStatus;
+	providers(): readonly ProviderHealth[];
+	/** A rollback of this chain was recorded. */
+	rollbackDue(): void;
+}

@@ -1,0 +1,424 @@
+/**
+ * What the HTTP routes ask of Recant. main.ts builds it; http/ only parses, calls and renders.
+ *
+ * `chain` is an id in decimal or a name; an unknown one throws `FatalError("unknown_chain")`. Every
+ * method throws RecantErrors only. BigInts become decimal strings in JSON.
+ */
+import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
+import type {
+	ChainId,
+	Generation,
+	Height,
+	Hex,
+	LogPosition,
+	OperationId,
+	RollbackId,
+	VersionId,
+} from "../domain/ids.ts";
+import type { Layer, Owner } from "../domain/layer.ts";
+import type { JsonObject, OperationStatus } from "../domain/operation.ts";
+
+export interface ChainView {
+	readonly chainId: ChainId;
+	readonly name: string;
+	/** starting: not yet checked against the node. waiting: the node does not answer. */
+	readonly state: "starting" | "following" | "backfilling" | "rolling_back" | "waiting" | "halted";
+	/** Why it is waiting or halted. */
+	readonly problem:
+		| { readonly code: string; readonly message: string; readonly hint: string }
+		| undefined;
+	readonly generation: Generation;
+	readonly head:
+		| { readonly height: Height; readonly hash: Hex; readonly timestamp: bigint }
+		| undefined;
+	/** What the node last said its head is. */
+	readonly nodeHead: Height | undefined;
+	readonly safe: Height | undefined;
+	readonly finalized: Height | undefined;
+	readonly startBlock: Height;
+	/** Lowest height that can be read. */
+	readonly retainedFrom: Height;
+	readonly logPosition: LogPosition;
+	readonly inbox: number;
+	readonly rollback: RollbackView | undefined;
+	readonly handlersHash: Hex;
+	readonly collections: readonly {
+		readonly name: string;
+		readonly model: string;
+		readonly dimensions: number;
+		/** Rows above the pointer. */
+		readonly tail: number;
+		readonly pointer: { readonly tableVersion: bigint; readonly versionId: VersionId };
+	}[];
+	readonly providers: readonly {
+		readonly url: string;
+		readonly state: "ok" | "failing";
+		readonly latencyMs: number | undefined;
+		readonly consecutiveFailures: number;
+		readonly lastError: string | undefined;
+	}[];
+}
+
+export interface StatusView {
+	readonly version: string;
+	readonly installationId: string;
+	readonly queueBackend: "postgres" | "redis";
+	readonly database: "embedded" | "external";
+	readonly embedder: { readonly model: string; readonly dimensions: number };
+	readonly chains: readonly ChainView[];
+}
+
+export interface BlockView {
+	readonly height: Height;
+	readonly hash: Hex;
+	readonly parentHash: Hex;
+	readonly timestamp: bigint;
+	readonly canonical: boolean;
+	/** Generations [from, to) in which it was canonical; `to` undefined: it still is. */
+	readonly generations: { readonly from: Generation; readonly to: Generation | undefined };
+	readonly finality: "finalized" | "safe" | "latest" | "orphaned";
+}
+
+export interface MemoryView {
+	readonly id: string;
+	readonly namespace: string;
+	readonly layer: Layer;
+	readonly owner: Owner;
+	readonly content: JsonObject;
+	readonly text: string | undefined;
+	readonly collection: string | undefined;
+	readonly importance: number | undefined;
+	readonly confidence: number | undefined;
+	readonly versionId: VersionId;
+	readonly contentHash: Hex;
+	/** Height from which this version holds. */
+	readonly since: Height;
+	readonly expiresAtBlock: Height | undefined;
+}
+
+export interface HistoryEntryView {
+	/** Undefined: deleted from here on. */
+	readonly memory: MemoryView | undefined;
+	readonly versionId: VersionId;
+	readonly heights: { readonly from: Height; readonly to: Height | undefined };
+	readonly generations: { readonly from: Generation; readonly to: Generation | undefined };
+	/** True: part of what is believed in the present generation. */
+	readonly present: boolean;
+}
+
+export interface Page<Item> {
+	readonly items: readonly Item[];
+	/** Undefined: there is no next page. */
+	readonly cursor: string | undefined;
+}
+
+/** An agent's operation as it comes in; anchors name only what they depend on. */
+export type OperationRequest = {
+	readonly namespace: string | undefined;
+	readonly anchor: undefined | { readonly block: Hex } | { readonly transaction: Hex };
+	readonly ifVersion: VersionId | undefined;
+} & (
+	| {
+			readonly kind: "put";
+			/** Undefined: Recant makes one. */
+			readonly id: string | undefined;
+			readonly layer: Layer;
+			readonly content: JsonObject;
+			readonly text: string | undefined;
+			readonly vector: readonly number[] | undefined;
+			readonly collection: string | undefined;
+			readonly importance: number | undefined;
+			readonly confidence: number | undefined;
+			readonly expiresAtBlock: Height | undefined;
+	  }
+	| {
+			readonly kind: "patch";
+			readonly id: string;
+			readonly content: JsonObject;
+			readonly text: string | undefined;
+			readonly importance: number | undefined;
+			readonly confidence: number | undefined;
+	  }
+	| { readonly kind: "delete"; readonly id: string }
+);
+
+export interface OperationView {
+	readonly operationId: OperationId;
+	readonly kind: "put" | "patch" | "delete";
+	readonly namespace: string;
+	readonly id: string;
+	readonly status: OperationStatus;
+	/** Why it is refused, suspended or recanted. */
+	readonly reason: { readonly code: string; readonly message: string } | undefined;
+	/** First position in the log; undefined while it is queued. */
+	readonly position: LogPosition | undefined;
+	readonly originalSlot: Height | undefined;
+	readonly effectiveSlot: Height | undefined;
+	readonly versionId: VersionId | undefined;
+	readonly anchor:
+		| undefined
+		| { readonly block: Hex; readonly height: Height }
+		| {
+				readonly transaction: Hex;
+				readonly block: Hex;
+				readonly height: Height;
+				readonly effectsHash: Hex;
+		  };
+	/** True: no fork can change its status any more. */
+	readonly final: boolean;
+}
+
+export interface WriteAnswer {
+	/** False: durable, but not yet committed when the deadline passed; it may still be refused. */
+	readonly committed: boolean;
+	/** True: this Idempotency-Key was seen before; nothing was applied by this call. */
+	readonly repeated: boolean;
+	readonly operations: readonly OperationView[];
+	/** Undefined while not committed. */
+	readonly at: AnsweredAt | undefined;
+}
+
+export interface SearchRequest {
+	readonly text: string | undefined;
+	readonly vector: readonly number[] | undefined;
+	readonly collection: string | undefined;
+	readonly namespace: string | undefined;
+	readonly layers: readonly Layer[] | undefined;
+	/** Top-level content fields that must be equal. */
+	readonly where: Readonly<Record<string, string | number | boolean | null>> | undefined;
+	readonly minImportance: number | undefined;
+	readonly minConfidence: number | undefined;
+	readonly at: AtRequest;
+	readonly k: number;
+}
+
+export interface SearchResult {
+	readonly memory: MemoryView;
+	/** Cosine similarity, or with text and vector both the reciprocal-rank score. */
+	readonly score: number;
+}
+
+export interface DiffEntry {
+	readonly namespace: string;
+	readonly id: string;
+	readonly change: "added" | "removed" | "changed";
+	readonly before: MemoryView | undefined;
+	readonly after: MemoryView | undefined;
+}
+
+export interface CheckpointView {
+	readonly height: Height;
+	readonly blockHash: Hex;
+	readonly generations: { readonly from: Generation; readonly to: Generation | undefined };
+	readonly logPosition: LogPosition;
+	readonly versionId: VersionId;
+	/** One digest a layer, and one over all. */
+	readonly digests: Readonly<Record<Layer, Hex>> & { readonly state: Hex };
+	readonly pointers: Readonly<
+		Record<string, { readonly tableVersion: bigint; readonly versionId: VersionId }>
+	>;
+}
+
+export const ROLLBACK_STAGES = ["plan", "rewind", "replay", "verify", "commit"] as const;
+export type RollbackStage = (typeof ROLLBACK_STAGES)[number];
+
+export interface RollbackView {
+	readonly id: RollbackId;
+	readonly chainId: ChainId;
+	readonly cause: "reorg" | "manual";
+	readonly state:
+		| "recorded"
+		| "running"
+		| "prepared"
+		| "committed"
+		| "superseded"
+		| "cancelled"
+		| "failed";
+	readonly stage: RollbackStage | undefined;
+	readonly fromGeneration: Generation;
+	readonly ancestor: { readonly height: Height; readonly hash: Hex };
+	/** Committed head when it was recorded. */
+	readonly from: { readonly height: Height; readonly hash: Hex };
+	/** Head of the new branch; for a manual rollback the ancestor itself. */
+	readonly to: { readonly height: Height; readonly hash: Hex };
+	readonly attempt: number;
+	readonly progress: {
+		readonly done: number;
+		readonly total: number;
+		/** Undefined until there is a rate to tell it from. */
+		readonly etaMs: number | undefined;
+	};
+	readonly counts: RollbackCounts;
+	/** Milliseconds of each stage that has ended. */
+	readonly stageMs: Readonly<Partial<Record<RollbackStage, number>>>;
+	readonly error:
+		| { readonly code: string; readonly message: string; readonly hint: string }
+		| undefined;
+	readonly supersededBy: RollbackId | undefined;
+	readonly createdAt: Date;
+	readonly finishedAt: Date | undefined;
+}
+
+export interface RollbackCounts {
+	/** Memories that were believed and no longer are, or no longer as they were. */
+	readonly recanted: number;
+	/** Agents' operations withdrawn until their anchor comes back. */
+	readonly suspended: number;
+	/** Agents' operations that came back with this rollback. */
+	readonly reinstated: number;
+	/** Agents' operations carried to the new fork. */
+	readonly replayed: number;
+	/** Handlers' operations on the new fork. */
+	readonly derivedAnew: number;
+}
+
+export interface RollbackReport {
+	readonly rollback: RollbackView;
+	/** True when a list below holds only its first entries; the counts are whole. */
+	readonly truncated: boolean;
+	readonly recanted: readonly {
+		readonly namespace: string;
+		readonly id: string;
+		readonly layer: Layer;
+		readonly owner: Owner;
+		readonly before: JsonObject;
+		/** Undefined: gone. */
+		readonly after: JsonObject | undefined;
+	}[];
+	readonly suspended: readonly OperationVerdict[];
+	readonly reinstated: readonly OperationVerdict[];
+	readonly replayed: readonly OperationVerdict[];
+	/** Agents' operations withdrawn for good or until the next judgement, with the reason. */
+	readonly withdrawn: readonly OperationVerdict[];
+	readonly derivedAnew: readonly {
+		readonly namespace: string;
+		readonly id: string;
+		readonly slot: Height;
+	}[];
+}
+
+export interface OperationVerdict {
+	readonly operationId: OperationId;
+	readonly namespace: string;
+	readonly id: string;
+	readonly originalSlot: Height;
+	readonly effectiveSlot: Height | undefined;
+	readonly reason: string | undefined;
+}
+
+/** What a manual rollback would do. */
+export interface RollbackPlanView {
+	readonly dryRun: true;
+	readonly ancestor: { readonly height: Height; readonly hash: Hex };
+	readonly from: { readonly height: Height; readonly hash: Hex };
+	/** Memories whose visible version changes when state goes back. */
+	readonly memories: number;
+	/** Agents' operations that will be judged again. */
+	readonly operations: number;
+	readonly blocks: number;
+}
+
+/** One entry of the log, or a rollback's progress, as the event stream sends it. */
+export interface EventView {
+	readonly chainId: ChainId;
+	/** Undefined for progress, which is not kept and has no id. */
+	readonly position: LogPosition | undefined;
+	readonly type: string;
+	readonly data: JsonObject;
+}
+
+export interface Readiness {
+	readonly ready: boolean;
+	readonly checks: Readonly<
+		Record<string, { readonly ok: boolean; readonly detail: string | undefined }>
+	>;
+}
+
+export interface RecantService {
+	status(): Promise<StatusView>;
+	readiness(): Promise<Readiness>;
+	chain(chain: string): Promise<ChainView>;
+	blocks(
+		chain: string,
+		query: {
+			readonly from: Height | undefined;
+			readonly to: Height | undefined;
+			readonly fork: "canonical" | "orphaned" | "all";
+			readonly limit: number;
+		},
+	): Promise<Page<BlockView>>;
+	write(
+		chain: string,
+		request: {
+			readonly operations: readonly OperationRequest[];
+			readonly idempotencyKey: string | undefined;
+			/** How long to wait for the commit; at most LIMITS.writeDeadlineMs. */
+			readonly deadlineMs: number;
+		},
+	): Promise<WriteAnswer>;
+	operation(chain: string, operationId: string): Promise<OperationView>;
+	memories(
+		chain: string,
+		query: {
+			readonly at: AtRequest;
+			readonly layer: Layer | undefined;
+			readonly namespace: string | undefined;
+			readonly limit: number;
+			/** From the page before; pins its coordinate, so `at` must then be left out. */
+			readonly cursor: string | undefined;
+		},
+	): Promise<{ readonly at: AnsweredAt } & Page<MemoryView>>;
+	memory(
+		chain: string,
+		query: { readonly id: string; readonly namespace: string; readonly at: AtRequest },
+	): Promise<{ readonly at: AnsweredAt; readonly memory: MemoryView }>;
+	history(
+		chain: string,
+		query: {
+			readonly id: string;
+			readonly namespace: string;
+			readonly limit: number;
+			readonly cursor: string | undefined;
+		},
+	): Promise<Page<HistoryEntryView>>;
+	search(
+		chain: string,
+		request: SearchRequest,
+	): Promise<{ readonly at: AnsweredAt; readonly results: readonly SearchResult[] }>;
+	diff(
+		chain: string,
+		query: {
+			readonly from: AtRequest;
+			readonly to: AtRequest;
+			readonly namespace: string | undefined;
+			readonly limit: number;
+			readonly cursor: string | undefined;
+		},
+	): Promise<{ readonly from: AnsweredAt; readonly to: AnsweredAt } & Page<DiffEntry>>;
+	checkpoints(
+		chain: string,
+		query: { readonly limit: number; readonly before: Height | undefined },
+	): Promise<Page<CheckpointView>>;
+	checkpoint(chain: string, height: Height): Promise<CheckpointView>;
+	rollbacks(
+		chain: string,
+		query: { readonly limit: number; readonly cursor: string | undefined },
+	): Promise<Page<RollbackView>>;
+	rollback(chain: string, rollbackId: string): Promise<RollbackView>;
+	report(chain: string, rollbackId: string): Promise<RollbackReport>;
+	planRollback(chain: string, toBlock: Height): Promise<RollbackPlanView>;
+	/** Records it and answers at once; follow it with `rollback` or the events. */
+	startRollback(chain: string, toBlock: Height): Promise<RollbackView>;
+	/**
+	 * Entries after the given positions of each chain (all chains from their present end when
+	 * undefined), then whatever comes, until the signal aborts.
+	 */
+	events(
+		query: {
+			readonly after: ReadonlyMap<ChainId, LogPosition> | undefined;
+			readonly chains: readonly string[] | undefined;
+			readonly types: readonly string[] | undefined;
+		},
+		signal: AbortSignal,
+	): AsyncIterable<EventView>;
+}

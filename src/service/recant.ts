@@ -1,0 +1,404 @@
+/** Recant as its users see it: reads, writes, rollbacks and events over the parts of each chain. */
+import { randomUUID } from "node:crypto";
+import { FatalError, RetryableError } from "../domain/errors.ts";
+import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Operation } from "../domain/operation.ts";
+import { DEFAULT_COLLECTION } from "../follower/handler-state.ts";
+import { memoryKey } from "../memory/memory-key.ts";
+import type { RollbackCoordinator } from "../rollback/coordinator.ts";
+import type { RollbackStore } from "../rollback/rollback-store.ts";
+import type { InboxStore } from "../writer/inbox-store.ts";
+import type { WriterStore } from "../writer/writer-store.ts";
+import type { ChainRuntime } from "./chain-runtime.ts";
+import { decodeCursor, encodeCursor, cursorNumber } from "./cursor.ts";
+import { diffPage } from "./diff.ts";
+import type { EventFeed } from "./events.ts";
+import { memoryPage } from "./memory-page.ts";
+import { planRollback, rollbackTarget } from "./manual-rollback.ts";
+import type {
+	ChainView,
+	EventView,
+	OperationRequest,
+	OperationView,
+	Readiness,
+	RecantService,
+	RollbackReport,
+	RollbackView,
+	StatusView,
+	WriteAnswer,
+} from "./recant-service.ts";
+import { type SearchContext, search } from "./search.ts";
+import type { StateStore } from "./state-store.ts";
+import {
+	blockView,
+	checkpointView,
+	historyEntry,
+	memoryView,
+	operationView,
+	rollbackView,
+} from "./views.ts";
+
+export interface RecantOptions {
+	readonly about: Pick<
+		StatusView,
+		"version" | "installationId" | "queueBackend" | "database" | "embedder"
+	>;
+	readonly chains: readonly ChainRuntime[];
+	readonly state: StateStore;
+	readonly inbox: InboxStore;
+	readonly writerStore: WriterStore;
+	readonly rollbackStore: RollbackStore;
+	readonly coordinator: RollbackCoordinator;
+	readonly search: SearchContext;
+	readonly events: EventFeed;
+	/** What /readyz checks beside the chains. */
+	readonly checks: () => Promise<Readiness["checks"]>;
+	/** Milliseconds that the stage under way will still take, by rollback. */
+	readonly etaMs: (rollbackId: RollbackId) => number | undefined;
+}
+
+export class Recant implements RecantService {
+	readonly #options: RecantOptions;
+
+	constructor(options: RecantOptions) {
+		this.#options = options;
+	}
+
+	async status(): Promise<StatusView> {
+		const chains = await Promise.all(this.#options.chains.map((chain) => this.#chainView(chain)));
+		return { ...this.#options.about, chains };
+	}
+
+	async readiness(): Promise<Readiness> {
+		const checks: Record<string, { ok: boolean; detail: string | undefined }> = {
+			...(await this.#options.checks()),
+		};
+		for (const chain of this.#options.chains) {
+			const { state, problem } = chain.status();
+			const ok = state === "following" || state === "backfilling" || state === "rolling_back";
+			checks[`chain:${chain.spec.name}`] = { ok, detail: ok ? undefined : (problem?.message ?? state) };
+		}
+		return { ready: Object.values(checks).every((check) => check.ok), checks };
+	}
+
+	async chain(chain: string): Promise<ChainView> {
+		return this.#chainView(this.#find(chain));
+	}
+
+	async blocks(chain: string, query: Parameters<RecantService["blocks"]>[1]) {
+		const { id } = this.#find(chain).spec;
+		const blocks = await this.#options.state.blocks(id, { ...query, limit: query.limit + 1 });
+		const record = await this.#options.state.chain(id);
+		const page = blocks.slice(0, query.limit);
+		return { items: page.map((block) => blockView(block, record)), cursor: undefined };
+	}
+
+	async write(
+		chain: string,
+		request: {
+			readonly operations: readonly OperationRequest[];
+			readonly idempotencyKey: string | undefined;
+			readonly deadlineMs: number;
+		},
+	): Promise<WriteAnswer> {
+		const runtime = this.#find(chain);
+		const written = await runtime.writes.write({
+			writes: request.operations.map((each, index) => ({
+				operation: operationOf(each, request.idempotencyKey, index),
+				anchor: each.anchor,
+			})),
+			idempotencyKey: request.idempotencyKey,
+			deadlineMs: Math.min(request.deadlineMs, LIMITS.writeDeadlineMs),
+		});
+		return {
+			committed: written.committed,
+			repeated: written.repeated,
+			operations: written.operations.map(operationView),
+			at: written.committed
+				? await this.#options.state.read(runtime.spec.id, PENDING, async (view) => view.at)
+				: undefined,
+		};
+	}
+
+	async operation(chain: string, operationId: string): Promise<OperationView> {
+		const { id } = this.#find(chain).spec;
+		const found = isUuid(operationId)
+			? await this.#options.inbox.operations(id, [operationId as never])
+			: [];
+		const [record] = found;
+		if (record !== undefined) return operationView(record);
+		throw new FatalError("unknown_operation", {
+			message: `there is no operation ${operationId}`,
+			hint: "ids come with the answer to a write",
+			fields: { operationId },
+		});
+	}
+
+	async memories(chain: string, query: Parameters<RecantService["memories"]>[1]) {
+		return memoryPage(this.#options.state, this.#find(chain).spec.id, query);
+	}
+
+	async memory(chain: string, query: Parameters<RecantService["memory"]>[1]) {
+		const { id } = this.#find(chain).spec;
+		return this.#options.state.read(id, query.at, async (view) => {
+			const version = await view.memory(memoryKey(query.namespace, query.id));
+			if (version === undefined) throw memoryNotFound(query, view.at.height);
+			return { at: view.at, memory: memoryView(version) };
+		});
+	}
+
+	async history(chain: string, query: Parameters<RecantService["history"]>[1]) {
+		const { id } = this.#find(chain).spec;
+		const offset =
+			query.cursor === undefined ? 0 : Number(cursorNumber(decodeCursor(query.cursor, ["o"]).o));
+		const key = memoryKey(query.namespace, query.id);
+		const versions = await this.#options.state.history(id, key, { offset, limit: query.limit + 1 });
+		if (versions.length === 0 && offset === 0) throw memoryNotFound(query, undefined);
+		const more = versions.length > query.limit;
+		return {
+			items: versions.slice(0, query.limit).map(historyEntry),
+			cursor: more ? encodeCursor({ o: (offset + query.limit).toString() }) : undefined,
+		};
+	}
+
+	async search(chain: string, request: Parameters<RecantService["search"]>[1]) {
+		const { id } = this.#find(chain).spec;
+		return this.#options.state.read(id, request.at, async (view) => {
+			const found = await search(
+				view,
+				{ ...request, collection: request.collection ?? DEFAULT_COLLECTION },
+				this.#options.search,
+			);
+			return {
+				at: view.at,
+				results: found.map(({ version, score }) => ({ memory: memoryView(version), score })),
+			};
+		});
+	}
+
+	async diff(chain: string, query: Parameters<RecantService["diff"]>[1]) {
+		return diffPage(this.#options.state, this.#find(chain).spec.id, query);
+	}
+
+	async checkpoints(chain: string, query: Parameters<RecantService["checkpoints"]>[1]) {
+		const { id } = this.#find(chain).spec;
+		const points = await this.#options.state.checkpoints(id, { ...query, limit: query.limit + 1 });
+		const page = points.slice(0, query.limit);
+		const last = page.at(-1);
+		return {
+			items: page.map((point) => checkpointView(point, id)),
+			cursor: points.length > query.limit && last !== undefined ? last.height.toString() : undefined,
+		};
+	}
+
+	async checkpoint(chain: string, height: Height) {
+		const { id } = this.#find(chain).spec;
+		const point = await this.#options.state.checkpoint(id, height);
+		if (point !== undefined) return checkpointView(point, id);
+		throw new FatalError("unknown_checkpoint", {
+			message: `there is no checkpoint at height ${height}`,
+			hint: "every block of the window has one, and below it every thousandth",
+			fields: { height: height.toString() },
+		});
+	}
+
+	async rollbacks(chain: string, query: Parameters<RecantService["rollbacks"]>[1]) {
+		const { id } = this.#find(chain).spec;
+		const offset =
+			query.cursor === undefined ? 0 : Number(cursorNumber(decodeCursor(query.cursor, ["o"]).o));
+		const records = await this.#options.state.rollbacks(id, { offset, limit: query.limit + 1 });
+		return {
+			items: records.slice(0, query.limit).map((record) => this.#rollbackView(record)),
+			cursor:
+				records.length > query.limit
+					? encodeCursor({ o: (offset + query.limit).toString() })
+					: undefined,
+		};
+	}
+
+	async rollback(chain: string, rollbackId: string): Promise<RollbackView> {
+		return this.#rollbackView(await this.#rollback(this.#find(chain).spec.id, rollbackId));
+	}
+
+	async report(chain: string, rollbackId: string): Promise<RollbackReport> {
+		const record = await this.#rollback(this.#find(chain).spec.id, rollbackId);
+		const json = await this.#options.state.report(record.rollbackId);
+		const view = this.#rollbackView(record);
+		if (json === undefined) {
+			throw new RetryableError("not_ready", {
+				message: `rollback ${rollbackId} has no report: it is ${record.state}`,
+				hint: "a report is there once a rollback is committed",
+				fields: { rollbackId, state: record.state },
+			});
+		}
+		return reportOf(view, json);
+	}
+
+	async planRollback(chain: string, toBlock: Height) {
+		const { spec } = this.#find(chain);
+		return planRollback(spec.id, toBlock, this.#options);
+	}
+
+	async startRollback(chain: string, toBlock: Height): Promise<RollbackView> {
+		const runtime = this.#find(chain);
+		const { state, from, ancestor } = await rollbackTarget(runtime.spec.id, toBlock, this.#options);
+		const rollbackId = await this.#options.coordinator.record({
+			chainId: runtime.spec.id,
+			cause: "manual",
+			fromGeneration: state.generation,
+			ancestor,
+			from,
+			branch: [],
+			supersessions: 0,
+		});
+		runtime.rollbackDue();
+		return this.rollback(chain, rollbackId);
+	}
+
+	async *events(
+		query: Parameters<RecantService["events"]>[0],
+		signal: AbortSignal,
+	): AsyncGenerator<EventView> {
+		const chains = query.chains?.map((chain) => this.#find(chain)) ?? this.#options.chains;
+		const places = new Map<ChainId, LogPosition>();
+		for (const { spec } of chains) {
+			const after =
+				query.after?.get(spec.id) ?? (await this.#options.state.chain(spec.id)).logPosition;
+			places.set(spec.id, after);
+		}
+		yield* this.#options.events.follow(places, query.types, signal);
+	}
+
+	#find(chain: string): ChainRuntime {
+		const found = this.#options.chains.find(
+			({ spec }) => spec.name === chain || spec.id.toString() === chain,
+		);
+		if (found !== undefined) return found;
+		throw new FatalError("unknown_chain", {
+			message: `chain "${chain}" is not served here`,
+			hint: `served: ${this.#options.chains.map(({ spec }) => `${spec.name} (${spec.id})`).join(", ")}`,
+			fields: { chain },
+		});
+	}
+
+	async #chainView(chain: ChainRuntime): Promise<ChainView> {
+		const { spec } = chain;
+		const [record, active] = await Promise.all([
+			this.#options.state.chain(spec.id),
+			this.#options.rollbackStore.active(spec.id),
+		]);
+		const { state, problem, nodeHead } = chain.status();
+		return {
+			chainId: spec.id,
+			name: spec.name,
+			state,
+			problem,
+			nodeHead,
+			generation: record.generation,
+			head: record.head && {
+				height: record.head.number,
+				hash: record.head.hash,
+				timestamp: record.head.timestamp,
+			},
+			safe: record.safe,
+			finalized: record.finalized,
+			startBlock: record.startBlock,
+			retainedFrom: record.retainedFrom,
+			logPosition: record.logPosition,
+			inbox: record.inbox,
+			rollback: active && this.#rollbackView(active),
+			handlersHash: spec.handlersHash,
+			collections: record.collections.map((each) => ({
+				...each,
+				pointer: { tableVersion: each.pointer.tableVersion, versionId: each.pointer.versionId },
+			})),
+			providers: chain.providers(),
+		};
+	}
+
+	async #rollback(chainId: ChainId, rollbackId: string) {
+		const record = isUuid(rollbackId)
+			? await this.#options.rollbackStore.load(rollbackId as RollbackId)
+			: undefined;
+		if (record?.chainId === chainId) return record;
+		throw new FatalError("rollback_not_found", {
+			message: `chain ${chainId} has no rollback ${rollbackId}`,
+			hint: "see the chain's rollbacks",
+			fields: { rollbackId },
+		});
+	}
+
+	#rollbackView(record: Parameters<typeof rollbackView>[0]): RollbackView {
+		return rollbackView(record, this.#options.etaMs(record.rollbackId));
+	}
+}
+
+const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+
+/** An id of our own for a put without one; a repeated request gets the same. */
+function operationOf(
+	request: OperationRequest,
+	idempotencyKey: string | undefined,
+	index: number,
+): Operation {
+	const target = { namespace: request.namespace ?? "default", ifVersion: request.ifVersion };
+	switch (request.kind) {
+		case "put": {
+			const made = idempotencyKey === undefined ? randomUUID() : memoryKey(idempotencyKey, `${index}`);
+			const embedded = request.text !== undefined || request.vector !== undefined;
+			return {
+				kind: "put",
+				...target,
+				id: request.id ?? `memory:${made}`,
+				body: {
+					layer: request.layer,
+					content: request.content,
+					text: request.text,
+					vector: request.vector,
+					collection: embedded ? (request.collection ?? DEFAULT_COLLECTION) : undefined,
+					importance: request.importance,
+					confidence: request.confidence,
+					expiresAtBlock: request.expiresAtBlock,
+				},
+			};
+		}
+		case "patch":
+			return {
+				kind: "patch",
+				...target,
+				id: request.id,
+				content: request.content,
+				text: request.text,
+				importance: request.importance,
+				confidence: request.confidence,
+			};
+		case "delete":
+			return { kind: "delete", ...target, id: request.id };
+	}
+}
+
+/** Reads a report as rollback/report.ts wrote it. */
+function reportOf(rollback: RollbackView, json: string): RollbackReport {
+	const heights = new Set(["originalSlot", "effectiveSlot", "slot"]);
+	const stored = JSON.parse(json, (key, value: unknown) =>
+		heights.has(key) && typeof value === "string" ? BigInt(value) : value,
+	) as Omit<RollbackReport, "rollback">;
+	return { rollback, ...stored };
+}
+
+function memoryNotFound(
+	name: { readonly namespace: string; readonly id: string },
+	height: Height | undefined,
+): FatalError {
+	return new FatalError("memory_not_found", {
+		message: `there is no memory "${name.id}" in namespace "${name.namespace}"${height === undefined ? "" : ` at height ${height}`}`,
+		hint: "see its history for where it holds, or list the namespace",
+		fields: { namespace: name.namespace, id: name.id },
+	});
+}
+
+function isUuid(value: string): boolean {
+	return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value);
+}
+

@@ -1,0 +1,210 @@
+/**
+ * Search at a coordinate: LanceDB at the pointed version ∪ the tail, hydrated from Postgres, which
+ * alone decides what is visible. Everything of one search is read in one snapshot.
+ *
+ * Exact: candidates come in the order of their similarity, and are taken until k of them are visible
+ * and pass the filters; when too many do not, more are asked for.
+ */
+import { FatalError } from "../domain/errors.ts";
+import type { MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import { compareCandidates } from "../vectors/exact-scan.ts";
+import type { Embedder } from "../vectors/embedder.ts";
+import { fuseRanks } from "../vectors/rank-fusion.ts";
+import type { VectorCandidate, VectorFilter, VectorTables } from "../vectors/vector-tables.ts";
+import type { SearchRequest } from "./recant-service.ts";
+import type { CollectionView, StateView } from "./state-store.ts";
+import type { TailCache } from "./tail-cache.ts";
+
+/** Candidates asked for at first, at least; a request to LanceDB costs the same for a few more. */
+const FIRST_CANDIDATES = 32;
+/** Each round asks for four times as many: six rounds cover 32,768, then the search says so. */
+const ROUNDS = 6;
+
+export interface FoundMemory {
+	readonly version: Version;
+	readonly score: number;
+}
+
+export interface SearchContext {
+	readonly tables: VectorTables;
+	readonly embedder: Embedder;
+	readonly tails: TailCache;
+}
+
+type Query = Omit<SearchRequest, "at"> & { readonly collection: string };
+
+/** Throws `unknown_collection`, `dimension_mismatch`, `invalid_request`, `vectors_unavailable`. */
+export async function search(
+	view: StateView,
+	query: Query,
+	context: SearchContext,
+): Promise<readonly FoundMemory[]> {
+	const collection = await view.collection(query.collection);
+	if (collection === undefined) throw unknownCollection(query.collection);
+	const vectors = await queryVectors(query, collection, context.embedder);
+	const lists: (readonly FoundMemory[])[] = [];
+	for (const vector of vectors) {
+		lists.push(await ranked(view, { ...query, vector }, collection, context));
+	}
+	const [only] = lists;
+	return lists.length === 1 && only !== undefined ? only : fused(lists, query.k);
+}
+
+async function queryVectors(
+	query: Query,
+	collection: CollectionView,
+	embedder: Embedder,
+): Promise<readonly Float32Array[]> {
+	const vectors: Float32Array[] = [];
+	if (query.text !== undefined) {
+		if (collection.model !== embedder.model) {
+			throw new FatalError("invalid_request", {
+				message: `collection "${query.collection}" holds vectors of model "${collection.model}"; texts are embedded with "${embedder.model}"`,
+				hint: "search it by vector",
+			});
+		}
+		vectors.push(...(await embedder.embed([query.text])));
+	}
+	if (query.vector !== undefined) vectors.push(Float32Array.from(query.vector));
+	for (const vector of vectors) {
+		if (vector.length === collection.dimensions) continue;
+		throw new FatalError("dimension_mismatch", {
+			message: `the query's vector has ${vector.length} dimensions; collection "${query.collection}" has ${collection.dimensions}`,
+			hint: "give a vector of the collection's model",
+			fields: { given: vector.length, needed: collection.dimensions },
+		});
+	}
+	if (vectors.length > 0) return vectors;
+	throw new FatalError("invalid_request", {
+		message: "a search needs a text, a vector or both",
+		hint: 'give "text" or "vector"',
+	});
+}
+
+async function ranked(
+	view: StateView,
+	query: Omit<Query, "vector"> & { readonly vector: Float32Array },
+	collection: CollectionView,
+	context: SearchContext,
+): Promise<readonly FoundMemory[]> {
+	const filter: VectorFilter = {
+		maxFromBlock: view.at.height,
+		namespace: query.namespace,
+		layers: query.layers,
+		excludeVersions: [],
+	};
+	const tail = await fromTail(view, query, collection, context);
+	const judged = new Map<VersionId, Version | undefined>();
+	let wanted = Math.max(FIRST_CANDIDATES, 2 * query.k);
+	for (let round = 0; round < ROUNDS; round += 1) {
+		const stored = await fromTable(collection, { vector: query.vector, k: wanted, filter }, context);
+		const exhausted = stored.length < wanted;
+		const worst = stored.at(-1)?.similarity ?? Number.NEGATIVE_INFINITY;
+		const certain = [...stored, ...tail]
+			.filter((candidate) => exhausted || candidate.similarity >= worst)
+			.sort(compareCandidates);
+		const found = await take(view, certain, judged, query);
+		if (found.length >= query.k || exhausted) return found;
+		wanted *= 4;
+	}
+	throw new FatalError("limit_exceeded", {
+		message: `more than ${wanted / 4} candidates were looked at without finding ${query.k} that match`,
+		hint: "ask for fewer results, or narrow the search by namespace or layer",
+		fields: { candidates: wanted / 4, k: query.k },
+	});
+}
+
+/** The first k candidates that are visible and pass the filters, in order. */
+async function take(
+	view: StateView,
+	candidates: readonly VectorCandidate[],
+	judged: Map<VersionId, Version | undefined>,
+	query: Pick<Query, "k" | "where" | "minImportance" | "minConfidence">,
+): Promise<readonly FoundMemory[]> {
+	const found: FoundMemory[] = [];
+	const step = Math.max(FIRST_CANDIDATES, 2 * query.k);
+	for (let start = 0; start < candidates.length && found.length < query.k; start += step) {
+		const slice = candidates.slice(start, start + step);
+		await judge(view, slice, judged);
+		for (const { versionId, similarity } of slice) {
+			const version = judged.get(versionId);
+			if (version !== undefined && passes(version, query)) found.push({ version, score: similarity });
+		}
+	}
+	return found.slice(0, query.k);
+}
+
+/** Looks up which of them are the visible version of their memory. */
+async function judge(
+	view: StateView,
+	candidates: readonly VectorCandidate[],
+	judged: Map<VersionId, Version | undefined>,
+): Promise<void> {
+	const open = candidates.filter((candidate) => !judged.has(candidate.versionId));
+	const keys = new Set<MemoryKey>(open.map((candidate) => candidate.memoryKey));
+	const visible = await view.memories([...keys]);
+	for (const { versionId, memoryKey } of open) {
+		const version = visible.get(memoryKey);
+		judged.set(versionId, version?.versionId === versionId ? version : undefined);
+	}
+}
+
+function passes(
+	version: Version,
+	query: Pick<Query, "where" | "minImportance" | "minConfidence">,
+): boolean {
+	const { where, minImportance, minConfidence } = query;
+	if (minImportance !== undefined && (version.importance ?? 0) < minImportance) return false;
+	if (minConfidence !== undefined && (version.confidence ?? 0) < minConfidence) return false;
+	return Object.entries(where ?? {}).every(([field, value]) => version.content?.[field] === value);
+}
+
+async function fromTail(
+	view: StateView,
+	query: Omit<Query, "vector"> & { readonly vector: Float32Array },
+	collection: CollectionView,
+	{ tails }: SearchContext,
+): Promise<readonly VectorCandidate[]> {
+	const tail = await tails.tail(view, query.collection, collection);
+	return tail.search({
+		vector: query.vector,
+		k: tail.size,
+		accept: (row) =>
+			row.fromBlock <= view.at.height &&
+			row.versionId > collection.pointer.versionId &&
+			row.versionId <= collection.lastVersionId &&
+			(query.namespace === undefined || row.namespace === query.namespace) &&
+			(query.layers === undefined || query.layers.includes(row.layer)),
+	});
+}
+
+async function fromTable(
+	collection: CollectionView,
+	query: Parameters<VectorTables["search"]>[2],
+	{ tables }: SearchContext,
+): Promise<readonly VectorCandidate[]> {
+	const { tableVersion } = collection.pointer;
+	if (tableVersion === 0n) return [];
+	return tables.search(collection.table, tableVersion, query);
+}
+
+function fused(lists: readonly (readonly FoundMemory[])[], k: number): readonly FoundMemory[] {
+	const versions = new Map(
+		lists.flat().map(({ version }) => [version.versionId, version] as const),
+	);
+	return fuseRanks(lists.map((list) => list.map(({ version }) => version.versionId)))
+		.slice(0, k)
+		.flatMap(({ id, score }) => {
+			const version = versions.get(id);
+			return version === undefined ? [] : [{ version, score }];
+		});
+}
+
+function unknownCollection(name: string): FatalError {
+	return new FatalError("unknown_collection", {
+		message: `there is no collection "${name}"`,
+		hint: "see the chain's status for its collections",
+		fields: { collection: name },
+	});
+}

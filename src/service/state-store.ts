@@ -1,0 +1,167 @@
+/** What reading asks of Postgres. The adapter is store/postgres-state-store.ts. */
+import type { BlockHeader } from "../domain/block.ts";
+import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
+import type {
+	ChainId,
+	Generation,
+	Height,
+	LogPosition,
+	MemoryKey,
+	RollbackId,
+	VersionId,
+} from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
+import type { Version } from "../domain/memory.ts";
+import type { RollbackRecord } from "../rollback/rollback-record.ts";
+import type { Checkpoint, LogKind, VectorPointer } from "../writer/commit-batch.ts";
+import type { Problem } from "../writer/writer-store.ts";
+
+/** Place on a page of memories: names in order. */
+export interface MemoryName {
+	readonly namespace: string;
+	readonly layer: Layer;
+	readonly id: string;
+}
+
+/** State at one coordinate, in one snapshot of the database. */
+export interface StateView {
+	readonly at: AnsweredAt;
+	/** Of the chain now, whatever the coordinate. */
+	readonly present: { readonly generation: Generation; readonly versionSeq: VersionId };
+	/** The version that is visible there; undefined: none. */
+	memory(key: MemoryKey): Promise<Version | undefined>;
+	/** Visible versions of these memories. */
+	memories(keys: readonly MemoryKey[]): Promise<ReadonlyMap<MemoryKey, Version>>;
+	/** Names after `after`, in the order (namespace, layer, id). */
+	page(query: {
+		readonly namespace: string | undefined;
+		readonly layer: Layer | undefined;
+		readonly after: MemoryName | undefined;
+		readonly limit: number;
+	}): Promise<readonly Version[]>;
+	/** Where LanceDB stands for that generation, and which versions above it belong to the coordinate. */
+	collection(name: string): Promise<CollectionView | undefined>;
+	/** Embedded versions with ids in (above, to]. */
+	tail(
+		collection: string,
+		range: { readonly above: VersionId; readonly to: VersionId },
+	): Promise<readonly TailRow[]>;
+}
+
+export interface CollectionView {
+	readonly model: string;
+	readonly dimensions: number;
+	readonly table: string;
+	readonly pointer: VectorPointer;
+	/** Last version id of the coordinate's generation. */
+	readonly lastVersionId: VersionId;
+}
+
+export interface TailRow {
+	readonly versionId: VersionId;
+	readonly memoryKey: MemoryKey;
+	readonly namespace: string;
+	readonly layer: Layer;
+	readonly fromBlock: Height;
+	readonly vector: Float32Array;
+}
+
+export interface ChainRecord {
+	readonly chainId: ChainId;
+	readonly name: string;
+	readonly generation: Generation;
+	readonly head: BlockHeader | undefined;
+	readonly safe: Height | undefined;
+	readonly finalized: Height | undefined;
+	readonly startBlock: Height;
+	readonly retainedFrom: Height;
+	readonly logPosition: LogPosition;
+	readonly halt: Problem | undefined;
+	readonly inbox: number;
+	readonly collections: readonly {
+		readonly name: string;
+		readonly model: string;
+		readonly dimensions: number;
+		readonly tail: number;
+		readonly pointer: VectorPointer;
+	}[];
+}
+
+export interface StoredBlock extends BlockHeader {
+	readonly fromGen: Generation;
+	readonly toGen: Generation;
+}
+
+export interface StoredCheckpoint extends Checkpoint {
+	readonly fromGen: Generation;
+	readonly toGen: Generation;
+}
+
+export interface StoredLogEntry {
+	readonly position: LogPosition;
+	readonly generation: Generation;
+	readonly height: Height;
+	readonly kind: LogKind;
+	readonly operationId: string | undefined;
+	/** JSON. */
+	readonly body: string;
+}
+
+export interface StateStore {
+	/** One snapshot at one coordinate. Throws the typed errors of coordinates that cannot be read. */
+	read<Result>(
+		chainId: ChainId,
+		request: AtRequest,
+		work: (view: StateView) => Promise<Result>,
+	): Promise<Result>;
+	/** Two coordinates in one snapshot. */
+	compare<Result>(
+		chainId: ChainId,
+		requests: { readonly from: AtRequest; readonly to: AtRequest },
+		work: (views: {
+			readonly from: StateView;
+			readonly to: StateView;
+			/** Memories that may differ, by rising key, after `after`. */
+			readonly candidates: (query: {
+				readonly after: MemoryKey | undefined;
+				readonly namespace: string | undefined;
+				readonly limit: number;
+			}) => Promise<readonly MemoryKey[]>;
+		}) => Promise<Result>,
+	): Promise<Result>;
+	chain(chainId: ChainId): Promise<ChainRecord>;
+	blocks(
+		chainId: ChainId,
+		query: {
+			readonly from: Height | undefined;
+			readonly to: Height | undefined;
+			readonly fork: "canonical" | "orphaned" | "all";
+			readonly limit: number;
+		},
+	): Promise<readonly StoredBlock[]>;
+	/** Versions of one memory in every generation, newest first. */
+	history(
+		chainId: ChainId,
+		key: MemoryKey,
+		query: { readonly offset: number; readonly limit: number },
+	): Promise<readonly Version[]>;
+	checkpoints(
+		chainId: ChainId,
+		query: { readonly limit: number; readonly before: Height | undefined },
+	): Promise<readonly StoredCheckpoint[]>;
+	checkpoint(chainId: ChainId, height: Height): Promise<StoredCheckpoint | undefined>;
+	rollbacks(
+		chainId: ChainId,
+		query: { readonly limit: number; readonly offset: number },
+	): Promise<readonly RollbackRecord[]>;
+	/** JSON of a committed rollback's report; undefined before. */
+	report(rollbackId: RollbackId): Promise<string | undefined>;
+	log(
+		chainId: ChainId,
+		query: {
+			readonly after: LogPosition;
+			readonly kinds: readonly string[] | undefined;
+			readonly limit: number;
+		},
+	): Promise<readonly StoredLogEntry[]>;
+}

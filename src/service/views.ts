@@ -1,0 +1,145 @@
+/** What Recant shows of what it stores. */
+import { stateHash } from "../commitment/state-digest.ts";
+import { type ChainId, FOREVER, type Generation } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
+import type { OperationRecord } from "../writer/inbox-store.ts";
+import type {
+	BlockView,
+	CheckpointView,
+	HistoryEntryView,
+	MemoryView,
+	OperationView,
+	RollbackView,
+} from "./recant-service.ts";
+import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./state-store.ts";
+
+/** A version that is no tombstone. */
+export function memoryView(version: Version): MemoryView {
+	return {
+		id: version.id,
+		namespace: version.namespace,
+		layer: version.layer,
+		owner: version.owner,
+		content: version.content ?? {},
+		text: version.text,
+		collection: version.collection,
+		importance: version.importance,
+		confidence: version.confidence,
+		versionId: version.versionId,
+		contentHash: version.contentHash,
+		since: version.fromBlock,
+		expiresAtBlock: version.expiresBlock,
+	};
+}
+
+export function historyEntry(version: Version): HistoryEntryView {
+	return {
+		memory: version.content === undefined ? undefined : memoryView(version),
+		versionId: version.versionId,
+		heights: {
+			from: version.fromBlock,
+			to: version.toBlock === FOREVER ? undefined : version.toBlock,
+		},
+		generations: generations(version),
+		present: version.toGen === FOREVER,
+	};
+}
+
+export function blockView(block: StoredBlock, chain: ChainRecord): BlockView {
+	return {
+		height: block.number,
+		hash: block.hash,
+		parentHash: block.parentHash,
+		timestamp: block.timestamp,
+		canonical: block.toGen === FOREVER,
+		generations: generations(block),
+		finality: finalityOf(block, chain),
+	};
+}
+
+export function checkpointView(point: StoredCheckpoint, chainId: ChainId): CheckpointView {
+	const { height, blockHash } = point;
+	return {
+		height,
+		blockHash,
+		generations: generations(point),
+		logPosition: point.logPosition,
+		versionId: point.versionId,
+		digests: { ...point.digest, state: stateHash(point.digest, { chainId, height, blockHash }) },
+		pointers: Object.fromEntries(
+			Object.entries(point.pointers).map(([name, { tableVersion, versionId }]) => [
+				name,
+				{ tableVersion, versionId },
+			]),
+		),
+	};
+}
+
+export function operationView(record: OperationRecord): OperationView {
+	const { anchor } = record;
+	return {
+		operationId: record.operationId,
+		kind: record.kind,
+		namespace: record.namespace,
+		id: record.id,
+		status: record.status,
+		reason: record.reason,
+		position: record.position,
+		originalSlot: record.originalSlot,
+		effectiveSlot: record.effectiveSlot,
+		versionId: record.versionId,
+		anchor: anchorView(anchor),
+		final: record.final,
+	};
+}
+
+/** `etaMs` comes from the process that works on it. */
+export function rollbackView(record: RollbackRecord, etaMs: number | undefined): RollbackView {
+	return {
+		id: record.rollbackId,
+		chainId: record.chainId,
+		cause: record.cause,
+		state: record.state,
+		stage: record.stage,
+		fromGeneration: record.fromGeneration,
+		ancestor: record.ancestor,
+		from: record.from,
+		to: targetOf(record),
+		attempt: record.attempt,
+		progress: { done: record.done, total: record.total, etaMs },
+		counts: record.counts,
+		stageMs: record.stageMs,
+		error: record.error,
+		supersededBy: record.supersededBy,
+		createdAt: record.createdAt,
+		finishedAt: record.finishedAt,
+	};
+}
+
+function anchorView(anchor: OperationRecord["anchor"]): OperationView["anchor"] {
+	switch (anchor.kind) {
+		case "none":
+			return undefined;
+		case "block":
+			return { block: anchor.blockHash, height: anchor.height };
+		case "transaction":
+			return {
+				transaction: anchor.transactionHash,
+				block: anchor.blockHash,
+				height: anchor.height,
+				effectsHash: anchor.effectsHash,
+			};
+	}
+}
+
+function finalityOf(block: StoredBlock, chain: ChainRecord): BlockView["finality"] {
+	if (block.toGen !== FOREVER) return "orphaned";
+	if (chain.finalized !== undefined && block.number <= chain.finalized) return "finalized";
+	if (chain.safe !== undefined && block.number <= chain.safe) return "safe";
+	return "latest";
+}
+
+function generations(span: { readonly fromGen: Generation; readonly toGen: Generation }) {
+	return { from: span.fromGen, to: span.toGen === FOREVER ? undefined : span.toGen };
+}

@@ -1,0 +1,289 @@
+/**
+ * Applies a commit batch: ONE statement, fed by arrays and fenced by the chain's row (measured:
+ * 0.6 to 1.9 ms a block, against 2.6 ms for the same as separate statements).
+ *
+ * It decides nothing: which rows are closed, copied or inserted was computed by memory/span-changes.ts.
+ */
+import { RetryableError } from "../domain/errors.ts";
+import type { Generation } from "../domain/ids.ts";
+import { canonicalJson } from "../memory/canonical.ts";
+import type { CommitBatch } from "../writer/commit-batch.ts";
+import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "./codec.ts";
+import type { Queryable } from "./database.ts";
+import { pgArray } from "./pg-array.ts";
+
+type Column = readonly [type: string, values: readonly Parameters<typeof pgArray>[0][number][]];
+type Scalar = string | bigint | null;
+
+/**
+ * `expected`: generation that the chain's row must still have; the batch may move it to its own.
+ * Throws `RetryableError("lease_lost")` and changes nothing when fence, generation or log position
+ * are no longer those that the batch was made against.
+ */
+export async function commitBatch(
+	db: Queryable,
+	batch: CommitBatch,
+	expected: { readonly fence: bigint; readonly generation: Generation },
+): Promise<void> {
+	const statement = new Statement();
+	const chain = statement.scalar("bigint", batch.chainId.toString());
+	const next = `(select 1 from fence)`;
+	statement.with(
+		"fence",
+		`select 1 from chains where chain_id = ${chain}
+			and fence = ${statement.scalar("bigint", expected.fence)}
+			and generation = ${statement.scalar("bigint", expected.generation)}
+			and log_position = ${statement.scalar("bigint", batch.basePosition)}
+			for update`,
+	);
+	addLog(statement, batch, chain, next);
+	addSpans(statement, batch, chain, next);
+	addVersions(statement, batch, chain, next);
+	addBlocks(statement, batch, chain, next);
+	addOperations(statement, batch, chain, next);
+	statement.with(
+		"moved",
+		`update chains set
+			generation = ${statement.scalar("bigint", batch.generation)},
+			head_height = ${statement.scalar("bigint", batch.head?.number ?? null)},
+			safe_height = ${statement.scalar("bigint", batch.safe ?? null)},
+			finalized_height = ${statement.scalar("bigint", batch.finalized ?? null)},
+			log_position = ${statement.scalar("bigint", batch.logPosition)},
+			version_seq = ${statement.scalar("bigint", batch.versionSeq)},
+			digest = ${statement.scalar("text", toJson(batch.digest))}
+			where chain_id = ${chain} and exists ${next} returning 1`,
+	);
+	const rows = await db.unsafe<{ moved: bigint }[]>(
+		`${statement.text} select count(*) as moved from moved`,
+		statement.parameters as string[],
+		{ prepare: true },
+	);
+	if (rows[0]?.moved !== 1n) {
+		throw new RetryableError("lease_lost", {
+			message: `the commit at log position ${batch.basePosition} of chain ${batch.chainId} came too late`,
+			hint: "another process holds the chain, or changed it; this one reads its state again",
+			fields: { chainId: batch.chainId, basePosition: batch.basePosition.toString() },
+		});
+	}
+}
+
+/** Builds `with a as (…), b as (…)` and its parameters; parts without rows are left out. */
+class Statement {
+	readonly parameters: (string | null)[] = [];
+	readonly #parts: string[] = [];
+
+	get text(): string {
+		return `with ${this.#parts.join(",\n")}`;
+	}
+
+	with(name: string, body: string): void {
+		this.#parts.push(`${name} as (${body})`);
+	}
+
+	scalar(type: string, value: Scalar): string {
+		this.parameters.push(value === null ? null : value.toString());
+		return `$${this.parameters.length}::${type}`;
+	}
+
+	/** `unnest(…) as rows(names)` over columns of equal length. */
+	rows(columns: Readonly<Record<string, Column>>): string {
+		const names = Object.keys(columns);
+		const arrays = Object.values(columns).map(([type, values]) => {
+			this.parameters.push(pgArray(values));
+			return `$${this.parameters.length}::${type}[]`;
+		});
+		return `unnest(${arrays.join(", ")}) as r(${names.join(", ")})`;
+	}
+}
+
+function addLog(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	if (batch.log.length === 0) return;
+	const rows = statement.rows({
+		position: ["bigint", batch.log.map((entry) => entry.position)],
+		generation: ["bigint", batch.log.map((entry) => entry.generation)],
+		height: ["bigint", batch.log.map((entry) => entry.height)],
+		kind: ["text", batch.log.map((entry) => entry.kind)],
+		operation_id: ["uuid", batch.log.map((entry) => entry.operationId)],
+		memory_key: ["uuid", batch.log.map((entry) => entry.memoryKey)],
+		body: ["text", batch.log.map((entry) => entry.body)],
+	});
+	statement.with(
+		"logged",
+		`insert into log (chain_id, position, generation, height, kind, operation_id, memory_key, body)
+			select ${chain}, r.* from ${rows} where exists ${next}`,
+	);
+}
+
+function addSpans(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	const { closeBlock, closeGen } = batch.changes;
+	if (closeBlock.length > 0) {
+		const rows = statement.rows({
+			memory_key: ["uuid", closeBlock.map((change) => change.memoryKey)],
+			from_block: ["bigint", closeBlock.map((change) => change.fromBlock)],
+			from_gen: ["bigint", closeBlock.map((change) => change.fromGen)],
+			to_block: ["bigint", closeBlock.map((change) => change.toBlock)],
+		});
+		statement.with("closed_block", closing("to_block", rows, chain, next));
+	}
+	if (closeGen.length > 0) {
+		const rows = statement.rows({
+			memory_key: ["uuid", closeGen.map((change) => change.memoryKey)],
+			from_block: ["bigint", closeGen.map((change) => change.fromBlock)],
+			from_gen: ["bigint", closeGen.map((change) => change.fromGen)],
+			to_gen: ["bigint", closeGen.map((change) => change.toGen)],
+		});
+		statement.with("closed_gen", closing("to_gen", rows, chain, next));
+	}
+}
+
+function closing(column: "to_block" | "to_gen", rows: string, chain: string, next: string): string {
+	return `update versions v set ${column} = r.${column} from ${rows}
+		where v.chain_id = ${chain} and v.memory_key = r.memory_key and v.from_block = r.from_block
+			and v.from_gen = r.from_gen and exists ${next}`;
+}
+
+function addVersions(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	const { insert, newMemories } = batch.changes;
+	if (insert.length > 0) {
+		const rows = statement.rows({
+			memory_key: ["uuid", insert.map((version) => version.memoryKey)],
+			from_block: ["bigint", insert.map((version) => version.fromBlock)],
+			from_gen: ["bigint", insert.map((version) => version.fromGen)],
+			to_block: ["bigint", insert.map((version) => version.toBlock)],
+			to_gen: ["bigint", insert.map((version) => version.toGen)],
+			expires_block: ["bigint", insert.map((version) => version.expiresBlock)],
+			version_id: ["bigint", insert.map((version) => version.versionId)],
+			position: ["bigint", insert.map((version) => version.position)],
+			layer: ["smallint", insert.map((version) => layerNumber(version.layer))],
+			owner: ["smallint", insert.map((version) => ownerNumber(version.owner))],
+			namespace: ["text", insert.map((version) => version.namespace)],
+			id: ["text", insert.map((version) => version.id)],
+			content: ["text", insert.map((version) => version.content && canonicalJson(version.content))],
+			text: ["text", insert.map((version) => version.text)],
+			collection: ["text", insert.map((version) => version.collection)],
+			importance: ["double precision", insert.map((version) => version.importance)],
+			confidence: ["double precision", insert.map((version) => version.confidence)],
+			content_hash: ["bytea", insert.map((version) => hexBytes(version.contentHash))],
+		});
+		statement.with(
+			"inserted",
+			`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen, expires_block,
+				version_id, position, layer, owner, namespace, id, content, text, collection, importance,
+				confidence, content_hash)
+				select ${chain}, r.* from ${rows} where exists ${next}
+				on conflict (chain_id, memory_key, from_block, from_gen) do update set
+					to_block = excluded.to_block, to_gen = excluded.to_gen,
+					expires_block = excluded.expires_block, version_id = excluded.version_id,
+					position = excluded.position, layer = excluded.layer, owner = excluded.owner,
+					content = excluded.content, text = excluded.text, collection = excluded.collection,
+					importance = excluded.importance, confidence = excluded.confidence,
+					content_hash = excluded.content_hash`,
+		);
+	}
+	if (newMemories.length > 0) {
+		const rows = statement.rows({
+			namespace: ["text", newMemories.map((memory) => memory.namespace)],
+			layer: ["smallint", newMemories.map((memory) => layerNumber(memory.layer))],
+			id: ["text", newMemories.map((memory) => memory.id)],
+			memory_key: ["uuid", newMemories.map((memory) => memory.memoryKey)],
+		});
+		statement.with(
+			"named",
+			`insert into memories (chain_id, namespace, layer, id, memory_key)
+				select ${chain}, r.* from ${rows} where exists ${next} on conflict do nothing`,
+		);
+	}
+	if (batch.vectors.length > 0) addVectors(statement, batch, chain, next);
+}
+
+function addVectors(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	const rows = statement.rows({
+		collection: ["text", batch.vectors.map((row) => row.collection)],
+		version_id: ["bigint", batch.vectors.map((row) => row.versionId)],
+		memory_key: ["uuid", batch.vectors.map((row) => row.memoryKey)],
+		namespace: ["text", batch.vectors.map((row) => row.namespace)],
+		layer: ["smallint", batch.vectors.map((row) => layerNumber(row.layer))],
+		from_block: ["bigint", batch.vectors.map((row) => row.fromBlock)],
+		vector: ["bytea", batch.vectors.map((row) => vectorBytes(row.vector))],
+	});
+	statement.with(
+		"embedded",
+		`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace, layer,
+			from_block, vector) select ${chain}, r.* from ${rows} where exists ${next}`,
+	);
+}
+
+function addBlocks(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	const generation = `${statement.scalar("bigint", batch.generation)}, 9223372036854775807`;
+	if (batch.blocks.length > 0) {
+		const rows = statement.rows({
+			height: ["bigint", batch.blocks.map((block) => block.number)],
+			hash: ["text", batch.blocks.map((block) => block.hash)],
+			parent_hash: ["text", batch.blocks.map((block) => block.parentHash)],
+			timestamp: ["bigint", batch.blocks.map((block) => block.timestamp)],
+		});
+		statement.with(
+			"sealed",
+			`insert into blocks (chain_id, from_gen, to_gen, height, hash, parent_hash, timestamp)
+				select ${chain}, ${generation}, r.* from ${rows} where exists ${next}`,
+		);
+	}
+	if (batch.checkpoints.length > 0) {
+		const rows = statement.rows({
+			height: ["bigint", batch.checkpoints.map((point) => point.height)],
+			block_hash: ["text", batch.checkpoints.map((point) => point.blockHash)],
+			log_position: ["bigint", batch.checkpoints.map((point) => point.logPosition)],
+			version_id: ["bigint", batch.checkpoints.map((point) => point.versionId)],
+			digest: ["text", batch.checkpoints.map((point) => toJson(point.digest))],
+			pointers: ["text", batch.checkpoints.map((point) => toJson(point.pointers))],
+		});
+		statement.with(
+			"checked",
+			`insert into checkpoints (chain_id, from_gen, to_gen, height, block_hash, log_position,
+				version_id, digest, pointers)
+				select ${chain}, ${generation}, r.* from ${rows} where exists ${next}`,
+		);
+	}
+}
+
+function addOperations(
+	statement: Statement,
+	batch: CommitBatch,
+	chain: string,
+	next: string,
+): void {
+	if (batch.operations.length > 0) {
+		const updates = batch.operations;
+		const rows = statement.rows({
+			operation_id: ["uuid", updates.map((update) => update.operationId)],
+			status: ["text", updates.map((update) => update.status)],
+			reason: ["text", updates.map((update) => update.reason && toJson(update.reason))],
+			position: ["bigint", updates.map((update) => update.position)],
+			original_slot: ["bigint", updates.map((update) => update.originalSlot)],
+			effective_slot: ["bigint", updates.map((update) => update.effectiveSlot)],
+			judged_slot: ["bigint", updates.map((update) => update.judgedSlot)],
+			version_id: ["bigint", updates.map((update) => update.versionId)],
+			anchor_block: ["text", updates.map((update) => update.anchor?.blockHash)],
+			anchor_height: ["bigint", updates.map((update) => update.anchor?.height)],
+		});
+		statement.with(
+			"judged",
+			`update operations o set status = r.status, reason = r.reason, position = r.position,
+				original_slot = r.original_slot, effective_slot = r.effective_slot,
+				judged_slot = r.judged_slot, version_id = r.version_id,
+				anchor_block = coalesce(r.anchor_block, o.anchor_block),
+				anchor_height = coalesce(r.anchor_height, o.anchor_height),
+				final = r.status = 'refused'
+				from ${rows} where o.chain_id = ${chain} and o.operation_id = r.operation_id
+					and exists ${next}`,
+		);
+	}
+	if (batch.settledEntries.length > 0) {
+		const rows = statement.rows({ entry_id: ["bigint", batch.settledEntries] });
+		statement.with(
+			"settled",
+			`delete from inbox where chain_id = ${chain} and exists ${next}
+				and entry_id in (select r.entry_id from ${rows})`,
+		);
+	}
+}

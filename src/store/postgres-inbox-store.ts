@@ -1,0 +1,206 @@
+import { FatalError, RetryableError } from "../domain/errors.ts";
+import type { ChainId, Hex, OperationId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { type Anchor, NO_ANCHOR, type OperationStatus } from "../domain/operation.ts";
+import { toWire } from "../memory/operation-codec.ts";
+import type {
+	CollectionShape,
+	InboxStore,
+	OperationRecord,
+	Submission,
+	Submitted,
+} from "../writer/inbox-store.ts";
+import type { Database, Tx } from "./database.ts";
+import { pgArray } from "./pg-array.ts";
+
+export class PostgresInboxStore implements InboxStore {
+	readonly #database: Database;
+
+	constructor(database: Database) {
+		this.#database = database;
+	}
+
+	async submit(submission: Submission): Promise<Submitted> {
+		const { chainId, operations } = submission;
+		const ids = operations.map((each) => each.operationId);
+		return this.#database.transaction(async (tx) => {
+			const earlier = await keep(tx, submission, ids);
+			if (earlier !== undefined) return { type: "repeated", operationIds: earlier };
+			await checkRoom(tx, chainId, operations.length);
+			await tx`insert into inbox (chain_id, operation_count, body) values (${chainId},
+				${operations.length}, ${JSON.stringify(operations.map(toWire))})`;
+			await insertOperations(tx, submission);
+			return { type: "new", operationIds: ids };
+		});
+	}
+
+	async operations(
+		chainId: ChainId,
+		operationIds: readonly OperationId[],
+	): Promise<readonly OperationRecord[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<OperationRow[]>`
+				select * from operations where chain_id = ${chainId}
+					and operation_id = any(${pgArray(operationIds)}::uuid[])`,
+		);
+		const byId = new Map(rows.map((row) => [row.operation_id, recordOf(row)]));
+		return operationIds.flatMap((id) => byId.get(id) ?? []);
+	}
+
+	async ensureCollection(chainId: ChainId, shape: CollectionShape): Promise<CollectionShape> {
+		return this.#database.run(async (sql) => {
+			await sql`insert into collections (chain_id, name, model, dimensions, table_name,
+					table_version, pointer_version_id)
+				values (${chainId}, ${shape.name}, ${shape.model}, ${shape.dimensions},
+					${`chain_${chainId}_${shape.name}`}, 0, 0) on conflict do nothing`;
+			const [row] = await sql<{ model: string; dimensions: number }[]>`
+				select model, dimensions from collections
+				where chain_id = ${chainId} and name = ${shape.name}`;
+			return row === undefined ? shape : { name: shape.name, ...row };
+		});
+	}
+
+	async tailRows(chainId: ChainId): Promise<number> {
+		return this.#database.run(async (sql) => {
+			const [row] = await sql<{ tail: bigint }[]>`
+				select coalesce(max(tail), 0) as tail from (
+					select (select count(*) from vector_rows v where v.chain_id = c.chain_id
+						and v.collection = c.name and v.version_id > c.pointer_version_id) as tail
+					from collections c where c.chain_id = ${chainId}) tails`;
+			return Number(row?.tail ?? 0n);
+		});
+	}
+}
+
+/** Answers the operations of an earlier request with the same key and body. */
+async function keep(
+	tx: Tx,
+	submission: Submission,
+	ids: readonly OperationId[],
+): Promise<readonly OperationId[] | undefined> {
+	const { chainId, idempotency } = submission;
+	if (idempotency === undefined) return undefined;
+	const { count } = await tx`
+		insert into idempotency_keys (chain_id, key, body_hash, operation_ids)
+		values (${chainId}, ${idempotency.key}, ${idempotency.bodyHash}, ${pgArray(ids)}::uuid[])
+		on conflict do nothing`;
+	if (count === 1) return undefined;
+	const [row] = await tx<{ body_hash: Uint8Array; operation_ids: OperationId[] }[]>`
+		select body_hash, operation_ids from idempotency_keys
+		where chain_id = ${chainId} and key = ${idempotency.key}`;
+	if (row !== undefined && Buffer.compare(row.body_hash, idempotency.bodyHash) === 0) {
+		return row.operation_ids;
+	}
+	throw new FatalError("idempotency_conflict", {
+		message: `the Idempotency-Key "${idempotency.key}" was used for another request`,
+		hint: "use a new key for a new request; repeat a key only with the very same body",
+		fields: { key: idempotency.key },
+	});
+}
+
+async function checkRoom(tx: Tx, chainId: ChainId, coming: number): Promise<void> {
+	const [row] = await tx<{ waiting: bigint }[]>`
+		select coalesce(sum(operation_count), 0) as waiting from inbox where chain_id = ${chainId}`;
+	const waiting = Number(row?.waiting ?? 0n);
+	if (waiting + coming <= LIMITS.inboxOperations) return;
+	throw new RetryableError("inbox_full", {
+		message: `${waiting} operations wait for chain ${chainId}; ${coming} more are past the limit of ${LIMITS.inboxOperations}`,
+		hint: "try again later; see the chain's status for what holds it up",
+		fields: { waiting, limit: LIMITS.inboxOperations },
+	});
+}
+
+async function insertOperations(tx: Tx, { chainId, operations }: Submission): Promise<void> {
+	const anchors = operations.map((each) => anchorColumns(each.anchor));
+	await tx`
+		insert into operations (chain_id, status, operation_id, kind, namespace, id, anchor_kind,
+			anchor_transaction, anchor_block, anchor_height, effects_hash)
+		select ${chainId}, 'queued', r.* from unnest(
+			${pgArray(operations.map((each) => each.operationId))}::uuid[],
+			${pgArray(operations.map((each) => each.operation.kind))}::text[],
+			${pgArray(operations.map((each) => each.operation.namespace))}::text[],
+			${pgArray(operations.map((each) => each.operation.id))}::text[],
+			${pgArray(anchors.map((anchor) => anchor.kind))}::text[],
+			${pgArray(anchors.map((anchor) => anchor.transaction))}::text[],
+			${pgArray(anchors.map((anchor) => anchor.block))}::text[],
+			${pgArray(anchors.map((anchor) => anchor.height))}::bigint[],
+			${pgArray(anchors.map((anchor) => anchor.effects))}::text[]
+		) as r`;
+}
+
+function anchorColumns(anchor: Anchor) {
+	const none = { transaction: undefined, block: undefined, height: undefined, effects: undefined };
+	switch (anchor.kind) {
+		case "none":
+			return { kind: anchor.kind, ...none };
+		case "block":
+			return { kind: anchor.kind, ...none, block: anchor.blockHash, height: anchor.height };
+		case "transaction":
+			return {
+				kind: anchor.kind,
+				transaction: anchor.transactionHash,
+				block: anchor.blockHash,
+				height: anchor.height,
+				effects: anchor.effectsHash,
+			};
+	}
+}
+
+interface OperationRow {
+	readonly operation_id: OperationId;
+	readonly kind: "put" | "patch" | "delete";
+	readonly namespace: string;
+	readonly id: string;
+	readonly status: OperationStatus;
+	readonly reason: string | null;
+	readonly position: bigint | null;
+	readonly original_slot: bigint | null;
+	readonly effective_slot: bigint | null;
+	readonly version_id: bigint | null;
+	readonly anchor_transaction: Hex | null;
+	readonly anchor_block: Hex | null;
+	readonly anchor_height: bigint | null;
+	readonly effects_hash: Hex | null;
+	readonly final: boolean;
+}
+
+function recordOf(row: OperationRow): OperationRecord {
+	return {
+		operationId: row.operation_id,
+		kind: row.kind,
+		namespace: row.namespace,
+		id: row.id,
+		status: row.status,
+		reason:
+			row.reason === null
+				? undefined
+				: (JSON.parse(row.reason) as { readonly code: string; readonly message: string }),
+		position: row.position ?? undefined,
+		originalSlot: row.original_slot ?? undefined,
+		effectiveSlot: row.effective_slot ?? undefined,
+		versionId: row.version_id ?? undefined,
+		anchor: anchorOf(row),
+		final: row.final,
+	};
+}
+
+/** The anchor that a row's columns say. */
+export function anchorOf(row: {
+	readonly anchor_transaction: Hex | null;
+	readonly anchor_block: Hex | null;
+	readonly anchor_height: bigint | null;
+	readonly effects_hash: Hex | null;
+}): Anchor {
+	const { anchor_block: blockHash, anchor_height: height } = row;
+	if (blockHash === null || height === null) return NO_ANCHOR;
+	if (row.anchor_transaction === null || row.effects_hash === null) {
+		return { kind: "block", blockHash, height };
+	}
+	return {
+		kind: "transaction",
+		blockHash,
+		height,
+		transactionHash: row.anchor_transaction,
+		effectsHash: row.effects_hash,
+	};
+}

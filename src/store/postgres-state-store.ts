@@ -1,0 +1,311 @@
+import type { BlockHeader } from "../domain/block.ts";
+import type { AtRequest } from "../domain/coordinate.ts";
+import { FatalError } from "../domain/errors.ts";
+import {
+	type ChainId,
+	FOREVER,
+	type Height,
+	type Hex,
+	type LogPosition,
+	type MemoryKey,
+	type RollbackId,
+} from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import type {
+	ChainRecord,
+	StateStore,
+	StateView,
+	StoredBlock,
+	StoredCheckpoint,
+	StoredLogEntry,
+} from "../service/state-store.ts";
+import type { LogKind } from "../writer/commit-batch.ts";
+import type { Problem } from "../writer/writer-store.ts";
+import { type VersionRow, versionOf } from "./codec.ts";
+import { commonHeight, resolveCoordinate } from "./coordinate.ts";
+import type { Database, Tx } from "./database.ts";
+import {
+	type CheckpointRow,
+	checkpointOf,
+	type RollbackRow,
+	rollbackOf,
+} from "./postgres-rollback-store.ts";
+import { SnapshotView } from "./snapshot-view.ts";
+
+export class PostgresStateStore implements StateStore {
+	readonly #database: Database;
+
+	constructor(database: Database) {
+		this.#database = database;
+	}
+
+	async read<Result>(
+		chainId: ChainId,
+		request: AtRequest,
+		work: (view: StateView) => Promise<Result>,
+	): Promise<Result> {
+		return this.#database.snapshot(async (tx) =>
+			work(new SnapshotView(tx, await resolveCoordinate(tx, chainId, request))),
+		);
+	}
+
+	async compare<Result>(
+		chainId: ChainId,
+		requests: { readonly from: AtRequest; readonly to: AtRequest },
+		work: Parameters<StateStore["compare"]>[2],
+	): Promise<Result> {
+		return this.#database.snapshot(async (tx) => {
+			const from = await resolveCoordinate(tx, chainId, requests.from);
+			const to = await resolveCoordinate(tx, chainId, requests.to);
+			const above = await commonHeight(tx, from.at, to.at);
+			const top = from.at.height > to.at.height ? from.at.height : to.at.height;
+			return (await work({
+				from: new SnapshotView(tx, from),
+				to: new SnapshotView(tx, to),
+				candidates: (query) => candidates(tx, chainId, { above, top, ...query }),
+			})) as Result;
+		});
+	}
+
+	async chain(chainId: ChainId): Promise<ChainRecord> {
+		return this.#database.snapshot(async (tx) => {
+			const [row] = await tx<ChainRow[]>`
+				select c.*, b.hash, b.parent_hash, b.timestamp,
+					(select coalesce(sum(operation_count), 0) from inbox i where i.chain_id = c.chain_id) as waiting
+				from chains c left join blocks b on b.chain_id = c.chain_id and b.height = c.head_height
+					and b.to_gen = ${FOREVER}
+				where c.chain_id = ${chainId}`;
+			if (row === undefined) throw unknownChain(chainId);
+			const collections = await tx<CollectionRow[]>`
+				select name, model, dimensions, table_version, pointer_version_id, pointer_at,
+					(select count(*) from vector_rows v where v.chain_id = c.chain_id
+						and v.collection = c.name and v.version_id > c.pointer_version_id) as tail
+				from collections c where chain_id = ${chainId} order by name`;
+			return chainRecord(row, collections);
+		});
+	}
+
+	async blocks(
+		chainId: ChainId,
+		query: {
+			readonly from: Height | undefined;
+			readonly to: Height | undefined;
+			readonly fork: "canonical" | "orphaned" | "all";
+			readonly limit: number;
+		},
+	): Promise<readonly StoredBlock[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<BlockRow[]>`
+				select * from blocks where chain_id = ${chainId}
+					and height >= ${query.from ?? 0n} and height <= ${query.to ?? FOREVER}
+					and (${query.fork} = 'all' or (${query.fork} = 'canonical') = (to_gen = ${FOREVER}))
+				order by height desc, from_gen desc limit ${query.limit}`,
+		);
+		return rows.map((row) => ({ ...headerOf(row), fromGen: row.from_gen, toGen: row.to_gen }));
+	}
+
+	async history(
+		chainId: ChainId,
+		key: MemoryKey,
+		query: { readonly offset: number; readonly limit: number },
+	): Promise<readonly Version[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<VersionRow[]>`
+				select * from versions where chain_id = ${chainId} and memory_key = ${key}
+				order by to_gen desc, from_block desc, from_gen desc
+				offset ${query.offset} limit ${query.limit}`,
+		);
+		return rows.map(versionOf);
+	}
+
+	async checkpoints(
+		chainId: ChainId,
+		query: { readonly limit: number; readonly before: Height | undefined },
+	): Promise<readonly StoredCheckpoint[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<CheckpointRow[]>`
+				select * from checkpoints where chain_id = ${chainId} and to_gen = ${FOREVER}
+					and height < ${query.before ?? FOREVER}
+				order by height desc limit ${query.limit}`,
+		);
+		return rows.map(storedCheckpoint);
+	}
+
+	async checkpoint(chainId: ChainId, height: Height): Promise<StoredCheckpoint | undefined> {
+		return this.#database.run(async (sql) => {
+			const [row] = await sql<CheckpointRow[]>`
+				select * from checkpoints where chain_id = ${chainId} and height = ${height}
+					and to_gen = ${FOREVER}`;
+			return row && storedCheckpoint(row);
+		});
+	}
+
+	async rollbacks(chainId: ChainId, query: { readonly limit: number; readonly offset: number }) {
+		const rows = await this.#database.run(
+			(sql) => sql<RollbackRow[]>`
+				select * from rollbacks where chain_id = ${chainId}
+				order by created_at desc, rollback_id offset ${query.offset} limit ${query.limit}`,
+		);
+		return rows.map(rollbackOf);
+	}
+
+	async report(rollbackId: RollbackId): Promise<string | undefined> {
+		return this.#database.run(async (sql) => {
+			const [row] = await sql<{ report: string | null }[]>`
+				select report from rollbacks where rollback_id = ${rollbackId}`;
+			return row?.report ?? undefined;
+		});
+	}
+
+	async log(
+		chainId: ChainId,
+		query: {
+			readonly after: LogPosition;
+			readonly kinds: readonly string[] | undefined;
+			readonly limit: number;
+		},
+	): Promise<readonly StoredLogEntry[]> {
+		const kinds = query.kinds === undefined ? null : [...query.kinds];
+		const rows = await this.#database.run(
+			(sql) => sql<LogRow[]>`
+				select position, generation, height, kind, operation_id, body from log
+				where chain_id = ${chainId} and position > ${query.after}
+					and (${kinds === null} or kind = any(${kinds ?? []}::text[]))
+				order by position limit ${query.limit}`,
+		);
+		return rows.map((row) => ({
+			position: row.position,
+			generation: row.generation,
+			height: row.height,
+			kind: row.kind,
+			operationId: row.operation_id ?? undefined,
+			body: row.body,
+		}));
+	}
+}
+
+/** Memories that changed or ended above the last height that both coordinates share. */
+async function candidates(
+	tx: Tx,
+	chainId: ChainId,
+	query: {
+		readonly above: Height;
+		readonly top: Height;
+		readonly after: MemoryKey | undefined;
+		readonly namespace: string | undefined;
+		readonly limit: number;
+	},
+): Promise<readonly MemoryKey[]> {
+	const after = query.after ?? "00000000-0000-0000-0000-000000000000";
+	const rows = await tx<{ memory_key: MemoryKey }[]>`
+		select distinct memory_key from (
+			select memory_key, namespace from versions where chain_id = ${chainId}
+				and layer in (0, 1, 2, 3) and from_block > ${query.above}
+			union all
+			select memory_key, namespace from versions where chain_id = ${chainId}
+				and expires_block > ${query.above} and expires_block <= ${query.top}
+		) changed
+		where memory_key > ${after}
+			and (${query.namespace === undefined} or namespace = ${query.namespace ?? ""})
+		order by memory_key limit ${query.limit}`;
+	return rows.map((row) => row.memory_key);
+}
+
+interface BlockRow {
+	readonly height: bigint;
+	readonly hash: Hex;
+	readonly parent_hash: Hex;
+	readonly timestamp: bigint;
+	readonly from_gen: bigint;
+	readonly to_gen: bigint;
+}
+
+interface LogRow {
+	readonly position: bigint;
+	readonly generation: bigint;
+	readonly height: bigint;
+	readonly kind: LogKind;
+	readonly operation_id: string | null;
+	readonly body: string;
+}
+
+interface ChainRow {
+	readonly chain_id: bigint;
+	readonly name: string;
+	readonly generation: bigint;
+	readonly head_height: bigint | null;
+	readonly hash: Hex | null;
+	readonly parent_hash: Hex | null;
+	readonly timestamp: bigint | null;
+	readonly safe_height: bigint | null;
+	readonly finalized_height: bigint | null;
+	readonly start_block: bigint;
+	readonly retained_from: bigint;
+	readonly log_position: bigint;
+	readonly halt: string | null;
+	readonly waiting: bigint;
+}
+
+interface CollectionRow {
+	readonly name: string;
+	readonly model: string;
+	readonly dimensions: number;
+	readonly table_version: bigint;
+	readonly pointer_version_id: bigint;
+	readonly pointer_at: Date;
+	readonly tail: bigint;
+}
+
+function chainRecord(row: ChainRow, collections: readonly CollectionRow[]): ChainRecord {
+	return {
+		chainId: Number(row.chain_id),
+		name: row.name,
+		generation: row.generation,
+		head: headOf(row),
+		safe: row.safe_height ?? undefined,
+		finalized: row.finalized_height ?? undefined,
+		startBlock: row.start_block,
+		retainedFrom: row.retained_from,
+		logPosition: row.log_position,
+		halt: row.halt === null ? undefined : (JSON.parse(row.halt) as Problem),
+		inbox: Number(row.waiting),
+		collections: collections.map((each) => ({
+			name: each.name,
+			model: each.model,
+			dimensions: each.dimensions,
+			tail: Number(each.tail),
+			pointer: {
+				tableVersion: each.table_version,
+				versionId: each.pointer_version_id,
+				at: each.pointer_at.getTime(),
+			},
+		})),
+	};
+}
+
+function headOf(row: ChainRow): BlockHeader | undefined {
+	const { head_height: number, hash, parent_hash: parentHash, timestamp } = row;
+	if (number === null || hash === null || parentHash === null || timestamp === null) return undefined;
+	return { number, hash, parentHash, timestamp };
+}
+
+function headerOf(row: BlockRow): BlockHeader {
+	return {
+		number: row.height,
+		hash: row.hash,
+		parentHash: row.parent_hash,
+		timestamp: row.timestamp,
+	};
+}
+
+function storedCheckpoint(row: CheckpointRow): StoredCheckpoint {
+	return { ...checkpointOf(row), fromGen: row.from_gen, toGen: row.to_gen };
+}
+
+function unknownChain(chainId: ChainId): FatalError {
+	return new FatalError("unknown_chain", {
+		message: `chain ${chainId} is not in this database`,
+		hint: "see /v1/chains for those that are served",
+		fields: { chainId },
+	});
+}

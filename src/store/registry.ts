@@ -1,0 +1,84 @@
+/** What stands in the database before any chain is followed: the installation, and the chains. */
+import { EMPTY_DIGEST } from "../commitment/state-digest.ts";
+import { FatalError } from "../domain/errors.ts";
+import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { Logger } from "../domain/logger.ts";
+import { toJson } from "./codec.ts";
+import type { Database } from "./database.ts";
+
+/** The database's installation id; `fresh` becomes it in an empty database. */
+export async function installationId(database: Database, fresh: string): Promise<string> {
+	return database.run(async (sql) => {
+		await sql`insert into installation (id) values (${fresh}) on conflict do nothing`;
+		const [row] = await sql<{ id: string }[]>`select id from installation`;
+		return row?.id ?? fresh;
+	});
+}
+
+interface Registration {
+	readonly id: ChainId;
+	readonly name: string;
+	readonly startBlock: Height;
+	readonly handlersHash: Hex;
+}
+
+/**
+ * Makes the chain's row, or checks it against the chain's file. Throws `FatalError("handlers_differ")`
+ * when a living process follows the chain with other handlers, or when the start block was changed.
+ */
+export async function registerChain(
+	database: Database,
+	chain: Registration,
+	context: { readonly isGone: (holder: string) => boolean; readonly log: Logger },
+): Promise<void> {
+	await database.transaction(async (tx) => {
+		await tx`insert into chains (chain_id, name, start_block, digest, retained_from, handlers_hash)
+			values (${chain.id}, ${chain.name}, ${chain.startBlock}, ${toJson(EMPTY_DIGEST)}, 0,
+				${chain.handlersHash}) on conflict do nothing`;
+		await tx`insert into generations (chain_id, generation) values (${chain.id}, 0)
+			on conflict do nothing`;
+		const [row] = await tx<ChainRow[]>`
+			select name, start_block, handlers_hash, head_height, lease_holder,
+				coalesce(lease_until > now(), false) as live
+			from chains where chain_id = ${chain.id} for update`;
+		if (row === undefined) return;
+		if (row.start_block !== chain.startBlock && row.head_height !== null) {
+			throw startBlockChanged(chain, row.start_block);
+		}
+		if (row.handlers_hash !== chain.handlersHash) {
+			const held = row.live && row.lease_holder !== null && !context.isGone(row.lease_holder);
+			if (held) throw handlersDiffer(chain, row.handlers_hash);
+			context.log.warn(
+				{ chain: chain.name, before: row.handlers_hash, now: chain.handlersHash },
+				"the chain's file changed: what older blocks gave stays as it was derived then",
+			);
+		}
+		await tx`update chains set name = ${chain.name}, handlers_hash = ${chain.handlersHash},
+			start_block = ${chain.startBlock} where chain_id = ${chain.id}`;
+	});
+}
+
+interface ChainRow {
+	readonly name: string;
+	readonly start_block: bigint;
+	readonly handlers_hash: Hex;
+	readonly head_height: bigint | null;
+	readonly lease_holder: string | null;
+	readonly live: boolean;
+}
+
+function handlersDiffer(chain: Registration, other: Hex): FatalError {
+	return new FatalError("handlers_differ", {
+		message: `another process follows chain "${chain.name}" with handlers ${other}; here they are ${chain.handlersHash}`,
+		hint: "run the same chain's file everywhere, or stop the other process first",
+		fields: { chainId: chain.id, theirs: other, ours: chain.handlersHash },
+	});
+}
+
+function startBlockChanged(chain: Registration, before: Height): FatalError {
+	return new FatalError("handlers_differ", {
+		message: `chain "${chain.name}" was derived from block ${before}; its file now says ${chain.startBlock}`,
+		hint: "set the start block back, or start with an empty RECANT_DATA_DIR or database",
+		fields: { chainId: chain.id, before: before.toString(), now: chain.startBlock.toString() },
+	});
+}

@@ -1,0 +1,338 @@
+/**
+ * The tables, in the Postgres schema `recant`. Drizzle owns their definition and makes the migrations
+ * in drizzle/; queries are written in SQL (see docs/ARCHITECTURE.md, Decisions).
+ *
+ * Heights, generations, positions and version ids are bigint; FOREVER is the largest bigint.
+ */
+import { sql } from "drizzle-orm";
+import {
+	bigint,
+	bigserial,
+	boolean,
+	customType,
+	index,
+	integer,
+	jsonb,
+	pgSchema,
+	primaryKey,
+	doublePrecision,
+	smallint,
+	text,
+	timestamp,
+	uniqueIndex,
+	uuid,
+} from "drizzle-orm/pg-core";
+
+export const recant = pgSchema("recant");
+
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
+const big = (name: string) => bigint(name, { mode: "bigint" });
+const chainId = () => big("chain_id").notNull();
+const at = (name: string) => timestamp(name, { withTimezone: true });
+
+/** One row: which installation this database belongs to. */
+export const installation = recant.table("installation", {
+	only: boolean("only").primaryKey().default(true),
+	id: uuid("id").notNull(),
+	createdAt: at("created_at").notNull().defaultNow(),
+});
+
+/** Where each chain stands, and who may write it. */
+export const chains = recant.table("chains", {
+	chainId: big("chain_id").primaryKey(),
+	name: text("name").notNull(),
+	startBlock: big("start_block").notNull(),
+	generation: big("generation").notNull().default(sql`0`),
+	/** Null before the first block is committed. */
+	headHeight: big("head_height"),
+	safeHeight: big("safe_height"),
+	finalizedHeight: big("finalized_height"),
+	/** Last position given out in the log. */
+	logPosition: big("log_position").notNull().default(sql`0`),
+	/** Last version id given out. */
+	versionSeq: big("version_seq").notNull().default(sql`0`),
+	/** Running digest of each layer, pending slot included. */
+	digest: text("digest").notNull(),
+	retainedFrom: big("retained_from").notNull(),
+	handlersHash: text("handlers_hash").notNull(),
+	/** JSON of why the chain is halted; null while it is not. */
+	halt: text("halt"),
+	/** Raised at every change of the lease's holder; every commit names it. */
+	fence: big("fence").notNull().default(sql`0`),
+	leaseHolder: text("lease_holder"),
+	leaseUntil: at("lease_until"),
+});
+
+/** How each generation began and, once a later one is committed, how it ended. */
+export const generations = recant.table(
+	"generations",
+	{
+		chainId: chainId(),
+		generation: big("generation").notNull(),
+		/** Null for generation 0. */
+		ancestorHeight: big("ancestor_height"),
+		rollbackId: uuid("rollback_id"),
+		/** The next three are null while the generation is the present one. */
+		lastHeight: big("last_height"),
+		lastVersionId: big("last_version_id"),
+		/** JSON: collection → {tableVersion, versionId}, as it stood at the end. */
+		pointers: text("pointers"),
+		createdAt: at("created_at").notNull().defaultNow(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.generation] })],
+);
+
+/** Headers: the window, orphaned branches, and below the window those that were needed. */
+export const blocks = recant.table(
+	"blocks",
+	{
+		chainId: chainId(),
+		height: big("height").notNull(),
+		fromGen: big("from_gen").notNull(),
+		toGen: big("to_gen").notNull(),
+		hash: text("hash").notNull(),
+		parentHash: text("parent_hash").notNull(),
+		timestamp: big("timestamp").notNull(),
+	},
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.height, t.fromGen] }),
+		index("blocks_by_hash").on(t.chainId, t.hash),
+	],
+);
+
+/** Names of memories, narrow, so that a page of names does not cross hot versions. */
+export const memories = recant.table(
+	"memories",
+	{
+		chainId: chainId(),
+		namespace: text("namespace").notNull(),
+		layer: smallint("layer").notNull(),
+		id: text("id").notNull(),
+		memoryKey: uuid("memory_key").notNull(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.namespace, t.layer, t.id] })],
+);
+
+/** Versions with their spans. What a version says never changes; only to_block and to_gen do. */
+export const versions = recant.table(
+	"versions",
+	{
+		chainId: chainId(),
+		memoryKey: uuid("memory_key").notNull(),
+		fromBlock: big("from_block").notNull(),
+		fromGen: big("from_gen").notNull(),
+		toBlock: big("to_block").notNull(),
+		toGen: big("to_gen").notNull(),
+		expiresBlock: big("expires_block"),
+		versionId: big("version_id").notNull(),
+		/** Order in which it was written, see domain/memory.ts. */
+		position: big("position").notNull(),
+		layer: smallint("layer").notNull(),
+		owner: smallint("owner").notNull(),
+		namespace: text("namespace").notNull(),
+		id: text("id").notNull(),
+		/** Canonical JSON; null in a tombstone. */
+		content: text("content"),
+		text: text("text"),
+		collection: text("collection"),
+		importance: doublePrecision("importance"),
+		confidence: doublePrecision("confidence"),
+		contentHash: bytea("content_hash").notNull(),
+	},
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.memoryKey, t.fromBlock, t.fromGen] }),
+		index("versions_by_layer").on(t.chainId, t.layer, t.fromBlock),
+		index("versions_by_expiry").on(t.chainId, t.expiresBlock).where(sql`expires_block is not null`),
+	],
+);
+
+/** What waits for the writer; one row is one request, applied whole or not at all. */
+export const inbox = recant.table(
+	"inbox",
+	{
+		chainId: chainId(),
+		entryId: bigserial("entry_id", { mode: "bigint" }).notNull(),
+		operationCount: integer("operation_count").notNull(),
+		/** JSON array of {operationId, operation, anchor}. */
+		body: text("body").notNull(),
+		receivedAt: at("received_at").notNull().defaultNow(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.entryId] })],
+);
+
+export const idempotencyKeys = recant.table(
+	"idempotency_keys",
+	{
+		chainId: chainId(),
+		key: text("key").notNull(),
+		bodyHash: bytea("body_hash").notNull(),
+		operationIds: uuid("operation_ids").array().notNull(),
+		createdAt: at("created_at").notNull().defaultNow(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.key] }), index("idempotency_by_age").on(t.createdAt)],
+);
+
+/** The truth: dense positions, never changed. */
+export const log = recant.table(
+	"log",
+	{
+		chainId: chainId(),
+		position: big("position").notNull(),
+		generation: big("generation").notNull(),
+		/** Slot that the entry is about; for a rollback the ancestor. */
+		height: big("height").notNull(),
+		kind: text("kind").notNull(),
+		operationId: uuid("operation_id"),
+		memoryKey: uuid("memory_key"),
+		body: text("body").notNull(),
+		recordedAt: at("recorded_at").notNull().defaultNow(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.position] })],
+);
+
+/** Agents' operations and where each stands now; its content is in the inbox, later in the log. */
+export const operations = recant.table(
+	"operations",
+	{
+		chainId: chainId(),
+		operationId: uuid("operation_id").notNull(),
+		kind: text("kind").notNull(),
+		namespace: text("namespace").notNull(),
+		id: text("id").notNull(),
+		status: text("status").notNull(),
+		/** JSON {code, message}; null while nothing is wrong. */
+		reason: text("reason"),
+		position: big("position"),
+		originalSlot: big("original_slot"),
+		effectiveSlot: big("effective_slot"),
+		/** Slot at which it was last judged: what a fork below it puts in question. */
+		judgedSlot: big("judged_slot"),
+		versionId: big("version_id"),
+		anchorKind: text("anchor_kind").notNull(),
+		anchorTransaction: text("anchor_transaction"),
+		anchorBlock: text("anchor_block"),
+		anchorHeight: big("anchor_height"),
+		effectsHash: text("effects_hash"),
+		final: boolean("final").notNull().default(false),
+	},
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.operationId] }),
+		index("operations_open").on(t.chainId, t.position).where(sql`not final`),
+	],
+);
+
+/** The consistent cut at a sealed block. */
+export const checkpoints = recant.table(
+	"checkpoints",
+	{
+		chainId: chainId(),
+		height: big("height").notNull(),
+		fromGen: big("from_gen").notNull(),
+		toGen: big("to_gen").notNull(),
+		blockHash: text("block_hash").notNull(),
+		logPosition: big("log_position").notNull(),
+		versionId: big("version_id").notNull(),
+		/** JSON: layer → digest. */
+		digest: text("digest").notNull(),
+		/** JSON: collection → {tableVersion, versionId}. */
+		pointers: text("pointers").notNull(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.height, t.fromGen] })],
+);
+
+/** Vector collections and how far LanceDB has followed. A table version of 0: no table yet. */
+export const collections = recant.table(
+	"collections",
+	{
+		chainId: chainId(),
+		name: text("name").notNull(),
+		model: text("model").notNull(),
+		dimensions: integer("dimensions").notNull(),
+		tableName: text("table_name").notNull(),
+		tableVersion: big("table_version").notNull(),
+		/** Embedded versions up to this one are in the table at that version. */
+		pointerVersionId: big("pointer_version_id").notNull(),
+		/** When the pointed table version was made: cleaning stays behind the oldest that is named. */
+		pointerAt: at("pointer_at").notNull().defaultNow(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.name] })],
+);
+
+/** Embedded versions: the tail, and what the window may need again. */
+export const vectorRows = recant.table(
+	"vector_rows",
+	{
+		chainId: chainId(),
+		collection: text("collection").notNull(),
+		versionId: big("version_id").notNull(),
+		memoryKey: uuid("memory_key").notNull(),
+		namespace: text("namespace").notNull(),
+		layer: smallint("layer").notNull(),
+		fromBlock: big("from_block").notNull(),
+		/** Float32, little-endian. */
+		vector: bytea("vector").notNull(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.collection, t.versionId] })],
+);
+
+export const rollbacks = recant.table(
+	"rollbacks",
+	{
+		rollbackId: uuid("rollback_id").primaryKey(),
+		chainId: chainId(),
+		cause: text("cause").notNull(),
+		state: text("state").notNull(),
+		stage: text("stage"),
+		fromGeneration: big("from_generation").notNull(),
+		ancestorHeight: big("ancestor_height").notNull(),
+		ancestorHash: text("ancestor_hash").notNull(),
+		fromHeight: big("from_height").notNull(),
+		fromHash: text("from_hash").notNull(),
+		toHeight: big("to_height").notNull(),
+		toHash: text("to_hash").notNull(),
+		/** JSON array of the new branch's headers, ascending. */
+		branch: text("branch").notNull(),
+		attempt: integer("attempt").notNull().default(0),
+		/** How many rollbacks in a row were superseded before this one. */
+		supersessions: integer("supersessions").notNull().default(0),
+		claimHolder: text("claim_holder"),
+		claimUntil: at("claim_until"),
+		done: integer("done").notNull().default(0),
+		total: integer("total").notNull().default(0),
+		counts: jsonb("counts").notNull(),
+		stageMs: jsonb("stage_ms").notNull(),
+		error: jsonb("error"),
+		report: text("report"),
+		supersededBy: uuid("superseded_by"),
+		createdAt: at("created_at").notNull().defaultNow(),
+		finishedAt: at("finished_at"),
+	},
+	(t) => [
+		index("rollbacks_by_chain").on(t.chainId, t.createdAt),
+		/** One rollback at a time for a chain. */
+		uniqueIndex("rollbacks_active")
+			.on(t.chainId)
+			.where(sql`state in ('recorded', 'running', 'prepared')`),
+	],
+);
+
+/** Change sets that stages prepared. Nobody reads them but the commit of the same attempt. */
+export const rollbackParts = recant.table(
+	"rollback_parts",
+	{
+		rollbackId: uuid("rollback_id").notNull(),
+		attempt: integer("attempt").notNull(),
+		part: text("part").notNull(),
+		seq: integer("seq").notNull(),
+		body: text("body").notNull(),
+	},
+	(t) => [primaryKey({ columns: [t.rollbackId, t.attempt, t.part, t.seq] })],
+);
+
+/** What has to reach the queue; written in the transaction that made it necessary. */
+export const outbox = recant.table("outbox", {
+	outboxId: bigserial("outbox_id", { mode: "bigint" }).primaryKey(),
+	topic: text("topic").notNull(),
+	payload: text("payload").notNull(),
+	createdAt: at("created_at").notNull().defaultNow(),
+});

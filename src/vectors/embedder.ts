@@ -1,0 +1,8 @@
+/** Turns text into vectors. Same text and model, same vector, for the embedded one to the bit. */
+export interface Embedder {
+	/** Name that goes into a collection's record; a collection takes vectors of one model only. */
+	readonly model: string;
+	readonly dimensions: number;
+	/** One L2-normalised vector a text, in order. */
+	embed(texts: readonly string[]): Promise<readonly Float32Array[]>;
+}

@@ -1,0 +1,36 @@
+/** What the flusher asks of Postgres. The adapter is store/postgres-flush-store.ts. */
+import type { ChainId, Generation, VersionId } from "../domain/ids.ts";
+import type { VectorPointer } from "../writer/commit-batch.ts";
+import type { VectorRow } from "./vector-tables.ts";
+
+export interface FlushTarget {
+	readonly name: string;
+	readonly dimensions: number;
+	readonly table: string;
+	readonly pointer: VectorPointer;
+	/** Embedded versions above the pointer. */
+	readonly tail: number;
+}
+
+export interface FlushStore {
+	targets(chainId: ChainId): Promise<readonly FlushTarget[]>;
+	/**
+	 * The oldest rows above a version, without those that only orphaned branches hold; `upTo` is the last
+	 * version that was looked at.
+	 */
+	rows(
+		chainId: ChainId,
+		query: { readonly collection: string; readonly above: VersionId; readonly limit: number },
+	): Promise<{ readonly rows: readonly VectorRow[]; readonly upTo: VersionId }>;
+	/** False: fence, generation or pointer moved meanwhile, and nothing was changed. */
+	movePointer(move: {
+		readonly chainId: ChainId;
+		readonly fence: bigint;
+		readonly generation: Generation;
+		readonly collection: string;
+		readonly from: VectorPointer;
+		readonly to: VectorPointer;
+	}): Promise<boolean>;
+	/** When the oldest table version that anything still names was made. */
+	oldestNamed(chainId: ChainId, collection: string): Promise<Date>;
+}

@@ -1,0 +1,178 @@
+/**
+ * Carries embedded versions from the tail into LanceDB, behind the commits.
+ *
+ * 1. The pointer moves in Postgres, after the table's write, and only while fence, generation and
+ *    pointer are those from which the rows were read. A write whose pointer did not move is never
+ *    read; the next flush goes back over it.
+ * 2. When LanceDB is away nothing is lost: the tail grows up to its limit, then the writer waits.
+ */
+import type { ChainId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { ChainState } from "../writer/chain-state.ts";
+import type { VectorPointer } from "../writer/commit-batch.ts";
+import type { FlushStore, FlushTarget } from "./flush-store.ts";
+import type { VectorTables } from "./vector-tables.ts";
+
+/** Rows of one write: 4,096 × 384 floats are 6 MB. */
+const ROWS_PER_WRITE = 4_096;
+/** A tail that does not fill up is flushed after this all the same: a version a half minute at most. */
+const IDLE_FLUSH_MS = 30_000;
+/** Table versions between two compactions (measured: the cost is the same at 64 and 256). */
+const COMPACT_EVERY = 64n;
+/** Between two tries while LanceDB does not answer. */
+const RETRY_MS = 1_000;
+
+export interface FlusherOptions {
+	readonly chainId: ChainId;
+	readonly tables: VectorTables;
+	readonly store: FlushStore;
+	readonly state: () => ChainState;
+	readonly onPointer: (collection: string, pointer: VectorPointer) => void;
+	readonly log: Logger;
+	/** Tail rows at which a flush begins; at least 1, at most LIMITS.tailFlushRows. */
+	readonly flushRows: number;
+}
+
+export class VectorFlusher {
+	readonly #options: FlusherOptions;
+	#running: Promise<void> | undefined;
+	#again = false;
+	#stopped = false;
+	#timer: NodeJS.Timeout | undefined;
+	#failing = false;
+	/** Largest tail of the chain's collections, as last counted, plus what came since. */
+	#tail = 0;
+	#waiting: (() => void)[] = [];
+
+	constructor(options: FlusherOptions) {
+		this.#options = options;
+	}
+
+	/** Counts what is there and keeps flushing from here on. */
+	start(): void {
+		this.#schedule(0, true);
+	}
+
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		clearTimeout(this.#timer);
+		await this.#running;
+		for (const resume of this.#waiting.splice(0)) resume();
+	}
+
+	/** `rows` embedded versions were committed. */
+	added(rows: number): void {
+		this.#tail += rows;
+		if (this.#tail >= this.#options.flushRows) this.flush();
+	}
+
+	/** Resolves when the tail has room for a commit's rows. */
+	async room(): Promise<void> {
+		if (this.#tail < LIMITS.tailRows || this.#stopped) return;
+		this.flush();
+		await new Promise<void>((resolve) => this.#waiting.push(resolve));
+	}
+
+	/** Flushes now, whatever the tail. */
+	flush(): void {
+		if (this.#stopped) return;
+		if (this.#running !== undefined) {
+			this.#again = true;
+			return;
+		}
+		this.#running = this.#run().finally(() => {
+			this.#running = undefined;
+			if (this.#again) {
+				this.#again = false;
+				this.flush();
+			}
+		});
+	}
+
+	/** Resolves when no flush is under way. */
+	async idle(): Promise<void> {
+		while (this.#running !== undefined) await this.#running;
+	}
+
+	async #run(): Promise<void> {
+		const { store, chainId, log } = this.#options;
+		try {
+			let largest = 0;
+			for (const target of await store.targets(chainId)) {
+				largest = Math.max(largest, await this.#flushOne(target));
+			}
+			this.#tail = largest;
+			if (this.#failing) log.info({ chainId }, "LanceDB answers again");
+			this.#failing = false;
+			if (largest < LIMITS.tailRows) for (const resume of this.#waiting.splice(0)) resume();
+			this.#schedule(IDLE_FLUSH_MS, false);
+		} catch (error) {
+			if (!this.#failing)
+				log.warn({ chainId, err: error }, "a flush to LanceDB failed; it is tried again");
+			this.#failing = true;
+			this.#schedule(RETRY_MS, true);
+		}
+	}
+
+	/** Answers how many rows are left in the tail. */
+	async #flushOne(target: FlushTarget): Promise<number> {
+		let { pointer, tail } = target;
+		while (tail > 0 && !this.#stopped) {
+			const moved = await this.#write(target, pointer);
+			if (moved === undefined) return tail;
+			tail = moved.left;
+			pointer = moved.pointer;
+		}
+		return tail;
+	}
+
+	async #write(
+		target: FlushTarget,
+		pointer: VectorPointer,
+	): Promise<{ readonly pointer: VectorPointer; readonly left: number } | undefined> {
+		const { store, tables, chainId } = this.#options;
+		const state = this.#options.state();
+		const { rows, upTo } = await store.rows(chainId, {
+			collection: target.name,
+			above: pointer.versionId,
+			limit: ROWS_PER_WRITE,
+		});
+		if (upTo === pointer.versionId) return { pointer, left: 0 };
+		const base =
+			pointer.tableVersion === 0n
+				? await tables.create(target.table, target.dimensions)
+				: pointer.tableVersion;
+		const written = rows.length === 0 ? base : await tables.append(target.table, base, rows);
+		const tableVersion = await this.#compacted(target, written);
+		const to = { tableVersion, versionId: upTo, at: Date.now() };
+		const { fence, generation } = state;
+		const moved = await store.movePointer({
+			chainId,
+			fence,
+			generation,
+			collection: target.name,
+			from: pointer,
+			to,
+		});
+		if (!moved) return undefined;
+		this.#options.onPointer(target.name, to);
+		return { pointer: to, left: rows.length < ROWS_PER_WRITE ? 0 : 1 };
+	}
+
+	async #compacted(target: FlushTarget, version: bigint): Promise<bigint> {
+		if (version % COMPACT_EVERY !== 0n) return version;
+		const { store, tables, chainId } = this.#options;
+		return tables.compact(target.table, version, await store.oldestNamed(chainId, target.name));
+	}
+
+	#schedule(delayMs: number, now: boolean): void {
+		clearTimeout(this.#timer);
+		if (this.#stopped) return;
+		this.#timer = setTimeout(() => {
+			if (now || this.#tail > 0) this.flush();
+			else this.#schedule(IDLE_FLUSH_MS, false);
+		}, delayMs);
+		this.#timer.unref();
+	}
+}

@@ -1,0 +1,276 @@
+/**
+ * The vector engine: LanceDB behind the port VectorTables.
+ *
+ * Invariants
+ * 1. A version that `append` or `compact` answers holds the rows of its base and those appended, and
+ *    nothing else. LanceDB lets a stale writer's append through on top of whatever is newest, so the
+ *    version that a write got must be the next after the one that it began from; else it is not
+ *    used, and the write goes back to the base and is done again. Compaction takes several
+ *    versions, so there the identities of the rows are compared.
+ * 2. A write begins from a handle opened for it, never from one that may be out of date. A read has
+ *    a handle pinned to its version, which never moves.
+ * 3. Going back is a write of LanceDB's own (`restore`) and makes a version with the base's rows;
+ *    older versions stay readable. Nothing is deleted but by `compact`, up to its `keepFrom`.
+ *
+ * When LanceDB fails, the call throws `RetryableError("vectors_unavailable")` with the cause; what it
+ * has half written is named by no pointer, and the next write passes over it.
+ */
+import { type Connection, connect, Session, type Table } from "@lancedb/lancedb";
+import { RecantError, RetryableError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { dimensionMismatch } from "./exact-scan.ts";
+import {
+	asUnavailable,
+	checkLimit,
+	checkTableName,
+	isMissing,
+	tableMissing,
+	versionMissing,
+} from "./lance-errors.ts";
+import { prepareLocation } from "./lance-location.ts";
+import { decodeRows, dimensionsOf, encodeRows, ROW_COLUMNS, schemaOf } from "./lance-rows.ts";
+import { searchTable, type VectorQuery } from "./lance-search.ts";
+import { PinnedTables } from "./pinned-tables.ts";
+import type { TableVersion, VectorCandidate, VectorRow, VectorTables } from "./vector-tables.ts";
+import { WriteTurns } from "./write-turns.ts";
+
+/** Version of a table that was just made. */
+const EMPTY_TABLE: TableVersion = 1n;
+/** Tries of one write: another writer is a lease holder that is going, and writes once or twice more. */
+const WRITE_ATTEMPTS = 3;
+/** Rows of one append: four tails, 64 MiB at the largest dimension. */
+const APPEND_ROWS = LIMITS.tailRows * 4;
+/**
+ * Kept beyond `keepFrom`: a version is older than the commit that names it, and the clocks of two
+ * machines differ.
+ */
+const CLEANING_MARGIN_MS = 300_000;
+/** LanceDB's own defaults are 6 GiB and 1 GiB; there is no index, and manifests are small. */
+const CACHE = { indexBytes: 67_108_864n, metadataBytes: 134_217_728n };
+
+/** Does one write on a handle whose newest version is `start`; undefined: another came between. */
+type Write = (handle: Table, start: TableVersion) => Promise<TableVersion | undefined>;
+
+class LanceTables implements VectorTables {
+	readonly #connection: Connection;
+	readonly #pinned: PinnedTables;
+	readonly #writes = new WriteTurns();
+
+	constructor(connection: Connection) {
+		this.#connection = connection;
+		this.#pinned = new PinnedTables(connection);
+	}
+
+	async create(table: string, dimensions: number): Promise<TableVersion> {
+		checkTableName(table);
+		checkLimit("dimensions of a vector", dimensions, LIMITS.vectorDimensions);
+		return this.#writes.take(table, async () => {
+			try {
+				await this.#ensure(table, dimensions);
+			} catch (error) {
+				throw asUnavailable(error, table, "create");
+			}
+			return EMPTY_TABLE;
+		});
+	}
+
+	async append(
+		table: string,
+		base: TableVersion,
+		rows: readonly VectorRow[],
+	): Promise<TableVersion> {
+		checkLimit("rows of one append", rows.length, APPEND_ROWS);
+		if (rows.length === 0) return base;
+		return this.#write(table, base, "append to", async (handle, start) => {
+			const data = encodeRows(rows, dimensionsOf(await handle.schema()));
+			const { version } = await handle.add(data);
+			return BigInt(version) === start + 1n ? BigInt(version) : undefined;
+		});
+	}
+
+	async search(
+		table: string,
+		version: TableVersion,
+		query: VectorQuery,
+	): Promise<readonly VectorCandidate[]> {
+		checkTableName(table);
+		try {
+			const pinned = await this.#pinned.borrow(table, version);
+			return await searchTable(pinned, query).finally(pinned.release);
+		} catch (error) {
+			throw await this.#readFailure(error, table, version);
+		}
+	}
+
+	async *rows(table: string, version: TableVersion): AsyncGenerator<readonly VectorRow[], void> {
+		checkTableName(table);
+		try {
+			const { handle, release } = await this.#pinned.borrow(table, version);
+			try {
+				// LanceDB gives batches of at most 1,024 rows and waits for them to be taken.
+				const batches = handle.query().select([...ROW_COLUMNS]);
+				for await (const batch of batches) yield decodeRows(batch);
+			} finally {
+				release();
+			}
+		} catch (error) {
+			throw await this.#readFailure(error, table, version);
+		}
+	}
+
+	async compact(table: string, base: TableVersion, keepFrom: Date): Promise<TableVersion> {
+		const cleanupOlderThan = new Date(keepFrom.getTime() - CLEANING_MARGIN_MS);
+		return this.#write(table, base, "compact", async (handle) => {
+			const before = await identityOf(handle);
+			await handle.optimize({ cleanupOlderThan });
+			const after = await identityOf(handle);
+			if (before.rows !== after.rows || before.sum !== after.sum) return undefined;
+			return BigInt(await handle.version());
+		});
+	}
+
+	async close(): Promise<void> {
+		await this.#writes.settle();
+		this.#pinned.close();
+		this.#connection.close();
+	}
+
+	async #ensure(table: string, dimensions: number): Promise<void> {
+		const handle = await this.#openOrCreate(table, dimensions);
+		try {
+			const actual = dimensionsOf(await handle.schema());
+			if (actual !== dimensions) throw dimensionMismatch({ expected: actual, actual: dimensions });
+		} finally {
+			handle.close();
+		}
+	}
+
+	async #openOrCreate(table: string, dimensions: number): Promise<Table> {
+		try {
+			return await this.#connection.openTable(table);
+		} catch (error) {
+			if (!isMissing(error)) throw error;
+			return this.#connection.createEmptyTable(table, schemaOf(dimensions), { existOk: true });
+		}
+	}
+
+	async #write(
+		table: string,
+		base: TableVersion,
+		action: string,
+		write: Write,
+	): Promise<TableVersion> {
+		checkTableName(table);
+		return this.#writes.take(table, async () => {
+			let failure: unknown;
+			for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
+				try {
+					const version = await this.#writeOnce(table, base, write);
+					if (version !== undefined) return version;
+				} catch (error) {
+					if (error instanceof RecantError) throw error;
+					failure = error;
+				}
+			}
+			throw asUnavailable(failure ?? interrupted(table, base), table, action);
+		});
+	}
+
+	async #writeOnce(
+		table: string,
+		base: TableVersion,
+		write: Write,
+	): Promise<TableVersion | undefined> {
+		const handle = await this.#openNewest(table);
+		try {
+			const start = await goBackTo(handle, table, base);
+			return start === undefined ? undefined : await write(handle, start);
+		} finally {
+			handle.close();
+		}
+	}
+
+	async #openNewest(table: string): Promise<Table> {
+		try {
+			return await this.#connection.openTable(table);
+		} catch (error) {
+			throw isMissing(error) ? tableMissing(table, error) : error;
+		}
+	}
+
+	/** What is missing is told apart: the table, or only that version of it. */
+	async #readFailure(error: unknown, table: string, version: TableVersion): Promise<RecantError> {
+		if (error instanceof RecantError) return error;
+		this.#pinned.forget(table, version);
+		if (!isMissing(error)) return asUnavailable(error, table, "read");
+		try {
+			(await this.#openNewest(table)).close();
+		} catch (missing) {
+			return asUnavailable(missing, table, "read");
+		}
+		return versionMissing(table, version, error);
+	}
+}
+
+/**
+ * The version on which a write may build: `base`, or a new one with the same rows. Undefined when
+ * another writer came between: `restore` leaves the handle at whatever is newest then, and only as
+ * the very next version is that the restored one for certain.
+ */
+async function goBackTo(
+	handle: Table,
+	table: string,
+	base: TableVersion,
+): Promise<TableVersion | undefined> {
+	const newest = BigInt(await handle.version());
+	if (newest === base) return base;
+	try {
+		await handle.checkout(Number(base));
+	} catch (error) {
+		throw isMissing(error) ? versionMissing(table, base, error) : error;
+	}
+	await handle.restore();
+	const restored = BigInt(await handle.version());
+	return restored === newest + 1n ? restored : undefined;
+}
+
+/** Which rows a handle sees: version ids never repeat, so their number and sum tell sets apart. */
+async function identityOf(handle: Table): Promise<{ readonly rows: number; readonly sum: bigint }> {
+	let rows = 0;
+	let sum = 0n;
+	for await (const batch of handle.query().select(["version_id"])) {
+		for (const versionId of batch.getChild("version_id") ?? []) sum += BigInt(versionId);
+		rows += batch.numRows;
+	}
+	return { rows, sum };
+}
+
+function interrupted(table: string, base: TableVersion): RetryableError {
+	return new RetryableError("vectors_unavailable", {
+		message: `another writer came between ${WRITE_ATTEMPTS} times on table ${table}`,
+		hint: "two processes write one chain's vectors: one has lost its lease and will stop",
+		fields: { table, base: String(base), attempts: WRITE_ATTEMPTS },
+	});
+}
+
+/**
+ * Opens the tables at a path or an object store's URI; a missing directory is made.
+ * Throws `FatalError("vectors_unwritable")` and `RetryableError("vectors_unavailable")`.
+ */
+export async function openLanceTables(options: { readonly uri: string }): Promise<VectorTables> {
+	await prepareLocation(options.uri);
+	return new LanceTables(await openConnection(options.uri));
+}
+
+async function openConnection(uri: string): Promise<Connection> {
+	const session = new Session(CACHE.indexBytes, CACHE.metadataBytes);
+	try {
+		return await connect(uri, { session });
+	} catch (cause) {
+		throw new RetryableError("vectors_unavailable", {
+			message: "the vectors' store does not open",
+			hint: "see the cause, and the setting LANCEDB_URI",
+			cause,
+		});
+	}
+}

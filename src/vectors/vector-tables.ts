@@ -1,0 +1,62 @@
+/**
+ * What the flusher and the search ask of the vector engine. The adapter is vectors/lance-tables.ts.
+ *
+ * A table is append-only in meaning: rows say from which height a version exists, Postgres alone says
+ * whether it is visible. A table belongs to one chain and one collection.
+ */
+import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
+
+export interface VectorRow {
+	readonly versionId: VersionId;
+	readonly memoryKey: MemoryKey;
+	readonly namespace: string;
+	readonly layer: Layer;
+	readonly fromBlock: Height;
+	readonly vector: Float32Array;
+}
+
+export interface VectorFilter {
+	/** Rows with fromBlock above it are left out. */
+	readonly maxFromBlock: Height;
+	readonly namespace: string | undefined;
+	readonly layers: readonly Layer[] | undefined;
+	/** Versions known to be invisible. */
+	readonly excludeVersions: readonly VersionId[];
+}
+
+export interface VectorCandidate {
+	readonly versionId: VersionId;
+	readonly memoryKey: MemoryKey;
+	/** Cosine similarity in [-1, 1]. */
+	readonly similarity: number;
+}
+
+/** Version of a LanceDB table; 1 is the empty table. */
+export type TableVersion = bigint;
+
+export interface VectorTables {
+	/** Creates the table if it is missing and answers the version of the empty table. */
+	create(table: string, dimensions: number): Promise<TableVersion>;
+	/**
+	 * Appends rows on top of `base` and answers the new version. When the table's latest version is
+	 * not `base`, goes back to `base` first (a new version with the same rows). The write must be the
+	 * next version after that, else it goes back to `base` and does it again, a bounded number of
+	 * times. Throws `RetryableError("vectors_unavailable")`.
+	 */
+	append(table: string, base: TableVersion, rows: readonly VectorRow[]): Promise<TableVersion>;
+	/** The k most similar rows of that version under the filter, exact, most similar first. */
+	search(
+		table: string,
+		version: TableVersion,
+		query: { readonly vector: Float32Array; readonly k: number; readonly filter: VectorFilter },
+	): Promise<readonly VectorCandidate[]>;
+	/** Every row of that version, for comparison and repair; streamed in batches. */
+	rows(table: string, version: TableVersion): AsyncIterable<readonly VectorRow[]>;
+	/**
+	 * Compacts on top of `base` and cleans versions that were made before `keepFrom`, which is at
+	 * most the time of the oldest version still named. Answers the new version.
+	 */
+	compact(table: string, base: TableVersion, keepFrom: Date): Promise<TableVersion>;
+	close(): Promise<void>;
+}

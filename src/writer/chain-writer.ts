@@ -1,0 +1,318 @@
+/**
+ * The one writer of a chain. It holds the lease and turns everything that changes the chain's state
+ * into commits, one at a time.
+ *
+ * Invariants
+ * 1. Commits of one writer never overlap: all go through one lane.
+ * 2. `state` and `window` are those of the last commit that is known to have succeeded. After a commit
+ *    of unknown outcome they are read again before anything else is done.
+ * 3. While a rollback is under way the inbox waits: what agents write then is durable, and is admitted
+ *    to the generation that follows. So a rollback's change set is never made against a state that moved.
+ * 4. A commit whose fence is no longer the newest changes nothing and ends this writer.
+ *
+ * When a commit fails, the caller gets the error, nothing is lost: the inbox keeps its entries and the
+ * follower its blocks.
+ */
+
+import { windowFloor } from "../chain/finality.ts";
+import { HeaderWindow } from "../chain/header-window.ts";
+import { RecantError, RetryableError } from "../domain/errors.ts";
+import type { ChainId, LogPosition } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Logger } from "../domain/logger.ts";
+import { SerialLane } from "../domain/serial-lane.ts";
+import type { Embedder } from "../vectors/embedder.ts";
+import { assembleBlocks, assembleInbox } from "./assemble.ts";
+import type { Assembly } from "./assembly.ts";
+import type { ChainState } from "./chain-state.ts";
+import type { CommitBatch, VectorPointer, VectorPointers } from "./commit-batch.ts";
+import type { DerivedGroup } from "./derived-blocks.ts";
+import { embedVectors } from "./embed-vectors.ts";
+import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
+
+/** Groups that one drain of the inbox takes: the whole inbox, and as much again that came meanwhile. */
+const DRAIN_GROUPS = (2 * LIMITS.inboxOperations) / LIMITS.groupOperations;
+
+export interface VectorSink {
+	/** Makes the collection if it is new. */
+	ensure(collection: string): Promise<void>;
+	/** Resolves when the tail has room. */
+	room(): Promise<void>;
+	added(rows: number): void;
+}
+
+export interface ChainWriterOptions {
+	readonly chainId: ChainId;
+	readonly fence: bigint;
+	readonly store: WriterStore;
+	readonly embedder: Embedder;
+	readonly log: Logger;
+	/** Where vectors go: waits for room, and hears of rows that were committed. */
+	readonly vectors: VectorSink;
+	/** Called after every commit, with the chain's new log position. */
+	readonly onCommit: (chainId: ChainId, position: LogPosition) => void;
+	/** Called once when the lease is another's; the writer is of no use any more. */
+	readonly onLeaseLost: () => void;
+}
+
+export class ChainWriter {
+	readonly #options: ChainWriterOptions;
+	readonly #lane = new SerialLane();
+	#state: ChainState;
+	#window: HeaderWindow | undefined;
+	#halt: Problem | undefined;
+	#suspended: readonly OpenOperation[];
+	#stale = false;
+	#lost = false;
+	#drain: Promise<void> | undefined;
+	/** Resolves when the rollback that holds the inbox is over; undefined: none does. */
+	#hold: { readonly over: Promise<void>; readonly release: () => void } | undefined;
+
+	private constructor(
+		options: ChainWriterOptions,
+		loaded: Awaited<ReturnType<WriterStore["loadChain"]>>,
+		suspended: readonly OpenOperation[],
+	) {
+		this.#options = options;
+		this.#state = loaded.state;
+		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
+		this.#halt = loaded.halt;
+		this.#suspended = suspended;
+		this.#trimWindow();
+	}
+
+	static async open(options: ChainWriterOptions): Promise<ChainWriter> {
+		const loaded = await options.store.loadChain(options.chainId);
+		const open = await options.store.openOperations(options.chainId);
+		return new ChainWriter(options, loaded, open.filter(isSuspended));
+	}
+
+	get chainId(): ChainId {
+		return this.#options.chainId;
+	}
+
+	get state(): ChainState {
+		return this.#state;
+	}
+
+	/** Undefined before the first block. */
+	get window(): HeaderWindow | undefined {
+		return this.#window;
+	}
+
+	get halted(): Problem | undefined {
+		return this.#halt;
+	}
+
+	/** Operations that wait for their anchor. */
+	get suspended(): readonly OpenOperation[] {
+		return this.#suspended;
+	}
+
+	/** Reads the state again if the last commit's outcome is unknown. */
+	async refresh(): Promise<void> {
+		await this.#lane.run(() => this.#ensureFresh());
+	}
+
+	/** Resolves when everything that was in the inbox at the call has its outcome. */
+	async drained(): Promise<void> {
+		while (this.#hold !== undefined) await this.#hold.over;
+		this.#drain ??= this.#lane.run(async () => {
+			this.#drain = undefined;
+			await this.#admitInbox();
+		});
+		await this.#drain;
+	}
+
+	/** Commits a group of blocks on top of the present head. */
+	async commitBlocks(group: DerivedGroup): Promise<void> {
+		await this.#options.vectors.room();
+		await this.#lane.run(async () => {
+			await this.#ensureFresh();
+			const assembly = await assembleBlocks(this.#state, group, {
+				store: this.#options.store,
+				suspended: this.#suspended,
+			});
+			await this.#commit(assembly, group.finality);
+			const found = new Set(group.blocks.flatMap((block) => [...block.anchors.keys()]));
+			if (found.size > 0) {
+				this.#suspended = this.#suspended.filter((each) => !found.has(each.stored.operationId));
+			}
+		});
+	}
+
+	/** Records that finality moved, and settles what no fork can touch any more. */
+	async settle(finality: { readonly safe: bigint; readonly finalized: bigint }): Promise<void> {
+		const { finalized: before, safe } = this.#state;
+		if (before === finality.finalized && safe === finality.safe) return;
+		await this.#lane.run(async () => {
+			await this.#ensureFresh();
+			await this.#options.store.settleFinal(this.chainId, this.#state.fence, finality);
+			this.#state = { ...this.#state, ...finality };
+			this.#suspended = this.#suspended.filter(
+				({ judged }) => judged.anchor.kind === "none" || judged.anchor.height > finality.finalized,
+			);
+			this.#trimWindow();
+		});
+	}
+
+	/** The inbox waits from here to `release`. */
+	hold(): void {
+		if (this.#hold !== undefined) return;
+		const { promise, resolve } = Promise.withResolvers<void>();
+		this.#hold = { over: promise, release: resolve };
+	}
+
+	release(): void {
+		this.#hold?.release();
+		this.#hold = undefined;
+	}
+
+	/** Runs `work` between two commits, then reads the state again: what it committed was not ours. */
+	async exclusive<Result>(work: (state: ChainState) => Promise<Result>): Promise<Result> {
+		return this.#lane.run(async () => {
+			await this.#ensureFresh();
+			this.#stale = true;
+			const { pointers } = this.#state;
+			try {
+				return await work(this.#state);
+			} finally {
+				await this.#ensureFresh();
+				// A table that went back to an older version has its later rows in the tail again.
+				if (movedBack(pointers, this.#state.pointers)) this.#options.vectors.added(LIMITS.tailFlushRows);
+				this.#options.onCommit(this.chainId, this.#state.logPosition);
+			}
+		});
+	}
+
+	/** A collection's table moved on; checkpoints name the new pointer from here. */
+	pointerMoved(collection: string, pointer: VectorPointer): void {
+		this.#state = {
+			...this.#state,
+			pointers: { ...this.#state.pointers, [collection]: pointer },
+		};
+	}
+
+	/** Stops the chain until an operator acts; undefined lets it go on. */
+	async halt(problem: Problem | undefined): Promise<void> {
+		await this.#lane.run(async () => {
+			await this.#options.store.halt(this.chainId, this.#state.fence, problem);
+			this.#halt = problem;
+		});
+	}
+
+	/** Resolves when no commit is under way. */
+	async idle(): Promise<void> {
+		await this.#lane.idle();
+	}
+
+	async #admitInbox(): Promise<void> {
+		for (let group = 0; group < DRAIN_GROUPS; group += 1) {
+			await this.#ensureFresh();
+			const entries = await this.#options.store.inbox(this.chainId, LIMITS.groupOperations);
+			if (entries.length === 0) return;
+			const assembly = await assembleInbox(this.#state, entries, {
+				store: this.#options.store,
+				window: this.#window,
+			});
+			await this.#commit(assembly, this.#state);
+		}
+	}
+
+	async #commit(assembly: Assembly, finality: Parameters<Assembly["batch"]>[1]): Promise<void> {
+		const { store, embedder } = this.#options;
+		for (const name of new Set(assembly.vectorRequests.map(({ version }) => version.collection))) {
+			await this.#options.vectors.ensure(name);
+		}
+		const vectors = await embedVectors(assembly.vectorRequests, embedder, (ids) =>
+			store.vectors(this.chainId, ids),
+		);
+		const batch = assembly.batch(vectors, finality);
+		this.#stale = true;
+		try {
+			await store.commit(batch, this.#state);
+		} catch (error) {
+			if (error instanceof RecantError && error.code === "lease_lost") await this.#ensureFresh();
+			throw error;
+		}
+		this.#follow(batch);
+		this.#stale = false;
+		if (vectors.length > 0) this.#options.vectors.added(vectors.length);
+		this.#options.onCommit(this.chainId, batch.logPosition);
+	}
+
+	#follow(batch: CommitBatch): void {
+		this.#state = {
+			...this.#state,
+			logPosition: batch.logPosition,
+			versionSeq: batch.versionSeq,
+			digest: batch.digest,
+			head: batch.head,
+			safe: batch.safe,
+			finalized: batch.finalized,
+		};
+		const tip = this.#window?.tip;
+		const first = batch.blocks[0];
+		if (first === undefined) return;
+		const linked = tip !== undefined && first.parentHash === tip.hash;
+		this.#window = isChain(batch)
+			? linked
+				? this.#window?.append(batch.blocks)
+				: HeaderWindow.of(batch.blocks)
+			: HeaderWindow.of(batch.blocks.slice(-1));
+		this.#trimWindow();
+	}
+
+	#trimWindow(): void {
+		const { head, finalized } = this.#state;
+		if (this.#window === undefined || head === undefined) return;
+		this.#window = this.#window.trimBelow(
+			windowFloor({ head: head.number, finalized: finalized ?? 0n }),
+		);
+	}
+
+	async #ensureFresh(): Promise<void> {
+		if (this.#lost) throw leaseLost(this.chainId);
+		if (!this.#stale) return;
+		const { store } = this.#options;
+		const loaded = await store.loadChain(this.chainId);
+		if (loaded.state.fence !== this.#state.fence) {
+			this.#lost = true;
+			this.#options.onLeaseLost();
+			throw leaseLost(this.chainId);
+		}
+		this.#suspended = (await store.openOperations(this.chainId)).filter(isSuspended);
+		this.#state = loaded.state;
+		this.#halt = loaded.halt;
+		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
+		this.#trimWindow();
+		this.#stale = false;
+	}
+}
+
+/** Whether the batch's blocks follow one another; a backfilled group leaves blocks out. */
+function isChain(batch: CommitBatch): boolean {
+	return batch.blocks.every((block, index) => {
+		const parent = batch.blocks[index - 1];
+		return parent === undefined || parent.hash === block.parentHash;
+	});
+}
+
+function movedBack(before: VectorPointers, now: VectorPointers): boolean {
+	return Object.entries(before).some(([name, pointer]) => {
+		const versionId = now[name]?.versionId;
+		return versionId !== undefined && versionId < pointer.versionId;
+	});
+}
+
+function isSuspended(operation: OpenOperation): boolean {
+	return operation.judged.status === "suspended";
+}
+
+function leaseLost(chainId: ChainId): RetryableError {
+	return new RetryableError("lease_lost", {
+		message: `another process writes chain ${chainId} now`,
+		hint: "this process stops following the chain; it tries to take it up again later",
+		fields: { chainId },
+	});
+}

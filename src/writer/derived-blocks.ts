@@ -1,0 +1,32 @@
+/** What the follower hands to the writer: blocks with everything that was derived from them. */
+import type { BlockHeader } from "../domain/block.ts";
+import type { Height, Hex, OperationId } from "../domain/ids.ts";
+import type { HandlerOperation } from "../memory/handler-operation.ts";
+
+/** Where an agent's operation finds its anchor on the chain that is being committed. */
+export interface FoundAnchor {
+	readonly blockHash: Hex;
+	readonly height: Height;
+}
+
+export interface DerivedBlock {
+	readonly header: BlockHeader;
+	/** In the order of the chain. */
+	readonly operations: readonly HandlerOperation[];
+	/** Suspended operations whose anchor is in this block. */
+	readonly anchors: ReadonlyMap<OperationId, FoundAnchor>;
+}
+
+/**
+ * window: consecutive blocks, each with entry, header and checkpoint. backfill: below finality; blocks
+ * that derived something and the last one, with one log entry for all.
+ */
+export interface DerivedGroup {
+	readonly mode: "window" | "backfill";
+	readonly blocks: readonly DerivedBlock[];
+	/** First height that the group covers; the last is that of its last block. */
+	readonly from: Height;
+	/** Both heights after the group; undefined: not known. */
+	readonly finality: { readonly safe: Height | undefined; readonly finalized: Height | undefined };
+	readonly handlersHash: Hex;
+}

@@ -1,0 +1,53 @@
+/** Turns an assembly's vector requests into rows: embeds texts, takes given vectors, copies old ones. */
+import { FatalError } from "../domain/errors.ts";
+import type { VersionId } from "../domain/ids.ts";
+import type { Embedder } from "../vectors/embedder.ts";
+import type { VectorRequest } from "./assembly.ts";
+import type { EmbeddedVersion } from "./commit-batch.ts";
+
+export type VectorsOf = (
+	versionIds: readonly VersionId[],
+) => Promise<ReadonlyMap<VersionId, Float32Array>>;
+
+/** In the order of the requests; a copy of a version that has no vector gives none. */
+export async function embedVectors(
+	requests: readonly VectorRequest[],
+	embedder: Embedder,
+	vectorsOf: VectorsOf,
+): Promise<readonly EmbeddedVersion[]> {
+	if (requests.length === 0) return [];
+	const texts = requests.flatMap(({ source }) => (source.type === "text" ? [source.text] : []));
+	const copies = requests.flatMap(({ source }) =>
+		source.type === "copy" ? [source.versionId] : [],
+	);
+	const [embedded, copied] = await Promise.all([
+		texts.length === 0 ? [] : embedder.embed(texts),
+		copies.length === 0 ? new Map<VersionId, Float32Array>() : vectorsOf(copies),
+	]);
+	if (embedded.length !== texts.length) {
+		throw new FatalError("internal", {
+			message: `the embedder answered ${embedded.length} vectors for ${texts.length} texts`,
+			hint: "check the embedder that EMBEDDER names",
+		});
+	}
+	const next = embedded[Symbol.iterator]();
+	return requests.flatMap((request) => {
+		const vector = vectorFor(request, next, copied);
+		return vector === undefined ? [] : [{ ...request.version, vector }];
+	});
+}
+
+function vectorFor(
+	{ source }: VectorRequest,
+	embedded: Iterator<Float32Array>,
+	copied: ReadonlyMap<VersionId, Float32Array>,
+): Float32Array | undefined {
+	switch (source.type) {
+		case "text":
+			return embedded.next().value;
+		case "given":
+			return Float32Array.from(source.vector);
+		case "copy":
+			return copied.get(source.versionId);
+	}
+}

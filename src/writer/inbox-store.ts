@@ -1,0 +1,56 @@
+/** What taking agents' operations in asks of Postgres. The adapter is store/postgres-inbox-store.ts. */
+import type { ChainId, OperationId } from "../domain/ids.ts";
+import type { OperationStatus } from "../domain/operation.ts";
+import type { StoredOperation } from "../memory/operation-codec.ts";
+
+export interface Submission {
+	readonly chainId: ChainId;
+	readonly operations: readonly StoredOperation[];
+	readonly idempotency:
+		| { readonly key: string; readonly bodyHash: Uint8Array }
+		| undefined;
+}
+
+/** An operation as it stands now; see domain/operation.ts. */
+export interface OperationRecord {
+	readonly operationId: OperationId;
+	readonly kind: "put" | "patch" | "delete";
+	readonly namespace: string;
+	readonly id: string;
+	readonly status: OperationStatus;
+	readonly reason: { readonly code: string; readonly message: string } | undefined;
+	readonly position: bigint | undefined;
+	readonly originalSlot: bigint | undefined;
+	readonly effectiveSlot: bigint | undefined;
+	readonly versionId: bigint | undefined;
+	readonly anchor: StoredOperation["anchor"];
+	readonly final: boolean;
+}
+
+/** new: durable now. repeated: the key was seen with the same body; nothing was stored. */
+export type Submitted =
+	| { readonly type: "new"; readonly operationIds: readonly OperationId[] }
+	| { readonly type: "repeated"; readonly operationIds: readonly OperationId[] };
+
+export interface CollectionShape {
+	readonly name: string;
+	readonly model: string;
+	readonly dimensions: number;
+}
+
+export interface InboxStore {
+	/**
+	 * Stores it with its Idempotency-Key in one transaction. Throws `FatalError("idempotency_conflict")`
+	 * for a key with another body, `RetryableError("inbox_full")` past LIMITS.inboxOperations.
+	 */
+	submit(submission: Submission): Promise<Submitted>;
+	/** In the order of the ids; unknown ones are left out. */
+	operations(
+		chainId: ChainId,
+		operationIds: readonly OperationId[],
+	): Promise<readonly OperationRecord[]>;
+	/** Makes the collection if it is new, and answers it as it stands. */
+	ensureCollection(chainId: ChainId, shape: CollectionShape): Promise<CollectionShape>;
+	/** Embedded versions above the pointer, over all collections of the chain. */
+	tailRows(chainId: ChainId): Promise<number>;
+}

@@ -1,0 +1,86 @@
+/** What the writer asks of Postgres. The adapter is store/postgres-writer-store.ts. */
+import type { BlockHeader } from "../domain/block.ts";
+import type { ChainId, Generation, Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import type { AgentOperation } from "../domain/operation.ts";
+import type { StoredOperation } from "../memory/operation-codec.ts";
+import type { ChainState } from "./chain-state.ts";
+import type { CommitBatch } from "./commit-batch.ts";
+
+/** Why a chain stands still until an operator acts. */
+export interface Problem {
+	readonly code: string;
+	readonly message: string;
+	readonly hint: string;
+}
+
+export interface InboxEntry {
+	readonly entryId: bigint;
+	readonly operations: readonly StoredOperation[];
+}
+
+/** An agent's operation that a fork may still touch. */
+export interface OpenOperation {
+	readonly stored: StoredOperation;
+	readonly judged: AgentOperation;
+	/** Slot at which it was last judged. */
+	readonly judgedSlot: Height;
+	readonly originalVersionId: VersionId | undefined;
+}
+
+export interface LoadedChain {
+	readonly state: ChainState;
+	/** The window's headers, ascending and linked; empty before the first block. */
+	readonly window: readonly BlockHeader[];
+	readonly halt: Problem | undefined;
+}
+
+export interface WriterStore {
+	/** Takes the lease if it is free, lapsed or held by a process known to be dead. */
+	acquireLease(
+		chainId: ChainId,
+		holder: string,
+		ttlMs: number,
+	): Promise<{ readonly fence: bigint } | { readonly heldBy: string }>;
+	/** False: the lease is another's now. */
+	renewLease(lease: {
+		readonly chainId: ChainId;
+		readonly fence: bigint;
+		readonly ttlMs: number;
+	}): Promise<boolean>;
+	releaseLease(chainId: ChainId, fence: bigint): Promise<void>;
+	loadChain(chainId: ChainId): Promise<LoadedChain>;
+	inbox(chainId: ChainId, operationLimit: number): Promise<readonly InboxEntry[]>;
+	/**
+	 * Of each memory the rows of the present generation that a write may touch: the newest two (an
+	 * ending one may stand below the pending one). A memory without rows has no entry.
+	 */
+	latestVersions(
+		chainId: ChainId,
+		keys: readonly MemoryKey[],
+	): Promise<ReadonlyMap<MemoryKey, readonly Version[]>>;
+	/** Memories that end by themselves at a height in (above, to] in the present generation. */
+	expiring(
+		chainId: ChainId,
+		range: { readonly above: Height; readonly to: Height },
+	): Promise<readonly MemoryKey[]>;
+	/** Agents' operations that are not final, in log order. */
+	openOperations(chainId: ChainId): Promise<readonly OpenOperation[]>;
+	/** Vectors of these versions; what has none is left out. */
+	vectors(
+		chainId: ChainId,
+		versionIds: readonly VersionId[],
+	): Promise<ReadonlyMap<VersionId, Float32Array>>;
+	/** See store/commit.ts. */
+	commit(
+		batch: CommitBatch,
+		expected: { readonly fence: bigint; readonly generation: Generation },
+	): Promise<void>;
+	/** Records finality, and marks the operations that no fork can touch any more. */
+	settleFinal(
+		chainId: ChainId,
+		fence: bigint,
+		finality: { readonly safe: Height; readonly finalized: Height },
+	): Promise<void>;
+	halt(chainId: ChainId, fence: bigint, problem: Problem | undefined): Promise<void>;
+}

@@ -1,0 +1,263 @@
+/** A service that answers fixed views and remembers what it was asked, for the HTTP tests. */
+
+import type { AnsweredAt } from "../../src/domain/coordinate.ts";
+import { FatalError } from "../../src/domain/errors.ts";
+import type { Hex, OperationId, RollbackId } from "../../src/domain/ids.ts";
+import { createHttpApp } from "../../src/http/app.ts";
+import type { OpenApiApp } from "../../src/http/openapi-app.ts";
+import type {
+	ChainView,
+	EventView,
+	MemoryView,
+	OperationView,
+	RecantService,
+	RollbackView,
+} from "../../src/service/recant-service.ts";
+
+export const CHAIN_ID = 31_337;
+export const HASH_A: Hex = `0x${"a".repeat(64)}`;
+export const HASH_B: Hex = `0x${"b".repeat(64)}`;
+export const UUID = "0b0e7a3a-64c5-4d3a-9df5-7f1f4d2b6c01";
+
+export const AT: AnsweredAt = {
+	chainId: CHAIN_ID,
+	height: 9_007_199_254_740_993n,
+	generation: 0n,
+	blockHash: undefined,
+	logPosition: 12n,
+	pending: true,
+};
+
+export const MEMORY: MemoryView = {
+	id: "fact:1",
+	namespace: "default",
+	layer: "semantic",
+	owner: "agent",
+	content: { answer: 42 },
+	text: undefined,
+	collection: undefined,
+	importance: undefined,
+	confidence: 0.5,
+	versionId: 3n,
+	contentHash: HASH_A,
+	since: 0n,
+	expiresAtBlock: undefined,
+};
+
+export const ROLLBACK: RollbackView = {
+	// The service makes these ids; tests write them as they are.
+	id: UUID as RollbackId,
+	chainId: CHAIN_ID,
+	cause: "manual",
+	state: "running",
+	stage: "replay",
+	fromGeneration: 0n,
+	ancestor: { height: 0n, hash: HASH_A },
+	from: { height: 20n, hash: HASH_B },
+	to: { height: 0n, hash: HASH_A },
+	attempt: 1,
+	progress: { done: 1, total: 4, etaMs: undefined },
+	counts: { recanted: 1, suspended: 0, reinstated: 0, replayed: 2, derivedAnew: 0 },
+	stageMs: { plan: 1.5 },
+	error: undefined,
+	supersededBy: undefined,
+	createdAt: new Date(0),
+	finishedAt: undefined,
+};
+
+export const CHAIN: ChainView = {
+	chainId: CHAIN_ID,
+	name: "anvil",
+	state: "following",
+	problem: undefined,
+	generation: 0n,
+	head: { height: 20n, hash: HASH_B, timestamp: 1_700_000_000n },
+	nodeHead: 20n,
+	safe: 0n,
+	finalized: 0n,
+	startBlock: 0n,
+	retainedFrom: 0n,
+	logPosition: 12n,
+	inbox: 0,
+	rollback: undefined,
+	handlersHash: HASH_A,
+	collections: [],
+	providers: [],
+};
+
+export const OPERATION: OperationView = {
+	operationId: UUID as OperationId,
+	kind: "put",
+	namespace: "default",
+	id: "fact:1",
+	status: "applied",
+	reason: undefined,
+	position: 12n,
+	originalSlot: 21n,
+	effectiveSlot: 21n,
+	versionId: 3n,
+	anchor: { transaction: HASH_A, block: HASH_B, height: 7n, effectsHash: HASH_A },
+	final: false,
+};
+
+export interface Call {
+	readonly method: string;
+	readonly args: readonly unknown[];
+}
+
+export interface FakeService {
+	readonly service: RecantService;
+	readonly calls: Call[];
+	/** Arguments of the last call of a method. */
+	last(method: keyof RecantService): readonly unknown[];
+}
+
+function requireChain(chain: string): void {
+	if (chain === CHAIN.name || chain === CHAIN_ID.toString()) return;
+	throw new FatalError("unknown_chain", {
+		message: `no chain ${chain}`,
+		hint: "see /v1/status",
+		fields: { chain },
+	});
+}
+
+/** Methods can be replaced one by one. */
+export function fakeService(overrides: Partial<RecantService> = {}): FakeService {
+	const calls: Call[] = [];
+	const answers: RecantService = {
+		status: async () => ({
+			version: "0.1.0",
+			installationId: UUID,
+			queueBackend: "postgres",
+			database: "embedded",
+			embedder: { model: "hashing", dimensions: 8 },
+			chains: [CHAIN],
+		}),
+		readiness: async () => ({ ready: true, checks: { database: { ok: true, detail: undefined } } }),
+		chain: async () => CHAIN,
+		blocks: async () => ({
+			items: [
+				{
+					height: 0n,
+					hash: HASH_A,
+					parentHash: HASH_B,
+					timestamp: 1n,
+					canonical: true,
+					generations: { from: 0n, to: undefined },
+					finality: "finalized",
+				},
+			],
+			cursor: undefined,
+		}),
+		write: async () => ({ committed: true, repeated: false, operations: [OPERATION], at: AT }),
+		operation: async () => OPERATION,
+		memories: async () => ({ at: AT, items: [MEMORY], cursor: "next" }),
+		memory: async () => ({ at: AT, memory: MEMORY }),
+		history: async () => ({ items: [], cursor: undefined }),
+		search: async () => ({ at: AT, results: [{ memory: MEMORY, score: 0.5 }] }),
+		diff: async () => ({ from: AT, to: AT, items: [], cursor: undefined }),
+		checkpoints: async () => ({ items: [], cursor: undefined }),
+		checkpoint: async () => ({
+			height: 0n,
+			blockHash: HASH_A,
+			generations: { from: 0n, to: undefined },
+			logPosition: 0n,
+			versionId: 0n,
+			digests: {
+				short_term: HASH_A,
+				long_term: HASH_A,
+				episodic: HASH_A,
+				semantic: HASH_A,
+				state: HASH_B,
+			},
+			pointers: {},
+		}),
+		rollbacks: async () => ({ items: [ROLLBACK], cursor: undefined }),
+		rollback: async () => ROLLBACK,
+		report: async () => ({
+			rollback: ROLLBACK,
+			truncated: false,
+			recanted: [],
+			suspended: [],
+			reinstated: [],
+			replayed: [],
+			withdrawn: [],
+			derivedAnew: [],
+		}),
+		planRollback: async () => ({
+			dryRun: true,
+			ancestor: ROLLBACK.ancestor,
+			from: ROLLBACK.from,
+			memories: 3,
+			operations: 2,
+			blocks: 20,
+		}),
+		startRollback: async () => ROLLBACK,
+		events: () => noEvents(),
+		...overrides,
+	};
+	const service = new Proxy(answers, {
+		get(target, key, receiver) {
+			const method: unknown = Reflect.get(target, key, receiver);
+			if (typeof method !== "function") return method;
+			return (...args: unknown[]) => {
+				calls.push({ method: String(key), args });
+				const [chain] = args;
+				if (typeof chain === "string") requireChain(chain);
+				return method(...args);
+			};
+		},
+	});
+	return {
+		service,
+		calls,
+		last: (method) => calls.findLast((call) => call.method === method)?.args ?? [],
+	};
+}
+
+async function* noEvents(): AsyncGenerator<EventView> {
+	yield* [];
+}
+
+export interface TestHttp extends FakeService {
+	readonly app: OpenApiApp;
+	readonly logged: { readonly fields: object; readonly message: string }[];
+	/** Sends a request to the app as a loopback client would. */
+	get(path: string, init?: RequestInit): Promise<Response>;
+	post(path: string, body: unknown, init?: RequestInit): Promise<Response>;
+}
+
+export function testHttp(
+	options: {
+		readonly overrides?: Partial<RecantService>;
+		readonly apiKeys?: readonly string[];
+	} = {},
+): TestHttp {
+	const fake = fakeService(options.overrides);
+	const logged: { readonly fields: object; readonly message: string }[] = [];
+	const app = createHttpApp({
+		service: fake.service,
+		apiKeys: options.apiKeys ?? [],
+		log: { error: (fields, message) => void logged.push({ fields, message }) },
+	});
+	const send = async (path: string, init?: RequestInit) =>
+		app.request(`http://localhost${path}`, init);
+	return {
+		...fake,
+		app,
+		logged,
+		get: (path, init) => send(path, init),
+		post: (path, body, init) =>
+			send(path, {
+				method: "POST",
+				body: typeof body === "string" ? body : JSON.stringify(body),
+				headers: { "content-type": "application/json" },
+				...init,
+			}),
+	};
+}
+
+/** The JSON of a response, as the test says it is. */
+export async function readJson<T>(response: Response): Promise<T> {
+	return (await response.json()) as T;
+}

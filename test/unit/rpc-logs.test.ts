@@ -1,0 +1,172 @@
+/** Logs of blocks and ranges, over real HTTP. */
+import { describe, expect, test } from "vitest";
+import type { ChainSource, LogFilter } from "../../src/follower/chain-source.ts";
+import { createChainSource } from "../../src/rpc/chain-source.ts";
+import {
+	chainScript,
+	SCRIPTED_ADDRESS,
+	SCRIPTED_TOPIC,
+	type ScriptedChain,
+	scriptedLog,
+	word,
+} from "../support/scripted-chain.ts";
+import { rpcError, type ScriptedNode, startScriptedNode } from "../support/scripted-node.ts";
+import { atTestEnd } from "../support/test-end.ts";
+
+const FILTER: LogFilter = { addresses: [SCRIPTED_ADDRESS], topics: [SCRIPTED_TOPIC] };
+const FAILED = { code: "rpc_failed", retryable: true };
+
+function sourceOf(url: string): ChainSource {
+	const source = createChainSource({ urls: [url], pollIntervalMs: 60_000, timeoutMs: 1_000 });
+	atTestEnd(() => source.close());
+	return source;
+}
+
+interface Started {
+	readonly node: ScriptedNode;
+	readonly source: ChainSource;
+}
+
+/** A node that answers `logs` to every eth_getLogs, whatever was asked. */
+async function startWith(chain: ScriptedChain, logs?: unknown): Promise<Started> {
+	const node = await startScriptedNode(
+		chainScript(chain, ({ method }) => (method === "eth_getLogs" ? logs : undefined)),
+	);
+	return { node, source: sourceOf(node.url) };
+}
+
+describe("the logs of a block", () => {
+	test("are asked for by hash, filtered, in one request", async () => {
+		const { node, source } = await startWith({ head: 9 });
+		const logs = await source.logsOfBlock(word(7), FILTER);
+		expect(logs).toMatchObject([{ blockNumber: 7n, blockHash: word(7), logIndex: 0 }]);
+		expect(node.requests).toHaveLength(1);
+		expect(node.requests[0]).toContainEqual(
+			expect.objectContaining({
+				method: "eth_getLogs",
+				params: [{ blockHash: word(7), address: [SCRIPTED_ADDRESS], topics: [[SCRIPTED_TOPIC]] }],
+			}),
+		);
+	});
+
+	test("may be none", async () => {
+		const { source } = await startWith({ head: 9 }, []);
+		expect(await source.logsOfBlock(word(7), FILTER)).toEqual([]);
+	});
+
+	test("are not none when the node does not know the block", async () => {
+		const { source } = await startWith({ head: 6 }, []);
+		await expect(source.logsOfBlock(word(7), FILTER)).rejects.toMatchObject({
+			...FAILED,
+			fields: { method: "eth_getLogs", reason: "lacking" },
+		});
+	});
+
+	test.each([
+		["an error", rpcError(-32000, "unknown block")],
+		["null", null],
+		["a removed log", [{ ...scriptedLog(7), removed: true }]],
+		["another block's log", [scriptedLog(8)]],
+		["another contract's log", [{ ...scriptedLog(7), address: `0x${"bb".repeat(20)}` }]],
+		["another event's log", [{ ...scriptedLog(7), topics: [word(1)] }]],
+		["a log without an event", [{ ...scriptedLog(7), topics: [] }]],
+	])("fail when the node answers %s", async (_, logs) => {
+		const { source } = await startWith({ head: 9 }, logs);
+		await expect(source.logsOfBlock(word(7), FILTER)).rejects.toMatchObject(FAILED);
+	});
+
+	test("of no contracts are none, and of no named events are all", async () => {
+		const { node, source } = await startWith({ head: 9 });
+		expect(await source.logsOfBlock(word(7), { ...FILTER, addresses: [] })).toEqual([]);
+		expect(node.requests).toEqual([]);
+		expect(await source.logsOfBlock(word(7), { ...FILTER, topics: [] })).toHaveLength(1);
+	});
+});
+
+describe("the logs of a range", () => {
+	test("are in order, and cover both bounds", async () => {
+		const { node, source } = await startWith({ head: 99 });
+		const logs = await source.logsOfRange({ from: 10n, to: 20n }, FILTER);
+		expect(logs.map((log) => log.blockNumber)).toEqual(numbers(10, 20));
+		expect(node.requests).toHaveLength(1);
+	});
+
+	test.each([
+		["blocks", { head: 2_999, maxRangeBlocks: 700 }],
+		["logs", { head: 2_999, maxLogs: 700 }],
+	])("are split where the node limits the %s, which is remembered", async (_, chain) => {
+		const { node, source } = await startWith(chain);
+		const range = { from: 0n, to: 2_999n };
+		const first = await source.logsOfRange(range, FILTER);
+		expect(first.map((log) => log.blockNumber)).toEqual(numbers(0, 2_999));
+		const before = node.requests.length;
+		// 3,000, 1,500 and 750 are refused, 375 works: three refusals and eight chunks.
+		expect(before).toBe(11);
+		expect(await source.logsOfRange(range, FILTER)).toEqual(first);
+		expect(node.requests.length - before).toBe(8);
+	});
+
+	test("are asked for in larger ranges again, slowly", async () => {
+		const { node, source } = await startWith({ head: 999, maxRangeBlocks: 100 });
+		for (let round = 0; round < 20; round += 1)
+			await source.logsOfRange({ from: 0n, to: 999n }, FILTER);
+		const before = node.requests.length;
+		await source.logsOfRange({ from: 0n, to: 999n }, FILTER);
+		// Ten chunks of 100 would be best; the first answers came with chunks of 62.
+		expect(node.requests.length - before).toBeLessThanOrEqual(14);
+	});
+
+	test("fail when the node refuses even one block", async () => {
+		const { node, source } = await startWith({ head: 999, maxLogs: 0 });
+		await expect(source.logsOfRange({ from: 0n, to: 999n }, FILTER)).rejects.toMatchObject({
+			...FAILED,
+			fields: { reason: "range_refused" },
+		});
+		expect(node.requests.length).toBeLessThanOrEqual(11);
+		expect(source.health()).toMatchObject([{ state: "ok" }]);
+	});
+
+	test("are asked for in a smaller range after a timeout", async () => {
+		const { node, source } = await startWith({ head: 99 });
+		node.answerWith(() => "hang");
+		const range = { from: 0n, to: 99n };
+		await expect(source.logsOfRange(range, FILTER)).rejects.toMatchObject({
+			code: "rpc_unavailable",
+		});
+		node.answerWith(chainScript({ head: 99, maxRangeBlocks: 50 }));
+		await expect.poll(() => source.logsOfRange(range, FILTER).catch(() => [])).toHaveLength(100);
+		expect(node.requests).toHaveLength(3);
+	});
+
+	test("are not none above the node's head", async () => {
+		const { source } = await startWith({ head: 9 });
+		await expect(source.logsOfRange({ from: 8n, to: 12n }, FILTER)).rejects.toMatchObject({
+			...FAILED,
+			fields: { reason: "lacking" },
+		});
+	});
+
+	test.each([
+		["a log outside of it", [scriptedLog(21)]],
+		["a removed log", [{ ...scriptedLog(15), removed: true }]],
+		["one place twice", [scriptedLog(15), scriptedLog(15)]],
+		["a range that is in the future", rpcError(-32000, "block range extends beyond head block")],
+	])("fail when the node answers %s", async (_, logs) => {
+		const { node, source } = await startWith({ head: 99 }, logs);
+		await expect(source.logsOfRange({ from: 10n, to: 20n }, FILTER)).rejects.toMatchObject(FAILED);
+		expect(node.requests).toHaveLength(1);
+	});
+
+	test("of no contracts, and of an empty range, ask nothing", async () => {
+		const { node, source } = await startWith({ head: 9 });
+		expect(await source.logsOfRange({ from: 0n, to: 9n }, { addresses: [], topics: [] })).toEqual(
+			[],
+		);
+		expect(await source.logsOfRange({ from: 5n, to: 4n }, FILTER)).toEqual([]);
+		expect(node.requests).toEqual([]);
+	});
+});
+
+function numbers(from: number, to: number): readonly bigint[] {
+	return Array.from({ length: to - from + 1 }, (_, index) => BigInt(from + index));
+}

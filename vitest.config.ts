@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+/** Integration tests run real servers beside themselves; more files at once only get in each other's way. */
+const INTEGRATION_WORKERS = 2;
+/** A test with several nodes, services and forks takes seconds, on a busy machine ten times that. */
+const INTEGRATION_TIMEOUT_MS = 60_000;
+/** Two thousand random histories take seconds. */
+const PROPERTY_TIMEOUT_MS = 60_000;
+
+export default defineConfig({
+	test: {
+		pool: "forks",
+		projects: [
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10_000 } },
+			{
+				test: {
+					name: "property",
+					include: ["test/property/**/*.test.ts"],
+					testTimeout: PROPERTY_TIMEOUT_MS,
+				},
+			},
+			{
+				test: {
+					name: "integration",
+					include: ["test/integration/**/*.test.ts"],
+					globalSetup: ["test/support/global-setup.ts"],
+					maxWorkers: INTEGRATION_WORKERS,
+					testTimeout: INTEGRATION_TIMEOUT_MS,
+					hookTimeout: INTEGRATION_TIMEOUT_MS,
+				},
+			},
+		],
+	},
+});
