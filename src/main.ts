@@ -135,14 +135,20 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			onCommit: () => events.committed(),
 		});
 		processes.set(spec.id, chain);
-		chains.push(runtime(chain, source, new AgentWrites({
-			spec,
-			source,
-			inbox,
-			collections,
-			writer: () => chain.writer,
-			poke: () => chain.follower?.poke(),
-		})));
+		chains.push(
+			runtime(
+				chain,
+				source,
+				new AgentWrites({
+					spec,
+					source,
+					inbox,
+					collections,
+					writer: () => chain.writer,
+					poke: () => chain.follower?.poke(),
+				}),
+			),
+		);
 	}
 
 	const queue = await createRollbackQueue({
@@ -242,7 +248,10 @@ async function openDatabase(
 		ending.add(() => started.stop());
 		embedded = started;
 	}
-	const database = await Database.open(embedded?.url ?? environment.databaseUrl ?? "", embedded?.socketPath);
+	const database = await Database.open(
+		embedded?.url ?? environment.databaseUrl ?? "",
+		embedded?.socketPath,
+	);
 	ending.add(() => database.close());
 	return { database, embedded: embedded !== undefined };
 }

@@ -1,6 +1,6 @@
 /** The command line of `recant`: commands, options, help, and how each ends. */
 import { Command, CommanderError, Option } from "commander";
-import { type ClientEnvironment, readClientEnvironment } from "../config/client-environment.ts";
+import { readClientEnvironment, readOutputEnvironment } from "../config/client-environment.ts";
 import type { EnvironmentVariables } from "../config/environment-problems.ts";
 import { LIMITS } from "../domain/limits.ts";
 import {
@@ -30,7 +30,7 @@ export interface CliStreams {
 /** What an action is given, and where it leaves its exit code. */
 interface Run {
 	readonly terminal: Terminal;
-	readonly environment: ClientEnvironment;
+	readonly env: EnvironmentVariables | undefined;
 	exitCode: ExitCode;
 }
 
@@ -40,19 +40,15 @@ export async function runCli(
 	{ stdout, stderr }: CliStreams,
 	env?: EnvironmentVariables,
 ): Promise<ExitCode> {
-	const plain = { stdout, stderr, noColor: true };
-	let debug = false;
+	const { noColor, debug } = readOutputEnvironment(env);
+	const run: Run = { terminal: { stdout, stderr, noColor }, env, exitCode: EXIT.ok };
 	try {
-		const environment = readClientEnvironment(env);
-		debug = environment.debug;
-		const terminal = { stdout, stderr, noColor: environment.noColor };
-		const run: Run = { terminal, environment, exitCode: EXIT.ok };
 		await buildProgram(run).parseAsync([...args], { from: "user" });
 		return run.exitCode;
 	} catch (error) {
 		// Commander has said what is wrong; help and version end with 0.
 		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-		return reportFailure(plain, error, debug);
+		return reportFailure(run.terminal, error, debug);
 	}
 }
 
@@ -88,7 +84,8 @@ async function inSession(
 	action: (session: Session, options: GlobalOptions) => Promise<ExitCode>,
 ): Promise<void> {
 	const options: GlobalOptions = command.optsWithGlobals();
-	run.exitCode = await action(openSession(run.terminal, run.environment, options), options);
+	const environment = readClientEnvironment(run.env);
+	run.exitCode = await action(openSession(run.terminal, environment, options), options);
 }
 
 function addStart(program: Command, run: Run): void {

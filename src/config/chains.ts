@@ -72,7 +72,9 @@ export function chainSpec(
 ): ChainSpec {
 	const checked = definitionSchema.safeParse(definition);
 	if (!checked.success) {
-		const problems = checked.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+		const problems = checked.error.issues.map(
+			(issue) => `${issue.path.join(".")}: ${issue.message}`,
+		);
 		throw invalid(from.file, problems.join("; "));
 	}
 	const chain = definition as ChainDefinition;
@@ -112,7 +114,9 @@ async function chainFiles(folder: string): Promise<readonly string[]> {
 			cause: error,
 		});
 	}
-	const files = names.filter((name) => /\.(ts|js|mjs)$/.test(name) && !name.endsWith(".d.ts")).sort();
+	const files = names
+		.filter((name) => /\.(ts|js|mjs)$/.test(name) && !name.endsWith(".d.ts"))
+		.sort();
 	if (files.length > 0) return files;
 	throw new FatalError("chains_file_invalid", {
 		message: `the folder of chains ${folder} holds no .ts or .js file`,
@@ -136,9 +140,14 @@ async function exportedBy(path: string): Promise<readonly unknown[]> {
 
 function assertDistinct(specs: readonly ChainSpec[]): void {
 	for (const [index, spec] of specs.entries()) {
-		const twin = specs.slice(0, index).find((each) => each.id === spec.id || each.name === spec.name);
+		const twin = specs
+			.slice(0, index)
+			.find((each) => each.id === spec.id || each.name === spec.name);
 		if (twin === undefined) continue;
-		throw invalid(spec.name, `chains "${twin.name}" (${twin.id}) and "${spec.name}" (${spec.id}) collide`);
+		throw invalid(
+			spec.name,
+			`chains "${twin.name}" (${twin.id}) and "${spec.name}" (${spec.id}) collide`,
+		);
 	}
 }
 

@@ -8,6 +8,10 @@ export interface ClientEnvironment {
 	readonly url: string;
 	/** RECANT_API_KEY, else the first of RECANT_API_KEYS. */
 	readonly apiKey: string | undefined;
+}
+
+/** How the CLI shows things. */
+export interface OutputEnvironment {
 	/** NO_COLOR is set: nothing is coloured. */
 	readonly noColor: boolean;
 	/** RECANT_LOG_LEVEL is debug or trace: errors show where they come from. */
@@ -17,13 +21,20 @@ export interface ClientEnvironment {
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = "8080";
 
-/** Throws `configuration_invalid` for a RECANT_URL that is no http(s) URL. */
+/** Throws `configuration_invalid` for what makes no http(s) URL. */
 export function readClientEnvironment(env: EnvironmentVariables = process.env): ClientEnvironment {
 	const set = withoutEmpty(env);
-	const { RECANT_URL, RECANT_API_KEY, RECANT_API_KEYS, RECANT_LOG_LEVEL, NO_COLOR } = set;
+	const { RECANT_URL, RECANT_API_KEY, RECANT_API_KEYS } = set;
+	const url =
+		RECANT_URL === undefined
+			? serviceUrl(localUrl(set), "the URL made of RECANT_HOST and RECANT_PORT")
+			: serviceUrl(RECANT_URL, "RECANT_URL");
+	return { url, apiKey: RECANT_API_KEY ?? splitList(RECANT_API_KEYS ?? "")[0] };
+}
+
+export function readOutputEnvironment(env: EnvironmentVariables = process.env): OutputEnvironment {
+	const { NO_COLOR, RECANT_LOG_LEVEL } = withoutEmpty(env);
 	return {
-		url: serviceUrl(RECANT_URL ?? localUrl(set), "RECANT_URL"),
-		apiKey: RECANT_API_KEY ?? splitList(RECANT_API_KEYS ?? "")[0],
 		noColor: NO_COLOR !== undefined,
 		debug: RECANT_LOG_LEVEL === "debug" || RECANT_LOG_LEVEL === "trace",
 	};

@@ -22,7 +22,8 @@ export function eventHandlers(
 	for (const [name, run] of Object.entries(chain.handlers) as [string, Handler][]) {
 		const [contractName = "", eventName = ""] = name.split(":");
 		const contract = chain.contracts[contractName];
-		if (contract === undefined) throw invalid(`handlers.${name}: there is no contract "${contractName}"`);
+		if (contract === undefined)
+			throw invalid(`handlers.${name}: there is no contract "${contractName}"`);
 		const { topic, decode } = event(contract, eventName, () =>
 			invalid(`handlers.${name}: the ABI of "${contractName}" has no event "${eventName}"`),
 		);

@@ -41,15 +41,25 @@ export async function deriveRange(
 			? []
 			: await source.logsOfRange({ from, to: range.to }, spec.filter);
 	const returned = await heightsOfAnchors(context, range);
-	const heights = new Set([range.from, ...logs.map((log) => log.blockNumber), ...returned, range.to]);
-	const blocks = await headersOf(source, [...heights].sort((a, b) => (a < b ? -1 : 1)));
+	const heights = new Set([
+		range.from,
+		...logs.map((log) => log.blockNumber),
+		...returned,
+		range.to,
+	]);
+	const blocks = await headersOf(
+		source,
+		[...heights].sort((a, b) => (a < b ? -1 : 1)),
+	);
 	const [first] = blocks;
 	if (range.parentHash !== undefined && first?.parentHash !== range.parentHash) {
 		throw inconsistent(`block ${range.from} does not stand on ${range.parentHash}`);
 	}
 	const byBlock = groupLogs(logs, blocks);
 	const anchors = await findAnchors(source, blocks, context.suspended);
-	const state = new HandlerState(spec.namespaces, async (key) => committed(await context.read(key)));
+	const state = new HandlerState(spec.namespaces, async (key) =>
+		committed(await context.read(key)),
+	);
 	const derived: DerivedBlock[] = [];
 	for (const block of blocks) {
 		const header = headerOnly(block);

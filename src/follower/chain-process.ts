@@ -120,7 +120,10 @@ export class ChainProcess {
 			} catch (error) {
 				if (!(error instanceof RecantError)) throw error;
 				this.#problem = { code: error.code, message: error.message, hint: error.hint };
-				this.#options.log.warn({ chain: this.spec.name, err: error }, "the chain could not be started");
+				this.#options.log.warn(
+					{ chain: this.spec.name, err: error },
+					"the chain could not be started",
+				);
 				await sleep(LEASE_RETRY_MS, undefined, { signal }).catch(() => undefined);
 			}
 		}
@@ -178,7 +181,9 @@ export class ChainProcess {
 		return setInterval(() => {
 			writerStore
 				.renewLease({ chainId: spec.id, fence: running.fence, ttlMs: LEASE_MS })
-				.catch((error: unknown) => log.warn({ chain: spec.name, err: error }, "the lease was not renewed"));
+				.catch((error: unknown) =>
+					log.warn({ chain: spec.name, err: error }, "the lease was not renewed"),
+				);
 		}, LEASE_MS / 4);
 	}
 
@@ -189,7 +194,10 @@ export class ChainProcess {
 		this.#running = undefined;
 		const { spec, writerStore, log } = this.#options;
 		await writerStore.releaseLease(spec.id, running.fence).catch((error: unknown) => {
-			log.warn({ chain: spec.name, err: error }, "the lease was not given back; it lapses by itself");
+			log.warn(
+				{ chain: spec.name, err: error },
+				"the lease was not given back; it lapses by itself",
+			);
 		});
 	}
 }

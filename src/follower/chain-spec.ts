@@ -1,8 +1,9 @@
 /** A chain's file after it was checked: what the follower runs on. config/chains.ts makes it. */
-import type { HandlerContext } from "./define-chain.ts";
+
 import type { ChainLog } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import type { LogFilter } from "./chain-source.ts";
+import type { HandlerContext } from "./define-chain.ts";
 
 export interface EventHandler {
 	/** `Contract:Event`, for messages. */

@@ -26,7 +26,7 @@ import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { HandlerCache } from "./handler-cache.ts";
-import { Observer, type Observation } from "./observe.ts";
+import { type Observation, Observer } from "./observe.ts";
 import { RollbackRounds } from "./rollback-rounds.ts";
 import { WindowDeriver } from "./window-deriver.ts";
 
@@ -88,7 +88,9 @@ export class Follower {
 
 	get status(): FollowerStatus {
 		const halted = this.#options.writer.halted;
-		return halted === undefined ? this.#status : { ...this.#status, state: "halted", problem: halted };
+		return halted === undefined
+			? this.#status
+			: { ...this.#status, state: "halted", problem: halted };
 	}
 
 	start(): void {
@@ -212,7 +214,9 @@ export class Follower {
 		const first = (await source.blocksByNumber([range.from]))[0];
 		const tip = writer.window?.tip;
 		if (tip !== undefined && first !== undefined && first.parentHash !== tip.hash) {
-			return this.#act(await this.#observer.observe(writer.window, writer.state.finalized ?? 0n, first));
+			return this.#act(
+				await this.#observer.observe(writer.window, writer.state.finalized ?? 0n, first),
+			);
 		}
 		const blocks = await deriveRange(
 			{ from: range.from, to, parentHash: tip?.hash },
@@ -346,7 +350,10 @@ export class Follower {
 
 	async #tags(): Promise<Tags> {
 		const { source } = this.#options;
-		const [safe, finalized] = await Promise.all([source.tagged("safe"), source.tagged("finalized")]);
+		const [safe, finalized] = await Promise.all([
+			source.tagged("safe"),
+			source.tagged("finalized"),
+		]);
 		return { safe, finalized };
 	}
 
@@ -383,7 +390,8 @@ export class Follower {
 		this.#failures += 1;
 		const wait = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.min(this.#failures - 1, 8));
 		const delay = wait * (0.5 + Math.random() / 2);
-		if (this.#failures > 1) this.#status = { ...this.#status, state: "waiting", problem: problemOf(known) };
+		if (this.#failures > 1)
+			this.#status = { ...this.#status, state: "waiting", problem: problemOf(known) };
 		if (this.#failures === 2) log.warn({ code: known.code, err: error }, known.message);
 		this.#retryAt = performance.now() + delay;
 		clearTimeout(this.#retryTimer);
@@ -423,4 +431,3 @@ function asRecantError(error: unknown): RecantError {
 		cause: error,
 	});
 }
-

@@ -3,7 +3,7 @@
  * wrote, over what was committed. Reads go through `read`, which answers the state on which the run
  * is based; for a rollback that is the ancestor.
  */
-import type { HandlerMemory, HandlerMemoryAccess, HandlerPut } from "./define-chain.ts";
+
 import { FatalError } from "../domain/errors.ts";
 import type { Height, MemoryKey } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
@@ -12,6 +12,7 @@ import type { MemoryBody } from "../domain/operation.ts";
 import { canonicalJson, parseContent } from "../memory/canonical.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
+import type { HandlerMemory, HandlerMemoryAccess, HandlerPut } from "./define-chain.ts";
 
 /** What a read of committed memory answers; undefined: no such memory. */
 export interface CommittedMemory extends HandlerMemory {
@@ -70,7 +71,9 @@ export class HandlerState {
 	#name(id: string, namespace: string | undefined): { namespace: string; id: string } {
 		const chosen = namespace ?? this.#namespaces[0];
 		if (!this.#namespaces.includes(chosen)) {
-			throw misuse(`namespace "${chosen}" is not one of the chain's: ${this.#namespaces.join(", ")}`);
+			throw misuse(
+				`namespace "${chosen}" is not one of the chain's: ${this.#namespaces.join(", ")}`,
+			);
 		}
 		if (typeof id !== "string" || id.length === 0 || id.length > LIMITS.idLength) {
 			throw misuse(`a memory's id must have 1 to ${LIMITS.idLength} characters`);
@@ -85,10 +88,14 @@ function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
 		throw misuse(`expiresAtBlock ${memory.expiresAtBlock} is not above the block ${height}`);
 	}
 	const content = canonicalJson(memory.content);
-	const sizes = { contentBytes: Buffer.byteLength(content), textBytes: Buffer.byteLength(memory.text ?? "") };
+	const sizes = {
+		contentBytes: Buffer.byteLength(content),
+		textBytes: Buffer.byteLength(memory.text ?? ""),
+	};
 	for (const [limit, size] of Object.entries(sizes)) {
 		const allowed = LIMITS[limit as keyof typeof sizes];
-		if (size > allowed) throw misuse(`memory "${memory.id}": ${limit} is ${size}, limit ${allowed}`);
+		if (size > allowed)
+			throw misuse(`memory "${memory.id}": ${limit} is ${size}, limit ${allowed}`);
 	}
 	return {
 		layer: memory.layer,
@@ -104,5 +111,8 @@ function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
 }
 
 function misuse(message: string): FatalError {
-	return new FatalError("handler_failed", { message, hint: "correct the handler in the chain's file" });
+	return new FatalError("handler_failed", {
+		message,
+		hint: "correct the handler in the chain's file",
+	});
 }

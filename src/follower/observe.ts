@@ -57,7 +57,10 @@ export class Observer {
 		branch: readonly BlockHeader[],
 		need: Extract<Decision, { readonly type: "need" }>,
 	): Promise<readonly BlockHeader[]> {
-		const heights = Array.from({ length: Number(need.to - need.from) + 1 }, (_, i) => need.from + BigInt(i));
+		const heights = Array.from(
+			{ length: Number(need.to - need.from) + 1 },
+			(_, i) => need.from + BigInt(i),
+		);
 		const fetched = await this.#source.blocksByNumber(heights);
 		const grown = growBranch(branch, fetched);
 		if (grown !== branch) {

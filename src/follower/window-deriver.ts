@@ -41,7 +41,9 @@ export class WindowDeriver implements BranchDeriver {
 			mapBounded(headers, LOG_REQUESTS, (header) => this.#logs(header)),
 			this.#anchors(headers, watched),
 		]);
-		const state = new HandlerState(this.#spec.namespaces, async (key) => committed(await read(key)));
+		const state = new HandlerState(this.#spec.namespaces, async (key) =>
+			committed(await read(key)),
+		);
 		const derived: DerivedBlock[] = [];
 		for (const [index, header] of headers.entries()) {
 			const block = { header, logs: logs[index] ?? [] };

@@ -7,6 +7,7 @@
  */
 import type { Context } from "hono";
 import { FatalError, RecantError } from "../domain/errors.ts";
+import type { RecantService } from "../service/recant-service.ts";
 import { requireAccess } from "./access.ts";
 import { type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
@@ -18,7 +19,6 @@ import { addOperationRoutes } from "./routes/operation-routes.ts";
 import { addRollbackRoutes } from "./routes/rollback-routes.ts";
 import { addSearchRoutes } from "./routes/search-routes.ts";
 import { addStatusRoutes } from "./routes/status-routes.ts";
-import type { RecantService } from "../service/recant-service.ts";
 
 export interface HttpAppOptions {
 	readonly service: RecantService;

@@ -77,6 +77,7 @@ async function* eventFrames(
 			else if (outcome.result.done === true) return;
 			else {
 				yield frameOf(outcome.result.value, positions);
+				next = outcomeOf(iterator.next());
 			}
 		}
 	} catch (error) {

@@ -196,7 +196,7 @@ export const namespaceFilter = boundedText(
 /** UUIDs of operations and rollbacks. */
 export function uuidParam(name: string, description: string) {
 	return z
-		.uuid("must be a UUID")
+		.guid("must be a UUID")
 		.transform((id) => id.toLowerCase())
 		.openapi({ type: "string", format: "uuid", param: { name, in: "path" }, description });
 }

@@ -1,7 +1,7 @@
 /** The kind of app that routes are added to, and what they are given. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { requestError } from "./invalid-request.ts";
 import type { RecantService } from "../service/recant-service.ts";
+import { requestError } from "./invalid-request.ts";
 
 export interface HttpEnvironment {
 	readonly Bindings: {

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
 import type { JsonObject } from "../domain/operation.ts";
+import type { OperationRequest } from "../service/recant-service.ts";
 import {
 	boundedText,
 	checkCount,
@@ -13,7 +14,6 @@ import {
 	namespaceValue,
 } from "./fields.ts";
 import { addExcess } from "./invalid-request.ts";
-import type { OperationRequest } from "../service/recant-service.ts";
 
 /** Largest magnitude of a 32-bit float, in which vectors are kept. */
 const MAX_FLOAT32 = 3.4028234663852886e38;

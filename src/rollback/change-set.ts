@@ -72,5 +72,11 @@ function decodeValue(value: unknown): unknown {
 function isWrapped(value: unknown): value is Wrapped {
 	if (typeof value !== "object" || value === null) return false;
 	const keys = Object.keys(value);
-	return keys.length === 2 && "$" in value && "v" in value && typeof value.v === "string" && (value.$ === "n" || value.$ === "f");
+	return (
+		keys.length === 2 &&
+		"$" in value &&
+		"v" in value &&
+		typeof value.v === "string" &&
+		(value.$ === "n" || value.$ === "f")
+	);
 }

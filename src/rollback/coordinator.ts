@@ -165,7 +165,9 @@ export class RollbackCoordinator {
 
 /** The node, the database or the lease is away: that says nothing about the rollback itself. */
 function isPassing(error: RecantError): boolean {
-	return ["rpc_failed", "rpc_unavailable", "database_unavailable", "lease_lost"].includes(error.code);
+	return ["rpc_failed", "rpc_unavailable", "database_unavailable", "lease_lost"].includes(
+		error.code,
+	);
 }
 
 async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {

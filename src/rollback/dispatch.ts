@@ -7,10 +7,10 @@
 import { RecantError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { BranchDeriver } from "./prepare.ts";
 import type { RollbackCoordinator } from "./coordinator.ts";
-import { isActive } from "./rollback-record.ts";
+import type { BranchDeriver } from "./prepare.ts";
 import type { RollbackJob, RollbackJobOutcome, RollbackQueue } from "./rollback-queue.ts";
+import { isActive } from "./rollback-record.ts";
 
 const LOOK_MS = 1_000;
 /** After which a job looks again at a rollback that somebody works on. */
@@ -78,7 +78,8 @@ export class RollbackDispatch {
 			this.#failing = false;
 		} catch (error) {
 			if (!(error instanceof RecantError)) throw error;
-			if (!this.#failing) log.warn({ err: error }, "the queue does not take jobs; it is tried again");
+			if (!this.#failing)
+				log.warn({ err: error }, "the queue does not take jobs; it is tried again");
 			this.#failing = true;
 		}
 	}

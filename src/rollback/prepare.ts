@@ -6,8 +6,9 @@
  * 2. The change set is made against one log position; the commit refuses it if that moved.
  * 3. Every stage names its attempt when it writes, so one that was overtaken stops at its next step.
  */
-import { HeaderWindow } from "../chain/header-window.ts";
+
 import { rewindFinality } from "../chain/finality.ts";
+import { HeaderWindow } from "../chain/header-window.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -25,7 +26,7 @@ import { ReportBuilder } from "./report.ts";
 import { type Rewound, rewindTo, verifyRewound } from "./rewind.ts";
 import { type RollbackRecord, targetOf } from "./rollback-record.ts";
 import type { RollbackStore } from "./rollback-store.ts";
-import { StageClock } from "./stage-clock.ts";
+import type { StageClock } from "./stage-clock.ts";
 
 /** What the new branch holds, derived on top of the ancestor's state. Given by the follower. */
 export interface BranchDeriver {
@@ -194,4 +195,3 @@ function noCheckpoint(rollback: RollbackRecord): FatalError {
 		fields: { height: rollback.ancestor.height.toString() },
 	});
 }
-

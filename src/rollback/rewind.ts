@@ -6,9 +6,10 @@
  * hashed again from its content. running digest − touched versions now + touched versions at the
  * ancestor must be the digest that was sealed there.
  */
-import { LAYERS } from "../domain/layer.ts";
+
 import { FatalError } from "../domain/errors.ts";
 import type { Height, MemoryKey } from "../domain/ids.ts";
+import { LAYERS } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import { contentHash } from "../memory/canonical.ts";
 import type { Assembly } from "../writer/assembly.ts";

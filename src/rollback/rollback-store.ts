@@ -1,5 +1,12 @@
 /** What a rollback asks of Postgres. The adapter is store/postgres-rollback-store.ts. */
-import type { ChainId, Generation, Height, MemoryKey, RollbackId, VersionId } from "../domain/ids.ts";
+import type {
+	ChainId,
+	Generation,
+	Height,
+	MemoryKey,
+	RollbackId,
+	VersionId,
+} from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { Checkpoint, CommitBatch, VectorPointers } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
@@ -50,11 +57,7 @@ export interface RollbackStore {
 	load(rollbackId: RollbackId): Promise<RollbackRecord | undefined>;
 	active(chainId: ChainId): Promise<RollbackRecord | undefined>;
 	/** Undefined: it is over, or another live process has it. */
-	claim(
-		rollbackId: RollbackId,
-		holder: string,
-		ttlMs: number,
-	): Promise<RollbackRecord | undefined>;
+	claim(rollbackId: RollbackId, holder: string, ttlMs: number): Promise<RollbackRecord | undefined>;
 	/** The next four throw `RetryableError("rollback_fenced")` when the attempt is not the newest. */
 	renewClaim(rollbackId: RollbackId, attempt: number, ttlMs: number): Promise<void>;
 	progress(rollbackId: RollbackId, attempt: number, progress: StageProgress): Promise<void>;
@@ -69,9 +72,7 @@ export interface RollbackStore {
 	/** Ends it without a commit and deletes what it prepared; nothing if it is over already. */
 	end(
 		rollbackId: RollbackId,
-		how:
-			| { readonly state: "cancelled" }
-			| { readonly state: "failed"; readonly error: Problem },
+		how: { readonly state: "cancelled" } | { readonly state: "failed"; readonly error: Problem },
 	): Promise<void>;
 	/** Gives the claim up, so that another try can begin at once. */
 	release(rollbackId: RollbackId, attempt: number): Promise<void>;

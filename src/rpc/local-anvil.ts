@@ -30,11 +30,22 @@ export async function startLocalAnvil(options: {
 	const { hostname, port } = new URL(options.url);
 	const at = { host: hostname, port: Number(port) };
 	if (await listens(at)) return undefined;
-	const child = spawn(binary(), [
-		...["--host", at.host, "--port", String(at.port), "--chain-id", String(options.chainId)],
-		...["--state", options.statePath, "--state-interval", String(STATE_INTERVAL_S)],
-		...["--timestamp", String(GENESIS_TIMESTAMP), "--mixed-mining", "--block-time", "12", "--silent"],
-	], { stdio: "ignore" });
+	const child = spawn(
+		binary(),
+		[
+			...["--host", at.host, "--port", String(at.port), "--chain-id", String(options.chainId)],
+			...["--state", options.statePath, "--state-interval", String(STATE_INTERVAL_S)],
+			...[
+				"--timestamp",
+				String(GENESIS_TIMESTAMP),
+				"--mixed-mining",
+				"--block-time",
+				"12",
+				"--silent",
+			],
+		],
+		{ stdio: "ignore" },
+	);
 	await started(child, at);
 	return { stop: () => stop(child) };
 }

@@ -79,7 +79,11 @@ export class EventFeed {
 	): AsyncGenerator<EventView, boolean> {
 		let more = false;
 		for (const [chainId, after] of places) {
-			const entries = await this.#store.log(chainId, { after, kinds: types, limit: LIMITS.eventBatch });
+			const entries = await this.#store.log(chainId, {
+				after,
+				kinds: types,
+				limit: LIMITS.eventBatch,
+			});
 			more ||= entries.length === LIMITS.eventBatch;
 			for (const entry of entries) {
 				places.set(chainId, entry.position);

@@ -11,11 +11,11 @@ import type { RollbackStore } from "../rollback/rollback-store.ts";
 import type { InboxStore } from "../writer/inbox-store.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { ChainRuntime } from "./chain-runtime.ts";
-import { decodeCursor, encodeCursor, cursorNumber } from "./cursor.ts";
+import { cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
 import { diffPage } from "./diff.ts";
 import type { EventFeed } from "./events.ts";
-import { memoryPage } from "./memory-page.ts";
 import { planRollback, rollbackTarget } from "./manual-rollback.ts";
+import { memoryPage } from "./memory-page.ts";
 import type {
 	ChainView,
 	EventView,
@@ -77,7 +77,10 @@ export class Recant implements RecantService {
 		for (const chain of this.#options.chains) {
 			const { state, problem } = chain.status();
 			const ok = state === "following" || state === "backfilling" || state === "rolling_back";
-			checks[`chain:${chain.spec.name}`] = { ok, detail: ok ? undefined : (problem?.message ?? state) };
+			checks[`chain:${chain.spec.name}`] = {
+				ok,
+				detail: ok ? undefined : (problem?.message ?? state),
+			};
 		}
 		return { ready: Object.values(checks).every((check) => check.ok), checks };
 	}
@@ -188,7 +191,8 @@ export class Recant implements RecantService {
 		const last = page.at(-1);
 		return {
 			items: page.map((point) => checkpointView(point, id)),
-			cursor: points.length > query.limit && last !== undefined ? last.height.toString() : undefined,
+			cursor:
+				points.length > query.limit && last !== undefined ? last.height.toString() : undefined,
 		};
 	}
 
@@ -345,7 +349,8 @@ function operationOf(
 	const target = { namespace: request.namespace ?? "default", ifVersion: request.ifVersion };
 	switch (request.kind) {
 		case "put": {
-			const made = idempotencyKey === undefined ? randomUUID() : memoryKey(idempotencyKey, `${index}`);
+			const made =
+				idempotencyKey === undefined ? randomUUID() : memoryKey(idempotencyKey, `${index}`);
 			const embedded = request.text !== undefined || request.vector !== undefined;
 			return {
 				kind: "put",
@@ -401,4 +406,3 @@ function memoryNotFound(
 function isUuid(value: string): boolean {
 	return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value);
 }
-

@@ -8,8 +8,8 @@
 import { FatalError } from "../domain/errors.ts";
 import type { MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import { compareCandidates } from "../vectors/exact-scan.ts";
 import type { Embedder } from "../vectors/embedder.ts";
+import { compareCandidates } from "../vectors/exact-scan.ts";
 import { fuseRanks } from "../vectors/rank-fusion.ts";
 import type { VectorCandidate, VectorFilter, VectorTables } from "../vectors/vector-tables.ts";
 import type { SearchRequest } from "./recant-service.ts";
@@ -98,7 +98,11 @@ async function ranked(
 	const judged = new Map<VersionId, Version | undefined>();
 	let wanted = Math.max(FIRST_CANDIDATES, 2 * query.k);
 	for (let round = 0; round < ROUNDS; round += 1) {
-		const stored = await fromTable(collection, { vector: query.vector, k: wanted, filter }, context);
+		const stored = await fromTable(
+			collection,
+			{ vector: query.vector, k: wanted, filter },
+			context,
+		);
 		const exhausted = stored.length < wanted;
 		const worst = stored.at(-1)?.similarity ?? Number.NEGATIVE_INFINITY;
 		const certain = [...stored, ...tail]
@@ -129,7 +133,8 @@ async function take(
 		await judge(view, slice, judged);
 		for (const { versionId, similarity } of slice) {
 			const version = judged.get(versionId);
-			if (version !== undefined && passes(version, query)) found.push({ version, score: similarity });
+			if (version !== undefined && passes(version, query))
+				found.push({ version, score: similarity });
 		}
 	}
 	return found.slice(0, query.k);

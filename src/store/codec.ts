@@ -77,7 +77,8 @@ export function vectorBytes(vector: Float32Array): Uint8Array {
 }
 
 export function bytesVector(bytes: Uint8Array): Float32Array {
-	return new Float32Array(bytes.slice().buffer);
+	// A copy: the driver's buffers are pooled, and `Buffer.slice` would share them.
+	return new Float32Array(Uint8Array.from(bytes).buffer);
 }
 
 /** JSON of an object whose values may be bigints; they become decimal strings. */

@@ -5,7 +5,7 @@
  * It decides nothing: which rows are closed, copied or inserted was computed by memory/span-changes.ts.
  */
 import { RetryableError } from "../domain/errors.ts";
-import type { Generation } from "../domain/ids.ts";
+import { FOREVER, type Generation } from "../domain/ids.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import type { CommitBatch } from "../writer/commit-batch.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "./codec.ts";
@@ -214,7 +214,8 @@ function addVectors(statement: Statement, batch: CommitBatch, chain: string, nex
 }
 
 function addBlocks(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
-	const generation = `${statement.scalar("bigint", batch.generation)}, 9223372036854775807`;
+	if (batch.blocks.length + batch.checkpoints.length === 0) return;
+	const generation = `${statement.scalar("bigint", batch.generation)}, ${FOREVER}`;
 	if (batch.blocks.length > 0) {
 		const rows = statement.rows({
 			height: ["bigint", batch.blocks.map((block) => block.number)],

@@ -55,7 +55,9 @@ export class Database {
 
 	/** One snapshot for everything that `work` reads. */
 	async snapshot<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-		return this.run((sql) => inTransaction(sql, "begin isolation level repeatable read read only", work));
+		return this.run((sql) =>
+			inTransaction(sql, "begin isolation level repeatable read read only", work),
+		);
 	}
 
 	async transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
@@ -129,7 +131,8 @@ function client(url: string, max: number, socketPath?: string): Sql {
 async function openSocket(url: URL, socketPath: string | undefined): Promise<Socket> {
 	const port = url.port === "" ? 5432 : Number(url.port);
 	const host = url.hostname.replace(/^\[|\]$/g, "");
-	const socket = socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
+	const socket =
+		socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
 	const timer = setTimeout(() => socket.destroy(connectTimeout()), CONNECT_TIMEOUT_S * 1_000);
 	try {
 		await once(socket, "connect");

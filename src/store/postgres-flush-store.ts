@@ -1,4 +1,10 @@
-import { type ChainId, FOREVER, type Generation, type MemoryKey, type VersionId } from "../domain/ids.ts";
+import {
+	type ChainId,
+	FOREVER,
+	type Generation,
+	type MemoryKey,
+	type VersionId,
+} from "../domain/ids.ts";
 import type { FlushStore, FlushTarget } from "../vectors/flush-store.ts";
 import type { VectorRow } from "../vectors/vector-tables.ts";
 import type { VectorPointer } from "../writer/commit-batch.ts";

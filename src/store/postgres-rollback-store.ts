@@ -18,7 +18,12 @@ import {
 	type Stage,
 	targetOf,
 } from "../rollback/rollback-record.ts";
-import type { Part, RollbackCommit, RollbackStore, StageProgress } from "../rollback/rollback-store.ts";
+import type {
+	Part,
+	RollbackCommit,
+	RollbackStore,
+	StageProgress,
+} from "../rollback/rollback-store.ts";
 import type { Checkpoint, VectorPointer } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
 import { toJson, type VersionRow } from "./codec.ts";
@@ -101,18 +106,26 @@ export class PostgresRollbackStore implements RollbackStore {
 	}
 
 	async renewClaim(rollbackId: RollbackId, attempt: number, ttlMs: number): Promise<void> {
-		await this.#fenced(rollbackId, attempt, (sql) => sql`
+		await this.#fenced(
+			rollbackId,
+			attempt,
+			(sql) => sql`
 			update rollbacks set claim_until = now() + ${ttlMs} * interval '1 millisecond'
 			where rollback_id = ${rollbackId} and attempt = ${attempt}
-				and state in ('running', 'prepared')`);
+				and state in ('running', 'prepared')`,
+		);
 	}
 
 	async progress(rollbackId: RollbackId, attempt: number, progress: StageProgress): Promise<void> {
-		await this.#fenced(rollbackId, attempt, (sql) => sql`
+		await this.#fenced(
+			rollbackId,
+			attempt,
+			(sql) => sql`
 			update rollbacks set stage = ${progress.stage}, done = ${progress.done},
 				total = ${progress.total}, stage_ms = ${toJson(progress.stageMs)}::text::jsonb
 			where rollback_id = ${rollbackId} and attempt = ${attempt}
-				and state in ('running', 'prepared')`);
+				and state in ('running', 'prepared')`,
+		);
 	}
 
 	async prepared(
@@ -143,7 +156,10 @@ export class PostgresRollbackStore implements RollbackStore {
 	/** Moves everything in one transaction; the batch's fence is checked first. */
 	async commit(commit: RollbackCommit): Promise<void> {
 		await this.#database.transaction(async (tx) => {
-			await commitBatch(tx, commit.batch, { fence: commit.fence, generation: commit.fromGeneration });
+			await commitBatch(tx, commit.batch, {
+				fence: commit.fence,
+				generation: commit.fromGeneration,
+			});
 			const { count } = await tx`
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,

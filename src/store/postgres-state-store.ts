@@ -285,7 +285,8 @@ function chainRecord(row: ChainRow, collections: readonly CollectionRow[]): Chai
 
 function headOf(row: ChainRow): BlockHeader | undefined {
 	const { head_height: number, hash, parent_hash: parentHash, timestamp } = row;
-	if (number === null || hash === null || parentHash === null || timestamp === null) return undefined;
+	if (number === null || hash === null || parentHash === null || timestamp === null)
+		return undefined;
 	return { number, hash, parentHash, timestamp };
 }
 

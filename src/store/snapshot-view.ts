@@ -46,7 +46,10 @@ export class SnapshotView implements StateView {
 	}): Promise<readonly Version[]> {
 		const { chainId, height, generation } = this.at;
 		const { namespace, layer, after } = query;
-		const start = { namespace: after?.namespace ?? "", layer: after ? layerNumber(after.layer) : -1 };
+		const start = {
+			namespace: after?.namespace ?? "",
+			layer: after ? layerNumber(after.layer) : -1,
+		};
 		const rows = await this.#tx<VersionRow[]>`
 			select v.* from memories m
 			cross join lateral (

@@ -16,11 +16,11 @@ import type { VectorCandidate, VectorFilter } from "./vector-tables.ts";
 
 /** Rows of one search: callers ask for more than k, since Postgres drops what is not visible. */
 export const SEARCH_ROWS = LIMITS.searchK * 4;
-/** Versions left out at all: 0.4 to 0.9 s of SQL (measured); past it an exact scan is cheaper. */
+/** Versions left out at all: 0.4 to 0.9 s of SQL (measured); past it a scan of versions is cheaper. */
 export const EXCLUDED_VERSIONS = 50_000;
 /**
  * Versions left out by fetching that many more rows, which is as exact as a predicate and costs
- * less: 1,500 ids in SQL add 13 to 33 ms, 1,500 more rows add 7 ms (measured at 20,000 rows).
+ * less: 1,500 more rows add 4 to 8 ms, as many ids in SQL 13 to 33 ms (1,000 and 20,000 rows).
  */
 const OVERFETCHED_VERSIONS = 2_048;
 /** Rows fetched beyond k, in which the equals of the k-th are looked for; eightfold when too few. */

@@ -3,6 +3,10 @@
  *
  * A table is append-only in meaning: rows say from which height a version exists, Postgres alone says
  * whether it is visible. A table belongs to one chain and one collection.
+ *
+ * Every call throws `RetryableError("vectors_unavailable")` when the engine fails, and `FatalError`
+ * with `history_pruned` (the version is not there any more), `data_directory_corrupt` (the table is
+ * not there), `dimension_mismatch`, `limit_exceeded` or `invalid_request` (a table's name).
  */
 import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
@@ -21,7 +25,7 @@ export interface VectorFilter {
 	readonly maxFromBlock: Height;
 	readonly namespace: string | undefined;
 	readonly layers: readonly Layer[] | undefined;
-	/** Versions known to be invisible. */
+	/** Versions known to be invisible; at most 50,000, and up to 2,048 cost little. */
 	readonly excludeVersions: readonly VersionId[];
 }
 
@@ -36,16 +40,23 @@ export interface VectorCandidate {
 export type TableVersion = bigint;
 
 export interface VectorTables {
-	/** Creates the table if it is missing and answers the version of the empty table. */
+	/**
+	 * Creates the table if it is missing and answers the version of the empty table. A table's name
+	 * has letters, digits, `_`, `-` and `.`, at most 128.
+	 */
 	create(table: string, dimensions: number): Promise<TableVersion>;
 	/**
 	 * Appends rows on top of `base` and answers the new version. When the table's latest version is
 	 * not `base`, goes back to `base` first (a new version with the same rows). The write must be the
 	 * next version after that, else it goes back to `base` and does it again, a bounded number of
-	 * times. Throws `RetryableError("vectors_unavailable")`.
+	 * times. At most 4,096 rows; none: answers `base` and writes nothing.
 	 */
 	append(table: string, base: TableVersion, rows: readonly VectorRow[]): Promise<TableVersion>;
-	/** The k most similar rows of that version under the filter, exact, most similar first. */
+	/**
+	 * The k most similar rows of that version under the filter, exact, most similar first, and of
+	 * equals the smaller version id; k at most four times LIMITS.searchK. A vector without direction
+	 * (all zeros, a value that is not finite) is found by nothing and finds nothing.
+	 */
 	search(
 		table: string,
 		version: TableVersion,
@@ -55,7 +66,8 @@ export interface VectorTables {
 	rows(table: string, version: TableVersion): AsyncIterable<readonly VectorRow[]>;
 	/**
 	 * Compacts on top of `base` and cleans versions that were made before `keepFrom`, which is at
-	 * most the time of the oldest version still named. Answers the new version.
+	 * most the time of the oldest version still named; five minutes more are kept, for clocks that
+	 * differ. Answers the new version, which has the same rows.
 	 */
 	compact(table: string, base: TableVersion, keepFrom: Date): Promise<TableVersion>;
 	close(): Promise<void>;

@@ -69,7 +69,9 @@ export class AgentWrites {
 			chainId: spec.id,
 			operations,
 			idempotency:
-				request.idempotencyKey === undefined ? undefined : { key: request.idempotencyKey, bodyHash },
+				request.idempotencyKey === undefined
+					? undefined
+					: { key: request.idempotencyKey, bodyHash },
 		});
 		await untilDeadline(writer.drained(), deadline);
 		const records = await inbox.operations(spec.id, submitted.operationIds);
@@ -131,7 +133,9 @@ export class AgentWrites {
 		const hash = "block" in request ? request.block : request.transaction;
 		const found =
 			known.get(hash) ??
-			("block" in request ? this.#blockAnchor(hash, deadline) : this.#transactionAnchor(hash, deadline));
+			("block" in request
+				? this.#blockAnchor(hash, deadline)
+				: this.#transactionAnchor(hash, deadline));
 		known.set(hash, found);
 		return found;
 	}
@@ -144,7 +148,8 @@ export class AgentWrites {
 	}
 
 	async #transactionAnchor(transactionHash: Hex, deadline: number): Promise<Anchor> {
-		const receipt: TransactionReceipt | undefined = await this.#options.source.receipt(transactionHash);
+		const receipt: TransactionReceipt | undefined =
+			await this.#options.source.receipt(transactionHash);
 		if (receipt === undefined) throw unknownAnchor("transaction", transactionHash);
 		const { blockHash, blockNumber: height } = receipt;
 		await this.#committed({ height, blockHash }, deadline);
@@ -267,4 +272,3 @@ function notCommitted(
 		fields,
 	});
 }
-

@@ -119,7 +119,13 @@ export class ChainWriter {
 		while (this.#hold !== undefined) await this.#hold.over;
 		this.#drain ??= this.#lane.run(async () => {
 			this.#drain = undefined;
-			await this.#admitInbox();
+			await this.#admitInbox().catch((error: unknown) => {
+				this.#options.log.warn(
+					{ err: error },
+					"the inbox could not be admitted; it is tried again",
+				);
+				throw error;
+			});
 		});
 		await this.#drain;
 	}
@@ -179,7 +185,8 @@ export class ChainWriter {
 			} finally {
 				await this.#ensureFresh();
 				// A table that went back to an older version has its later rows in the tail again.
-				if (movedBack(pointers, this.#state.pointers)) this.#options.vectors.added(LIMITS.tailFlushRows);
+				if (movedBack(pointers, this.#state.pointers))
+					this.#options.vectors.added(LIMITS.tailFlushRows);
 				this.#options.onCommit(this.chainId, this.#state.logPosition);
 			}
 		});

@@ -6,9 +6,7 @@ import type { StoredOperation } from "../memory/operation-codec.ts";
 export interface Submission {
 	readonly chainId: ChainId;
 	readonly operations: readonly StoredOperation[];
-	readonly idempotency:
-		| { readonly key: string; readonly bodyHash: Uint8Array }
-		| undefined;
+	readonly idempotency: { readonly key: string; readonly bodyHash: Uint8Array } | undefined;
 }
 
 /** An operation as it stands now; see domain/operation.ts. */

@@ -127,7 +127,8 @@ describe("append and versions", () => {
 		const foreign = await openForeign();
 		let writing = true;
 		const intruder = (async () => {
-			for (let id = 10_000; writing; id++) {
+			// Bounded, since LanceDB retries for up to 30 s against a writer that never pauses.
+			for (let id = 10_000; writing && id < 10_200; id++) {
 				await foreign.checkoutLatest();
 				// A restore refuses appends that began before it; this writer does not care.
 				await foreign.add(encodeRows([row(id)], 384)).catch(() => undefined);

@@ -15,7 +15,7 @@ function lengthOf(vector: Float32Array): number {
 const similarity = (left: string, right: string) =>
 	cosineSimilarity(embedText(left), embedText(right)) ?? Number.NaN;
 
-/** Sixteen hexadecimal digits after another, the same for the same number. */
+/** That many hexadecimal digits, the same for the same number. */
 function hexOf(number: number, digits: number): string {
 	return createHash("sha256").update(String(number)).digest("hex").slice(0, digits);
 }

@@ -60,6 +60,7 @@ describe("without API keys", () => {
 		"evil.example",
 		"localhost.evil.example",
 		"127.0.0.1.evil.example",
+		"evil127.0.0.1",
 		"10.0.0.1",
 		"",
 		"::1",

@@ -4,13 +4,13 @@ import type { Context } from "hono";
 import { RetryableError } from "../../domain/errors.ts";
 import type { ChainId, LogPosition } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { RecantService } from "../../service/recant-service.ts";
 import { parseEventId, startPositions } from "../event-position.ts";
 import { eventStream } from "../event-stream.ts";
 import { boundedText } from "../fields.ts";
 import { addExcess } from "../invalid-request.ts";
 import type { HttpEnvironment, OpenApiApp, RouteContext } from "../openapi-app.ts";
 import { OF_CHAIN, problems } from "../responses.ts";
-import type { RecantService } from "../../service/recant-service.ts";
 
 /** Names joined by commas. */
 function listQuery(name: RegExp, description: string) {

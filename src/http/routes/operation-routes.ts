@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { coordinateView, toWire } from "../../domain/wire.ts";
+import type { WriteAnswer } from "../../service/recant-service.ts";
 import { operationAnswer, writeAnswer } from "../answer-schema.ts";
 import { chainParam, countQuery, uuidParam } from "../fields.ts";
 import { addExcess } from "../invalid-request.ts";
@@ -9,7 +10,6 @@ import { jsonBody } from "../json-body.ts";
 import type { OpenApiApp, RouteContext } from "../openapi-app.ts";
 import { operationsBody } from "../operation-schema.ts";
 import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
-import type { WriteAnswer } from "../../service/recant-service.ts";
 
 const idempotencyKey = z
 	.string()
