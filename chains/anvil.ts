@@ -14,7 +14,7 @@
  * Numbers are decimal strings, addresses lower case.
  */
 import { tokenAbi } from "../contracts/out/token.ts";
-import { exampleChainSettings } from "../src/config/environment.ts";
+import { type ExampleChainSettings, exampleChainSettings } from "../src/config/environment.ts";
 import { defineChain, type HandlerMemoryAccess } from "../src/follower/define-chain.ts";
 
 /** What the first account of a fresh Anvil deploys first. */
@@ -24,8 +24,6 @@ const LOCAL_ANVIL = "http://127.0.0.1:8545";
 const RECENT_TRANSFERS = 10;
 /** Blocks for which a recent list is visible, the last transfer's own included. */
 const RECENT_BLOCKS = 256n;
-
-const settings = exampleChainSettings();
 
 interface Transfer {
 	readonly id: string;
@@ -69,45 +67,50 @@ async function book(
 	});
 }
 
-export default defineChain({
-	id: settings.chainId,
-	name: "anvil",
-	rpc: {
-		urls: settings.rpcUrls ?? [LOCAL_ANVIL],
-		pollIntervalMs: settings.pollIntervalMs,
-	},
-	finality: { depthBlocks: settings.finalityDepth },
-	startBlock: settings.startBlock ?? 0n,
-	namespaces: ["ledger"],
-	contracts: { Token: { abi: tokenAbi, address: settings.token ?? FIRST_DEPLOYMENT } },
-	handlers: {
-		"Token:Transfer": async ({ event, block, memory }) => {
-			const token = event.address;
-			const from = event.args.from.toLowerCase();
-			const to = event.args.to.toLowerCase();
-			const { value } = event.args;
-			const id = `transfer:${event.transactionHash}:${event.matchedIndex}`;
-			await memory.put({
-				layer: "episodic",
-				id,
-				content: {
-					token,
-					from,
-					to,
-					value: value.toString(),
-					blockNumber: block.number.toString(),
-					blockHash: block.hash,
-					logIndex: event.logIndex.toString(),
-				},
-				text: `${from} transferred ${value} of token ${token} to ${to} in block ${block.number}`,
-			});
-			const transfer = { id, token, block: block.number };
-			if (from === to) {
-				await book(memory, transfer, { address: from, change: 0n });
-				return;
-			}
-			await book(memory, transfer, { address: from, change: -value });
-			await book(memory, transfer, { address: to, change: value });
+/** The ledger of the token that the settings name. */
+export function tokenLedger(settings: ExampleChainSettings) {
+	return defineChain({
+		id: settings.chainId,
+		name: "anvil",
+		rpc: {
+			urls: settings.rpcUrls ?? [LOCAL_ANVIL],
+			pollIntervalMs: settings.pollIntervalMs,
 		},
-	},
-});
+		finality: { depthBlocks: settings.finalityDepth },
+		startBlock: settings.startBlock ?? 0n,
+		namespaces: ["ledger"],
+		contracts: { Token: { abi: tokenAbi, address: settings.token ?? FIRST_DEPLOYMENT } },
+		handlers: {
+			"Token:Transfer": async ({ event, block, memory }) => {
+				const token = event.address;
+				const from = event.args.from.toLowerCase();
+				const to = event.args.to.toLowerCase();
+				const { value } = event.args;
+				const id = `transfer:${event.transactionHash}:${event.matchedIndex}`;
+				await memory.put({
+					layer: "episodic",
+					id,
+					content: {
+						token,
+						from,
+						to,
+						value: value.toString(),
+						blockNumber: block.number.toString(),
+						blockHash: block.hash,
+						logIndex: event.logIndex.toString(),
+					},
+					text: `${from} transferred ${value} of token ${token} to ${to} in block ${block.number}`,
+				});
+				const transfer = { id, token, block: block.number };
+				if (from === to) {
+					await book(memory, transfer, { address: from, change: 0n });
+					return;
+				}
+				await book(memory, transfer, { address: from, change: -value });
+				await book(memory, transfer, { address: to, change: value });
+			},
+		},
+	});
+}
+
+export default tokenLedger(exampleChainSettings());

@@ -24,6 +24,7 @@ import type { RollbackRecord, Stage } from "./rollback/rollback-record.ts";
 import type { StageEvent } from "./rollback/stage-clock.ts";
 import { createChainSource } from "./rpc/chain-source.ts";
 import { startLocalAnvil } from "./rpc/local-anvil.ts";
+import { AgentWrites } from "./service/agent-writes.ts";
 import type { ChainRuntime } from "./service/chain-runtime.ts";
 import { EventFeed } from "./service/events.ts";
 import { Recant } from "./service/recant.ts";
@@ -41,7 +42,6 @@ import { installationId, registerChain } from "./store/registry.ts";
 import { createHashingEmbedder } from "./vectors/hashing-embedder.ts";
 import { checkInstallation } from "./vectors/installation-stamp.ts";
 import { openLanceTables } from "./vectors/lance-tables.ts";
-import { AgentWrites } from "./writer/agent-writes.ts";
 import { CollectionChecks } from "./writer/collection-checks.ts";
 
 /** Where chains/anvil.ts points when RECANT_RPC_URL is not set. */

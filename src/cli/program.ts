@@ -188,6 +188,7 @@ interface BlocksOptions {
 	readonly to?: string;
 	readonly fork: string;
 	readonly limit: number;
+	readonly cursor?: string;
 }
 
 function addBlocks(program: Command, run: Run): void {
@@ -198,6 +199,7 @@ function addBlocks(program: Command, run: Run): void {
 		.option("--to <height>", "highest height, inclusive", heightArgument)
 		.addOption(forkOption())
 		.option("--limit <n>", `headers, 1 to ${LIMITS.pageSize}`, countArgument("pageSize"), 50)
+		.option("--cursor <cursor>", "next page, as the page before says")
 		.action((options: BlocksOptions, command: Command) =>
 			inSession(run, command, (session) => blocks(session, options)),
 		);

@@ -5,7 +5,7 @@ import { printLine, type Terminal, widthOf } from "./terminal.ts";
 const BAR_WIDTH = 24;
 
 /** What a rollback is at, in one line. */
-export function progressLine(rollback: RollbackAnswer): string {
+function progressLine(rollback: RollbackAnswer): string {
 	const { stage, state, progress, attempt } = rollback;
 	const { done, total, etaMs } = progress;
 	const share = total === 0 ? 0 : Math.min(1, done / total);

@@ -22,7 +22,6 @@ import type {
 
 export type StatusAnswer = Wire<StatusView>;
 export type ChainAnswer = Wire<ChainView>;
-export type BlockAnswer = Wire<BlockView>;
 export type MemoryAnswer = Wire<MemoryView>;
 export type OperationAnswer = Wire<OperationView>;
 export type CheckpointAnswer = Wire<CheckpointView>;

@@ -76,13 +76,12 @@ export interface MemoryQuery extends AtQuery {
 	readonly namespace?: string | undefined;
 }
 
-export interface BlocksQuery {
+export interface BlocksQuery extends PageQuery {
 	/** Inclusive. */
 	readonly from?: WholeNumber | undefined;
 	/** Inclusive. */
 	readonly to?: WholeNumber | undefined;
 	readonly fork?: string | undefined;
-	readonly limit?: number | undefined;
 }
 
 export interface SearchInput extends AtQuery {

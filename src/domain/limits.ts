@@ -91,8 +91,11 @@ export const LIMITS = {
 	eventFilters: 64,
 	/** Connections to the HTTP port, event clients among them: half of the usual 1,024 open files. */
 	connections: 512,
-	/** A page's cursor as it comes back; ours are below 300 characters. */
-	cursorLength: 1_024,
+	/**
+	 * A page's cursor as it comes back. The longest of ours names a memory: 384 characters of namespace
+	 * and id, six bytes each where JSON escapes them, four characters for every three bytes.
+	 */
+	cursorLength: 4_096,
 	/** Keys that one search's `where` compares: each is a look-up into the content of a candidate. */
 	whereKeys: 16,
 	/** Bearer keys that a request is compared with, every one of them, to take constant time. */

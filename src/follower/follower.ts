@@ -9,31 +9,21 @@
  *
  * A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
  */
-import { finality } from "../chain/finality.ts";
-import { HeaderWindow } from "../chain/header-window.ts";
-import { higher, lower } from "../chain/height.ts";
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { Height } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
-import type { DerivedBlock, DerivedGroup } from "../writer/derived-blocks.ts";
 import type { Problem, WriterStore } from "../writer/writer-store.ts";
-import { deriveRange } from "./backfill.ts";
 import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
-import { HandlerCache } from "./handler-cache.ts";
+import { Extension } from "./extension.ts";
 import { type Observation, Observer } from "./observe.ts";
 import { RollbackRounds } from "./rollback-rounds.ts";
+import { RoundLoop } from "./round-loop.ts";
 import { WindowDeriver } from "./window-deriver.ts";
-
-/** Blocks of the window in one commit while catching up: a commit of tens of milliseconds. */
-const WINDOW_GROUP = 64;
-/** Waits between rounds while the node does not answer. */
-const BACKOFF_MS = { first: 250, most: 5_000 };
 
 export interface FollowerStatus {
 	readonly state: "starting" | "following" | "backfilling" | "rolling_back" | "waiting" | "halted";
@@ -54,18 +44,13 @@ export interface FollowerOptions {
 }
 
 export class Follower {
+	readonly deriver: WindowDeriver;
 	readonly #options: FollowerOptions;
 	readonly #observer: Observer;
-	readonly #handlers: HandlerCache;
+	readonly #extension: Extension;
 	readonly #rounds: RollbackRounds;
-	readonly deriver: WindowDeriver;
+	readonly #loop: RoundLoop;
 	#status: FollowerStatus = { state: "starting", problem: undefined, nodeHead: undefined };
-	#stopped = false;
-	#running: Promise<void> | undefined;
-	#again = false;
-	#failures = 0;
-	#retryAt = 0;
-	#retryTimer: NodeJS.Timeout | undefined;
 	#stopWatching: () => void = () => undefined;
 	#suspectedHalt: string | undefined;
 	#checkedChainId = false;
@@ -76,14 +61,14 @@ export class Follower {
 		this.#options = options;
 		const blocks = new BlockCache(options.source);
 		this.#observer = new Observer(options.source, blocks);
-		this.#handlers = new HandlerCache(options.writerStore, options.spec.id);
 		this.deriver = new WindowDeriver(options.spec, options.source, blocks);
-		this.#rounds = new RollbackRounds({
-			...options,
-			deriver: this.deriver,
-			observe: () => this.#observe(),
-			isStopped: () => this.#stopped,
+		this.#loop = new RoundLoop({
+			round: () => this.#round(),
+			onFailure: (error, failures) => this.#failed(error, failures),
 		});
+		const parts = { ...options, deriver: this.deriver, isStopped: () => this.#loop.isStopped };
+		this.#extension = new Extension(parts);
+		this.#rounds = new RollbackRounds({ ...parts, observe: () => this.#observe() });
 	}
 
 	get status(): FollowerStatus {
@@ -98,45 +83,21 @@ export class Follower {
 		this.poke();
 	}
 
-	/** Ends the loop; resolves when the round under way has ended. */
+	/** Resolves when the round under way has ended. */
 	async stop(): Promise<void> {
-		this.#stopped = true;
 		this.#stopWatching();
-		clearTimeout(this.#retryTimer);
-		await this.#running;
+		await this.#loop.stop();
 	}
 
-	/** There may be something to do. */
+	/** There may be a new head. */
 	poke(): void {
-		if (this.#stopped || this.#status.state === "halted") return;
-		if (performance.now() < this.#retryAt) return;
-		if (this.#running !== undefined) {
-			this.#again = true;
-			return;
-		}
-		this.#running = this.#loop().finally(() => {
-			this.#running = undefined;
-		});
+		this.#loop.poke();
 	}
 
 	/** A rollback was recorded for this chain, or its job was delivered. */
 	rollbackDue(): void {
 		this.#rollbackDue = true;
-		this.#retryAt = 0;
-		this.poke();
-	}
-
-	async #loop(): Promise<void> {
-		do {
-			this.#again = false;
-			try {
-				await this.#round();
-				this.#failures = 0;
-			} catch (error) {
-				this.#failed(error);
-				return;
-			}
-		} while (this.#again && !this.#stopped);
+		this.#loop.now();
 	}
 
 	async #round(): Promise<void> {
@@ -145,8 +106,7 @@ export class Follower {
 		if (writer.halted !== undefined) return;
 		await this.#checkChainId();
 		if (this.#rollbackDue) await this.#finishRollback();
-		const observation = await this.#observe();
-		await this.#act(observation);
+		await this.#act(await this.#observe());
 	}
 
 	async #observe(): Promise<Observation> {
@@ -161,142 +121,42 @@ export class Follower {
 		switch (decision.type) {
 			case "ignore":
 				this.#say("following");
-				if (decision.reason === "same_head") await this.#settle();
+				if (decision.reason === "same_head") await this.#extension.settle();
 				return;
 			case "wait":
-				this.#say("following");
-				return;
+				return this.#say("following");
 			case "inconsistent":
-				throw new RetryableError("rpc_failed", {
-					message: `the node's answers contradict each other: ${decision.message}`,
-					hint: "it is asked again; if this goes on, check the node",
-				});
+				throw contradicting(decision.message);
 			case "start":
-				return this.#begin(head);
+				if (head.number < this.#options.spec.startBlock) return this.#say("following");
+				return this.#advance(await this.#extension.firstHeight(head), head);
 			case "extend":
-				await this.#extend(decision.blocks);
-				this.#say("following");
-				return;
+				await this.#extension.extend(decision.blocks);
+				return this.#say("following");
 			case "backfill":
-				return this.#backfill({ from: decision.from, head });
+				return this.#advance(decision.from, head);
 			case "reorg":
+				return this.#rollBack({ ancestor: decision.ancestor, blocks: decision.blocks });
 			case "shrink":
-				return this.#rollBack({
-					ancestor: decision.ancestor,
-					blocks: decision.type === "reorg" ? decision.blocks : [],
-				});
+				return this.#rollBack({ ancestor: decision.ancestor, blocks: [] });
 			case "halt":
 				return this.#confirmHalt(new FatalError(decision.code, decision));
 		}
 	}
 
-	/** The first blocks of a chain, from just below its start block so that a fork there has an ancestor. */
-	async #begin(head: ChainBlock): Promise<void> {
-		const { startBlock } = this.#options.spec;
-		if (head.number < startBlock) {
-			this.#say("following");
-			return;
-		}
-		const mark = await this.#finalityMark(head);
-		const lowest = startBlock - BigInt(LIMITS.windowBlocks - 1);
-		const base = higher(0n, higher(lowest, lower(startBlock - 1n, mark)));
-		await this.#backfill({ from: base, head });
-	}
-
-	/** Finalized blocks in wide groups, what is above one by one; each group is a round of its own. */
-	async #backfill(range: { readonly from: Height; readonly head: ChainBlock }): Promise<void> {
-		const { source, spec, writer } = this.#options;
+	/** One part of a long way; the next is a round of its own, with a new look at the head. */
+	async #advance(from: Height, head: ChainBlock): Promise<void> {
+		const { writer } = this.#options;
 		this.#say("backfilling");
-		this.#again = true;
-		const mark = await this.#finalityMark(range.head);
-		if (range.from > mark) return this.#catchUp(range);
-		const to = lower(mark, range.from + BigInt(LIMITS.groupBlocks - 1));
-		const first = (await source.blocksByNumber([range.from]))[0];
-		const tip = writer.window?.tip;
-		if (tip !== undefined && first !== undefined && first.parentHash !== tip.hash) {
-			return this.#act(
-				await this.#observer.observe(writer.window, writer.state.finalized ?? 0n, first),
-			);
+		const part = await this.#extension.advance(from, head);
+		const top = part.type === "look" ? part.blocks.at(-1) : undefined;
+		if (part.type === "look" && writer.window === undefined) {
+			await this.#extension.extend(part.blocks);
+		} else if (top !== undefined) {
+			const finalized = writer.state.finalized ?? 0n;
+			await this.#act(await this.#observer.observe(writer.window, finalized, top));
 		}
-		const blocks = await deriveRange(
-			{ from: range.from, to, parentHash: tip?.hash },
-			{ spec, source, suspended: writer.suspended, read: (key) => this.#handlers.read(key) },
-		);
-		await this.#commit({
-			mode: "backfill",
-			blocks,
-			from: range.from,
-			finality: { safe: to, finalized: to },
-			handlersHash: spec.handlersHash,
-		});
-	}
-
-	/** The next blocks above finality, while the head is far away. */
-	async #catchUp(range: { readonly from: Height; readonly head: ChainBlock }): Promise<void> {
-		const { source, writer } = this.#options;
-		const count = Number(lower(BigInt(WINDOW_GROUP), range.head.number - range.from + 1n));
-		const heights = Array.from({ length: count }, (_, index) => range.from + BigInt(index));
-		const blocks = (await source.blocksByNumber(heights)).filter((block) => block !== undefined);
-		const top = blocks.at(-1);
-		if (top === undefined) return;
-		if (writer.window === undefined) return this.#extend(linkedFrom(blocks));
-		await this.#act(await this.#observer.observe(writer.window, writer.state.finalized ?? 0n, top));
-		this.#again = true;
-	}
-
-	async #extend(blocks: readonly BlockHeader[]): Promise<void> {
-		for (let start = 0; start < blocks.length && !this.#stopped; start += WINDOW_GROUP) {
-			await this.#extendGroup(blocks.slice(start, start + WINDOW_GROUP));
-		}
-	}
-
-	async #extendGroup(headers: readonly BlockHeader[]): Promise<void> {
-		const { spec, writer } = this.#options;
-		const [first] = headers;
-		if (first === undefined) return;
-		const [blocks, marks] = await Promise.all([
-			this.deriver.derive(headers, writer.suspended, (key) => this.#handlers.read(key)),
-			this.#tags(),
-		]);
-		const plain = blocks.map((block) => block.header);
-		const window = writer.window?.append(plain) ?? HeaderWindow.of(plain);
-		await this.#commit({
-			mode: "window",
-			blocks,
-			from: first.number,
-			finality: this.#finalityOf(window, marks),
-			handlersHash: spec.handlersHash,
-		});
-	}
-
-	async #commit(group: DerivedGroup): Promise<void> {
-		try {
-			await this.#options.writer.commitBlocks(group);
-			this.#handlers.forget(group.blocks);
-		} catch (error) {
-			this.#handlers.clear();
-			throw error;
-		}
-		const { finalized, safe } = group.finality;
-		if (finalized === undefined) return;
-		await this.#settleFinal(group.blocks, { safe: safe ?? finalized, finalized });
-	}
-
-	/** Operations become final rarely; asking at every block would cost a write a block. */
-	async #settleFinal(
-		blocks: readonly DerivedBlock[],
-		marks: { readonly safe: Height; readonly finalized: Height },
-	): Promise<void> {
-		const last = blocks.at(-1)?.header.number ?? 0n;
-		if (blocks.length > 1 || last % SETTLE_EVERY === 0n) await this.#options.writer.settle(marks);
-	}
-
-	async #settle(): Promise<void> {
-		const { window, state } = this.#options.writer;
-		if (window === undefined) return;
-		const now = this.#finalityOf(window, await this.#tags());
-		if (now.finalized === state.finalized && now.safe === state.safe) return;
-		await this.#options.writer.settle(now);
+		this.#loop.poke();
 	}
 
 	async #rollBack(fork: {
@@ -319,9 +179,9 @@ export class Follower {
 	}
 
 	#afterRollback(): void {
-		this.#handlers.clear();
+		this.#extension.forget();
 		this.#say("following");
-		this.#again = true;
+		this.#loop.poke();
 	}
 
 	async #confirmHalt(error: FatalError): Promise<void> {
@@ -338,85 +198,30 @@ export class Follower {
 		if (this.#checkedChainId) return;
 		const { source, spec } = this.#options;
 		const answered = await source.chainId();
-		if (answered !== spec.id) {
-			throw new FatalError("chain_id_mismatch", {
-				message: `the node serves chain ${answered}, the file of "${spec.name}" says ${spec.id}`,
-				hint: "correct the id or the RPC URL in the chain's file; nothing was followed",
-				fields: { expected: spec.id, answered },
-			});
-		}
+		if (answered !== spec.id) throw wrongChain(spec, answered);
 		this.#checkedChainId = true;
-	}
-
-	async #tags(): Promise<Tags> {
-		const { source } = this.#options;
-		const [safe, finalized] = await Promise.all([
-			source.tagged("safe"),
-			source.tagged("finalized"),
-		]);
-		return { safe, finalized };
-	}
-
-	#finalityOf(window: HeaderWindow, tagged: Tags) {
-		const { state } = this.#options.writer;
-		return finality({
-			window,
-			tagged,
-			depthBlocks: this.#options.spec.finalityDepthBlocks,
-			previous: { safe: state.safe ?? 0n, finalized: state.finalized ?? 0n },
-		});
-	}
-
-	/** Highest height that the node holds for final now. */
-	async #finalityMark(head: ChainBlock): Promise<Height> {
-		const finalized = await this.#options.source.tagged("finalized");
-		const depth = BigInt(this.#options.spec.finalityDepthBlocks);
-		return finalized?.number ?? higher(-1n, head.number - depth);
 	}
 
 	#say(state: FollowerStatus["state"]): void {
 		this.#status = { ...this.#status, state, problem: undefined };
 	}
 
-	#failed(error: unknown): void {
+	/** Answers whether to try again. */
+	#failed(error: unknown, failures: number): boolean {
 		const known = asRecantError(error);
 		const { log } = this.#options;
-		if (this.#stopped) return;
 		if (!known.retryable) {
 			log.error({ code: known.code, err: error }, known.message);
 			this.#status = { ...this.#status, state: "halted", problem: problemOf(known) };
-			return;
+			return false;
 		}
-		this.#failures += 1;
-		const wait = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.min(this.#failures - 1, 8));
-		const delay = wait * (0.5 + Math.random() / 2);
-		if (this.#failures > 1)
+		// One failure is a node's bad moment; two are worth being shown.
+		if (failures > 1) {
 			this.#status = { ...this.#status, state: "waiting", problem: problemOf(known) };
-		if (this.#failures === 2) log.warn({ code: known.code, err: error }, known.message);
-		this.#retryAt = performance.now() + delay;
-		clearTimeout(this.#retryTimer);
-		this.#retryTimer = setTimeout(() => {
-			this.#retryAt = 0;
-			this.poke();
-		}, delay);
+		}
+		if (failures === 2) log.warn({ code: known.code, err: error }, known.message);
+		return true;
 	}
-}
-
-interface Tags {
-	readonly safe: ChainBlock | undefined;
-	readonly finalized: ChainBlock | undefined;
-}
-
-/** Blocks between two looks at which operations became final. */
-const SETTLE_EVERY = 16n;
-
-/** The leading blocks that stand on one another. */
-function linkedFrom(blocks: readonly ChainBlock[]): readonly ChainBlock[] {
-	const broken = blocks.findIndex((block, index) => {
-		const parent = blocks[index - 1];
-		return parent !== undefined && parent.hash !== block.parentHash;
-	});
-	return broken === -1 ? blocks : blocks.slice(0, broken);
 }
 
 function problemOf(error: RecantError): Problem {
@@ -429,5 +234,20 @@ function asRecantError(error: unknown): RecantError {
 		message: `the follower failed: ${error instanceof Error ? error.message : String(error)}`,
 		hint: "this is a defect of Recant; please report it with the log",
 		cause: error,
+	});
+}
+
+function contradicting(what: string): RetryableError {
+	return new RetryableError("rpc_failed", {
+		message: `the node's answers contradict each other: ${what}`,
+		hint: "it is asked again; if this goes on, check the node",
+	});
+}
+
+function wrongChain(spec: ChainSpec, answered: number): FatalError {
+	return new FatalError("chain_id_mismatch", {
+		message: `the node serves chain ${answered}, the file of "${spec.name}" says ${spec.id}`,
+		hint: "correct the id or the RPC URL in the chain's file; nothing was followed",
+		fields: { expected: spec.id, answered },
 	});
 }

@@ -6,7 +6,7 @@
 import type { BlockHeader, ChainLog } from "../domain/block.ts";
 import type { MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import type { BranchDeriver } from "../rollback/prepare.ts";
+import type { BranchDeriver } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import type { BlockCache } from "./block-cache.ts";

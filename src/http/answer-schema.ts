@@ -25,7 +25,7 @@ const generations = z
 const heightAndHash = z.object({ height, hash: hex });
 const problem = z.object({ code: z.string(), message: z.string(), hint: z.string() });
 
-export const coordinateAnswer = z
+const coordinateAnswer = z
 	.object({
 		chain: z.int().openapi({ description: "EIP-155 chain id." }),
 		height,
@@ -146,7 +146,7 @@ export const readinessAnswer = z
 	})
 	.openapi("Readiness");
 
-export const blockAnswer = z
+const blockAnswer = z
 	.object({
 		height,
 		hash: hex,
@@ -158,7 +158,7 @@ export const blockAnswer = z
 	})
 	.openapi("Block");
 
-export const memoryAnswer = z
+const memoryAnswer = z
 	.object({
 		id: z.string(),
 		namespace: z.string(),
@@ -176,7 +176,7 @@ export const memoryAnswer = z
 	})
 	.openapi("Memory");
 
-export const historyEntryAnswer = z
+const historyEntryAnswer = z
 	.object({
 		memory: memoryAnswer.optional().openapi({ description: "Absent: deleted from here on." }),
 		versionId: decimal,

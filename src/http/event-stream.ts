@@ -10,9 +10,9 @@
 import type { ChainId, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { toWire } from "../domain/wire.ts";
+import type { EventView } from "../service/recant-service.ts";
 import { formatEventId } from "./event-position.ts";
 import { problemOf } from "./problem.ts";
-import type { EventView } from "../service/recant-service.ts";
 
 export interface EventStreamOptions {
 	/** Begins to read; the signal aborts when the stream ends. */

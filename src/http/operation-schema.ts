@@ -22,7 +22,7 @@ const MAX_FLOAT32 = 3.4028234663852886e38;
  * Content is taken as it was parsed and never rebuilt. Whole numbers that JSON cannot carry exactly
  * are refused, since they would be stored as another number.
  */
-export const contentValue = z
+const contentValue = z
 	.custom<JsonObject>(isPlainObject, "must be a JSON object")
 	.superRefine((content, context) => {
 		const sizeBytes = Buffer.byteLength(JSON.stringify(content));

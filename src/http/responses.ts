@@ -4,7 +4,7 @@ import type { ErrorCode } from "../domain/errors.ts";
 import { PROBLEM_TYPE, type ProblemStatus, STATUS_OF } from "./problem.ts";
 
 /** RFC 9457; the fields of each error stand beside these. */
-export const problemSchema = z
+const problemSchema = z
 	.looseObject({
 		type: z.string(),
 		title: z.string(),

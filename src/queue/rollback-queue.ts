@@ -16,7 +16,7 @@ import { FatalError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RollbackJob, RollbackQueue } from "../rollback/rollback-queue.ts";
 import { createAvailability, type QueueLog } from "./availability.ts";
-import { createBullBackend, type QueueBackendConfig } from "./bull-backend.ts";
+import { createBullBackend, type QueueBackendConfig } from "./choose-backend.ts";
 import { withDeadline } from "./deadline.ts";
 import {
 	ended,

@@ -7,8 +7,8 @@
 import { RecantError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { BranchDeriver } from "./branch-deriver.ts";
 import type { RollbackCoordinator } from "./coordinator.ts";
-import type { BranchDeriver } from "./prepare.ts";
 import type { RollbackJob, RollbackJobOutcome, RollbackQueue } from "./rollback-queue.ts";
 import { isActive } from "./rollback-record.ts";
 

@@ -12,14 +12,13 @@ import { HeaderWindow } from "../chain/header-window.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Version } from "../domain/memory.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import { Assembly } from "../writer/assembly.ts";
 import type { ChainState } from "../writer/chain-state.ts";
 import type { Checkpoint, CommitBatch, VectorPointers } from "../writer/commit-batch.ts";
-import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import { embedVectors } from "../writer/embed-vectors.ts";
 import type { OpenOperation, WriterStore } from "../writer/writer-store.ts";
+import type { BranchDeriver } from "./branch-deriver.ts";
 import { encodeChangeSet } from "./change-set.ts";
 import { openAgain, type Replay, replay } from "./replay.ts";
 import { ReportBuilder } from "./report.ts";
@@ -27,16 +26,6 @@ import { type Rewound, rewindTo, verifyRewound } from "./rewind.ts";
 import { type RollbackRecord, targetOf } from "./rollback-record.ts";
 import type { RollbackStore } from "./rollback-store.ts";
 import type { StageClock } from "./stage-clock.ts";
-
-/** What the new branch holds, derived on top of the ancestor's state. Given by the follower. */
-export interface BranchDeriver {
-	derive(
-		branch: RollbackRecord["branch"],
-		watched: readonly OpenOperation[],
-		readAtAncestor: (key: MemoryKey) => Promise<Version | undefined>,
-		onBlock: (done: number) => void,
-	): Promise<readonly DerivedBlock[]>;
-}
 
 export interface PrepareContext {
 	readonly store: RollbackStore;
@@ -142,8 +131,8 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 	const { rollback, plan, report } = made;
 	const { chainId, rollbackId, attempt, ancestor } = rollback;
 	const pending = targetOf(rollback).height + 1n;
-	report.compare(made.rewound.before, (key) => assembly.editor.visible(key, pending));
-	const vectors = await embedVectors(assembly.vectorRequests, context.embedder, (ids) =>
+	report.compare(made.rewound.before, (key) => assembly.state.editor.visible(key, pending));
+	const vectors = await embedVectors(assembly.state.vectorRequests, context.embedder, (ids) =>
 		context.writerStore.vectors(chainId, ids),
 	);
 	const finality = rewindFinality(

@@ -5,12 +5,12 @@
 import type { Height, MemoryKey, OperationId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import { judge, type Verdict } from "../memory/judge.ts";
-import { handlerKey, keyOf, loadVersions, movedAnchor, originalOf } from "../writer/assemble.ts";
+import { handlerKey, keyOf, movedAnchor, originalOf } from "../writer/assemble.ts";
 import type { Assembly } from "../writer/assembly.ts";
 import type { ChainState } from "../writer/chain-state.ts";
 import type { DerivedBlock, FoundAnchor } from "../writer/derived-blocks.ts";
 import type { OpenOperation, WriterStore } from "../writer/writer-store.ts";
-import type { BranchDeriver } from "./prepare.ts";
+import type { BranchDeriver } from "./branch-deriver.ts";
 import type { ReportBuilder, VerdictLine } from "./report.ts";
 import { type RollbackRecord, targetOf } from "./rollback-record.ts";
 import type { StageClock } from "./stage-clock.ts";
@@ -74,11 +74,11 @@ async function atAncestor(
 	rollback: RollbackRecord,
 	store: WriterStore,
 ): Promise<Version | undefined> {
-	if (!assembly.editor.isLoaded(key)) {
+	if (!assembly.state.editor.isLoaded(key)) {
 		const found = await store.latestVersions(rollback.chainId, [key]);
-		loadVersions(assembly, key, found.get(key) ?? []);
+		assembly.state.load(key, found.get(key) ?? []);
 	}
-	return assembly.editor.visible(key, rollback.ancestor.height);
+	return assembly.state.editor.visible(key, rollback.ancestor.height);
 }
 
 function judgeOperations(
@@ -112,9 +112,9 @@ async function loadAll(
 		...blocks.flatMap((block) => block.operations.map(handlerKey)),
 		...context.open.map((each) => keyOf(each.stored)),
 	]);
-	const missing = [...keys].filter((key) => !assembly.editor.isLoaded(key));
+	const missing = [...keys].filter((key) => !assembly.state.editor.isLoaded(key));
 	const found = await context.writerStore.latestVersions(rollback.chainId, missing);
-	for (const key of missing) loadVersions(assembly, key, found.get(key) ?? []);
+	for (const key of missing) assembly.state.load(key, found.get(key) ?? []);
 }
 
 interface Work {

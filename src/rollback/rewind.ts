@@ -27,24 +27,24 @@ export function rewindTo(
 	at: { readonly ancestor: Height; readonly head: Height },
 ): Rewound {
 	const before = new Map<MemoryKey, Version>();
-	assembly.editor.rewind(at.ancestor);
+	assembly.state.editor.rewind(at.ancestor);
 	for (const [key, versions] of rows) {
 		for (const version of versions) {
 			if (isBelieved(version, at.head + 1n)) before.set(key, version);
-			if (isInDigest(version, at.head)) assembly.digest.remove(hashedAgain(version));
+			if (isInDigest(version, at.head)) assembly.state.digest.remove(hashedAgain(version));
 		}
-		assembly.editor.load(key, versions);
-		const kept = assembly.editor.visible(key, at.ancestor);
+		assembly.state.editor.load(key, versions);
+		const kept = assembly.state.editor.visible(key, at.ancestor);
 		if (kept === undefined) continue;
-		assembly.digest.add(hashedAgain(kept));
-		assembly.expectExpiry(kept);
+		assembly.state.digest.add(hashedAgain(kept));
+		assembly.state.expectExpiry(kept);
 	}
 	return { before };
 }
 
 /** Throws `FatalError("verification_failed")` naming the layers that differ. */
 export function verifyRewound(assembly: Assembly, checkpoint: Checkpoint): void {
-	const digest = assembly.digest.toDigest();
+	const digest = assembly.state.digest.toDigest();
 	const differing = LAYERS.filter((layer) => digest[layer] !== checkpoint.digest[layer]);
 	if (differing.length === 0) return;
 	throw new FatalError("verification_failed", {

@@ -2,7 +2,7 @@
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { FollowerStatus } from "../follower/follower.ts";
-import type { AgentWrites } from "../writer/agent-writes.ts";
+import type { AgentWrites } from "./agent-writes.ts";
 
 export interface ChainRuntime {
 	readonly spec: ChainSpec;

@@ -1,5 +1,6 @@
 /** Cursors of pages: opaque to callers, checked when they come back. */
 import { FatalError } from "../domain/errors.ts";
+import { FOREVER } from "../domain/ids.ts";
 
 type CursorFields = Readonly<Record<string, string | number>>;
 
@@ -12,29 +13,41 @@ export function decodeCursor<Name extends string>(
 	cursor: string,
 	names: readonly Name[],
 ): Readonly<Record<Name, string>> {
-	try {
-		const fields = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown;
-		if (typeof fields !== "object" || fields === null) throw new SyntaxError("not an object");
-		const entries = names.map((name) => {
-			const value: unknown = Object.getOwnPropertyDescriptor(fields, name)?.value;
-			if (typeof value !== "string") throw new SyntaxError(`${name} is missing`);
-			return [name, value] as const;
-		});
-		return Object.fromEntries(entries) as Record<Name, string>;
-	} catch (error) {
-		throw new FatalError("cursor_invalid", {
-			message: "the cursor is not one that this route gave",
-			hint: "begin again without a cursor",
-			cause: error,
-		});
-	}
+	const fields = parsed(cursor);
+	const entries = names.map((name) => {
+		const value: unknown = Object.getOwnPropertyDescriptor(fields, name)?.value;
+		if (typeof value !== "string" || !isPlain(value)) throw cursorInvalid();
+		return [name, value] as const;
+	});
+	return Object.fromEntries(entries) as Record<Name, string>;
 }
 
 /** A whole number of a cursor. Throws `FatalError("cursor_invalid")`. */
 export function cursorNumber(value: string): bigint {
-	if (/^\d{1,19}$/.test(value)) return BigInt(value);
-	throw new FatalError("cursor_invalid", {
+	const number = /^\d{1,19}$/.test(value) ? BigInt(value) : FOREVER;
+	if (number < FOREVER) return number;
+	throw cursorInvalid();
+}
+
+export function cursorInvalid(cause?: unknown): FatalError {
+	return new FatalError("cursor_invalid", {
 		message: "the cursor is not one that this route gave",
 		hint: "begin again without a cursor",
+		cause,
 	});
+}
+
+function parsed(cursor: string): object {
+	try {
+		const fields: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString());
+		if (typeof fields === "object" && fields !== null) return fields;
+	} catch (cause) {
+		throw cursorInvalid(cause);
+	}
+	throw cursorInvalid();
+}
+
+/** Postgres keeps neither NUL nor half a surrogate pair, so no cursor of ours holds one. */
+function isPlain(value: string): boolean {
+	return !value.includes("\u0000") && value.isWellFormed();
 }

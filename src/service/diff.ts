@@ -1,10 +1,12 @@
-/** What differs between two coordinates, a page at a time. Both are read in one snapshot. */
+/**
+ * What differs between two coordinates, a page at a time. Both are read in one snapshot, and the
+ * cursor pins them, so that the next page compares the same two though blocks came meanwhile.
+ */
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
-import { FatalError } from "../domain/errors.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { cursorInvalid, cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
 import type { DiffEntry, Page } from "./recant-service.ts";
 import type { StateStore } from "./state-store.ts";
 import { memoryView } from "./views.ts";
@@ -23,9 +25,10 @@ export async function diffPage(
 	query: DiffQuery,
 ): Promise<{ readonly from: AnsweredAt; readonly to: AnsweredAt } & Page<DiffEntry>> {
 	const limit = Math.min(query.limit, LIMITS.diffPage);
-	return store.compare(chainId, query, async (views) => {
+	const place = query.cursor === undefined ? undefined : pinnedPlace(query.cursor);
+	return store.compare(chainId, place ?? query, async (views) => {
 		const items: DiffEntry[] = [];
-		let after = query.cursor === undefined ? undefined : cursorKey(query.cursor);
+		let after = place?.after;
 		let ended = false;
 		while (items.length < limit && !ended) {
 			const keys = await views.candidates({ after, namespace: query.namespace, limit });
@@ -41,8 +44,8 @@ export async function diffPage(
 				break;
 			}
 		}
-		const cursor = ended || after === undefined ? undefined : encodeCursor({ k: after });
-		return { from: views.from.at, to: views.to.at, items, cursor };
+		const ends = { from: views.from.at, to: views.to.at };
+		return { ...ends, items, cursor: ended ? undefined : cursorAfter(after, ends) };
 	});
 }
 
@@ -58,11 +61,35 @@ function entryOf(before: Version | undefined, after: Version | undefined): DiffE
 	};
 }
 
-function cursorKey(cursor: string): MemoryKey {
-	const { k } = decodeCursor(cursor, ["k"]);
-	if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(k)) return k as MemoryKey;
-	throw new FatalError("cursor_invalid", {
-		message: "the cursor is not one that this route gave",
-		hint: "begin again without a cursor",
-	});
+function cursorAfter(
+	key: MemoryKey | undefined,
+	{ from, to }: { readonly from: AnsweredAt; readonly to: AnsweredAt },
+): string | undefined {
+	return (
+		key &&
+		encodeCursor({
+			k: key,
+			fh: from.height.toString(),
+			fg: from.generation.toString(),
+			th: to.height.toString(),
+			tg: to.generation.toString(),
+		})
+	);
+}
+
+function pinnedPlace(cursor: string): {
+	readonly from: AtRequest;
+	readonly to: AtRequest;
+	readonly after: MemoryKey;
+} {
+	const { k, fh, fg, th, tg } = decodeCursor(cursor, ["k", "fh", "fg", "th", "tg"]);
+	if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(k)) throw cursorInvalid();
+	return { from: pinned(fh, fg), to: pinned(th, tg), after: k as MemoryKey };
+}
+
+function pinned(height: string, generation: string): AtRequest {
+	return {
+		at: { kind: "height", height: cursorNumber(height) },
+		generation: cursorNumber(generation),
+	};
 }

@@ -1,9 +1,8 @@
 /** A page of memories. Its cursor pins the coordinate, so all pages are of one state. */
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
-import { FatalError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
 import { isLayer, type Layer } from "../domain/layer.ts";
-import { cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
+import { cursorInvalid, cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
 import type { MemoryView, Page } from "./recant-service.ts";
 import type { MemoryName, StateStore } from "./state-store.ts";
 import { memoryView } from "./views.ts";
@@ -47,12 +46,7 @@ export async function memoryPage(
 
 function pinnedPlace(cursor: string): { readonly at: AtRequest; readonly after: MemoryName } {
 	const fields = decodeCursor(cursor, ["h", "g", "n", "l", "i"]);
-	if (!isLayer(fields.l)) {
-		throw new FatalError("cursor_invalid", {
-			message: "the cursor is not one that this route gave",
-			hint: "begin again without a cursor",
-		});
-	}
+	if (!isLayer(fields.l)) throw cursorInvalid();
 	return {
 		at: {
 			at: { kind: "height", height: cursorNumber(fields.h) },

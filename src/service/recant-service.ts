@@ -345,6 +345,8 @@ export interface RecantService {
 			readonly to: Height | undefined;
 			readonly fork: "canonical" | "orphaned" | "all";
 			readonly limit: number;
+			/** From the page before; pins its generation, so that a rollback between pages mixes nothing. */
+			readonly cursor: string | undefined;
 		},
 	): Promise<Page<BlockView>>;
 	write(

@@ -1,21 +1,21 @@
 /** Recant as its users see it: reads, writes, rollbacks and events over the parts of each chain. */
-import { randomUUID } from "node:crypto";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Operation } from "../domain/operation.ts";
 import { DEFAULT_COLLECTION } from "../follower/handler-state.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import type { RollbackStore } from "../rollback/rollback-store.ts";
 import type { InboxStore } from "../writer/inbox-store.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
+import { blockPage } from "./block-page.ts";
 import type { ChainRuntime } from "./chain-runtime.ts";
 import { cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
 import { diffPage } from "./diff.ts";
 import type { EventFeed } from "./events.ts";
 import { planRollback, rollbackTarget } from "./manual-rollback.ts";
 import { memoryPage } from "./memory-page.ts";
+import { operationOf } from "./operation-request.ts";
 import type {
 	ChainView,
 	EventView,
@@ -30,14 +30,8 @@ import type {
 } from "./recant-service.ts";
 import { type SearchContext, search } from "./search.ts";
 import type { StateStore } from "./state-store.ts";
-import {
-	blockView,
-	checkpointView,
-	historyEntry,
-	memoryView,
-	operationView,
-	rollbackView,
-} from "./views.ts";
+import { reportOf } from "./stored-report.ts";
+import { checkpointView, historyEntry, memoryView, operationView, rollbackView } from "./views.ts";
 
 export interface RecantOptions {
 	readonly about: Pick<
@@ -91,10 +85,7 @@ export class Recant implements RecantService {
 
 	async blocks(chain: string, query: Parameters<RecantService["blocks"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		const blocks = await this.#options.state.blocks(id, { ...query, limit: query.limit + 1 });
-		const record = await this.#options.state.chain(id);
-		const page = blocks.slice(0, query.limit);
-		return { items: page.map((block) => blockView(block, record)), cursor: undefined };
+		return blockPage(this.#options.state, id, query);
 	}
 
 	async write(
@@ -339,58 +330,6 @@ export class Recant implements RecantService {
 }
 
 const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
-
-/** An id of our own for a put without one; a repeated request gets the same. */
-function operationOf(
-	request: OperationRequest,
-	idempotencyKey: string | undefined,
-	index: number,
-): Operation {
-	const target = { namespace: request.namespace ?? "default", ifVersion: request.ifVersion };
-	switch (request.kind) {
-		case "put": {
-			const made =
-				idempotencyKey === undefined ? randomUUID() : memoryKey(idempotencyKey, `${index}`);
-			const embedded = request.text !== undefined || request.vector !== undefined;
-			return {
-				kind: "put",
-				...target,
-				id: request.id ?? `memory:${made}`,
-				body: {
-					layer: request.layer,
-					content: request.content,
-					text: request.text,
-					vector: request.vector,
-					collection: embedded ? (request.collection ?? DEFAULT_COLLECTION) : undefined,
-					importance: request.importance,
-					confidence: request.confidence,
-					expiresAtBlock: request.expiresAtBlock,
-				},
-			};
-		}
-		case "patch":
-			return {
-				kind: "patch",
-				...target,
-				id: request.id,
-				content: request.content,
-				text: request.text,
-				importance: request.importance,
-				confidence: request.confidence,
-			};
-		case "delete":
-			return { kind: "delete", ...target, id: request.id };
-	}
-}
-
-/** Reads a report as rollback/report.ts wrote it. */
-function reportOf(rollback: RollbackView, json: string): RollbackReport {
-	const heights = new Set(["originalSlot", "effectiveSlot", "slot"]);
-	const stored = JSON.parse(json, (key, value: unknown) =>
-		heights.has(key) && typeof value === "string" ? BigInt(value) : value,
-	) as Omit<RollbackReport, "rollback">;
-	return { rollback, ...stored };
-}
 
 function memoryNotFound(
 	name: { readonly namespace: string; readonly id: string },

@@ -8,10 +8,11 @@
 import { FatalError } from "../domain/errors.ts";
 import type { MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import type { VectorCandidate } from "../domain/vector.ts";
+import { compareCandidates } from "../ranking/exact-scan.ts";
+import { fuseRanks } from "../ranking/rank-fusion.ts";
 import type { Embedder } from "../vectors/embedder.ts";
-import { compareCandidates } from "../vectors/exact-scan.ts";
-import { fuseRanks } from "../vectors/rank-fusion.ts";
-import type { VectorCandidate, VectorFilter, VectorTables } from "../vectors/vector-tables.ts";
+import type { VectorFilter, VectorTables } from "../vectors/vector-tables.ts";
 import type { SearchRequest } from "./recant-service.ts";
 import type { CollectionView, StateView } from "./state-store.ts";
 import type { TailCache } from "./tail-cache.ts";

@@ -92,6 +92,12 @@ export interface StoredBlock extends BlockHeader {
 	readonly toGen: Generation;
 }
 
+/** Tells one block from all others of a chain. */
+export interface BlockPlace {
+	readonly height: Height;
+	readonly fromGen: Generation;
+}
+
 export interface StoredCheckpoint extends Checkpoint {
 	readonly fromGen: Generation;
 	readonly toGen: Generation;
@@ -130,12 +136,17 @@ export interface StateStore {
 		}) => Promise<Result>,
 	): Promise<Result>;
 	chain(chainId: ChainId): Promise<ChainRecord>;
+	/** By falling height, and at one height by falling first generation. */
 	blocks(
 		chainId: ChainId,
 		query: {
 			readonly from: Height | undefined;
 			readonly to: Height | undefined;
 			readonly fork: "canonical" | "orphaned" | "all";
+			/** Which blocks are there, and canonical, is told as of this generation. */
+			readonly generation: Generation;
+			/** Only what comes after this block in the order of the answer. */
+			readonly after: BlockPlace | undefined;
 			readonly limit: number;
 		},
 	): Promise<readonly StoredBlock[]>;

@@ -5,7 +5,7 @@
 import { LRUCache } from "lru-cache";
 import type { ChainId, Generation, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { TailScan } from "../vectors/exact-scan.ts";
+import { TailScan } from "../ranking/exact-scan.ts";
 import type { CollectionView, StateView } from "./state-store.ts";
 
 /** Collections whose tails are kept at hand; a tail of 1,024 × 384 floats is 1.6 MB. */

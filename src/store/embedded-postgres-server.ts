@@ -84,6 +84,7 @@ export async function launchServer(options: {
 	readonly home: PostgresHome;
 	readonly identity: PostgresIdentity;
 	readonly binaries: PostgresBinaries;
+	readonly settings: Readonly<Record<string, string>>;
 }): Promise<Postmaster> {
 	await emptyLargeLogs(options.home);
 	for (let attempt = 1; ; attempt += 1) {
@@ -104,10 +105,11 @@ async function launchOnce(options: {
 	readonly home: PostgresHome;
 	readonly identity: PostgresIdentity;
 	readonly binaries: PostgresBinaries;
+	readonly settings: Readonly<Record<string, string>>;
 }): Promise<Postmaster | string> {
 	const { home, identity, binaries } = options;
-	const settings = Object.entries(serverSettings(home, await freePort()));
-	const args = settings.flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+	const settings = { ...serverSettings(home, await freePort()), ...options.settings };
+	const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 	const output = openSync(home.startupLog, "w", 0o600);
 	const child = spawnProgram(identity, binaries.postgres, ["-D", home.cluster, ...args], output);
 	closeSync(output);

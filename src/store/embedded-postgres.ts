@@ -53,6 +53,8 @@ export interface EmbeddedPostgresOptions {
 	readonly dataDir: string;
 	/** Told what was done that an operator may want to know. */
 	readonly log?: ((message: string) => void) | undefined;
+	/** Server settings that replace Recant's own, by name; an adopted server keeps those it has. */
+	readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
 /** An adopted or just started server answers in milliseconds, unless the machine is overloaded. */
@@ -70,7 +72,7 @@ export async function startEmbeddedPostgres(
 	const home = postgresHome(resolve(options.dataDir));
 	const log = options.log ?? (() => undefined);
 	try {
-		return await start(home, log);
+		return await start(home, log, options.settings ?? {});
 	} catch (error) {
 		throw error instanceof RecantError ? error : unusable(home, error);
 	}
@@ -79,6 +81,7 @@ export async function startEmbeddedPostgres(
 async function start(
 	home: PostgresHome,
 	log: (message: string) => void,
+	settings: Readonly<Record<string, string>>,
 ): Promise<EmbeddedPostgres> {
 	const binaries = findPostgresBinaries();
 	const owner = await clusterOwner(home);
@@ -92,7 +95,7 @@ async function start(
 		log(`made a Postgres ${majorVersion} cluster in ${home.cluster}`);
 	}
 	const adopted = await adoptServer(home, password, log);
-	const postmaster = adopted ?? (await launchServer({ home, identity, binaries }));
+	const postmaster = adopted ?? (await launchServer({ home, identity, binaries, settings }));
 	try {
 		await ensureDatabase(postmaster, password);
 	} catch (error) {

@@ -5,9 +5,9 @@ import {
 	type MemoryKey,
 	type VersionId,
 } from "../domain/ids.ts";
-import type { FlushStore, FlushTarget } from "../vectors/flush-store.ts";
-import type { VectorRow } from "../vectors/vector-tables.ts";
+import type { VectorRow } from "../domain/vector.ts";
 import type { VectorPointer } from "../writer/commit-batch.ts";
+import type { FlushStore, FlushTarget } from "../writer/flush-store.ts";
 import { bytesVector, layerOf } from "./codec.ts";
 import type { Database } from "./database.ts";
 

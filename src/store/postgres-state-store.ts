@@ -87,18 +87,17 @@ export class PostgresStateStore implements StateStore {
 
 	async blocks(
 		chainId: ChainId,
-		query: {
-			readonly from: Height | undefined;
-			readonly to: Height | undefined;
-			readonly fork: "canonical" | "orphaned" | "all";
-			readonly limit: number;
-		},
+		query: Parameters<StateStore["blocks"]>[1],
 	): Promise<readonly StoredBlock[]> {
+		const { fork, generation } = query;
+		const after = query.after ?? { height: FOREVER, fromGen: FOREVER };
 		const rows = await this.#database.run(
 			(sql) => sql<BlockRow[]>`
 				select * from blocks where chain_id = ${chainId}
 					and height >= ${query.from ?? 0n} and height <= ${query.to ?? FOREVER}
-					and (${query.fork} = 'all' or (${query.fork} = 'canonical') = (to_gen = ${FOREVER}))
+					and from_gen <= ${generation}
+					and (${fork} = 'all' or (${fork} = 'canonical') = (to_gen > ${generation}))
+					and (height, from_gen) < (${after.height}, ${after.fromGen})
 				order by height desc, from_gen desc limit ${query.limit}`,
 		);
 		return rows.map((row) => ({ ...headerOf(row), fromGen: row.from_gen, toGen: row.to_gen }));

@@ -75,17 +75,19 @@ async function readStampFile(path: string): Promise<string | undefined> {
 		throw corruptStamp(path, cause);
 	}
 	try {
-		return installationOf(JSON.parse(text));
+		const installationId = installationOf(JSON.parse(text));
+		if (installationId !== undefined) return installationId;
 	} catch (cause) {
 		throw corruptStamp(path, cause);
 	}
+	throw corruptStamp(path, undefined);
 }
 
-function installationOf(stamp: unknown): string {
+function installationOf(stamp: unknown): string | undefined {
 	if (typeof stamp === "object" && stamp !== null && "installationId" in stamp) {
 		if (typeof stamp.installationId === "string") return stamp.installationId;
 	}
-	throw new TypeError("no installationId");
+	return undefined;
 }
 
 /** Written whole and then linked to its name, which fails when another process was faster. */

@@ -20,8 +20,8 @@ import {
 import { FatalError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
-import { dimensionMismatch } from "./exact-scan.ts";
-import type { VectorRow } from "./vector-tables.ts";
+import type { VectorRow } from "../domain/vector.ts";
+import { dimensionMismatch } from "../ranking/exact-scan.ts";
 
 /** Columns of a whole row. */
 export const ROW_COLUMNS = [

@@ -7,12 +7,13 @@
 import type { Table } from "@lancedb/lancedb";
 import type { VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { compareCandidates, cosineSimilarity, dimensionMismatch } from "./exact-scan.ts";
+import type { VectorCandidate } from "../domain/vector.ts";
+import { compareCandidates, cosineSimilarity, dimensionMismatch } from "../ranking/exact-scan.ts";
 import { checkLimit } from "./lance-errors.ts";
 import { exclusionOf, predicateOf } from "./lance-filter.ts";
 import { RowReader } from "./lance-rows.ts";
 import type { PinnedTable } from "./pinned-tables.ts";
-import type { VectorCandidate, VectorFilter } from "./vector-tables.ts";
+import type { VectorFilter } from "./vector-tables.ts";
 
 /** Rows of one search: callers ask for more than k, since Postgres drops what is not visible. */
 export const SEARCH_ROWS = LIMITS.searchK * 4;

@@ -18,7 +18,8 @@
 import { type Connection, connect, Session, type Table } from "@lancedb/lancedb";
 import { RecantError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { dimensionMismatch } from "./exact-scan.ts";
+import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
+import { dimensionMismatch } from "../ranking/exact-scan.ts";
 import {
 	asUnavailable,
 	checkLimit,
@@ -31,7 +32,7 @@ import { prepareLocation } from "./lance-location.ts";
 import { decodeRows, dimensionsOf, encodeRows, ROW_COLUMNS, schemaOf } from "./lance-rows.ts";
 import { searchTable, type VectorQuery } from "./lance-search.ts";
 import { PinnedTables } from "./pinned-tables.ts";
-import type { TableVersion, VectorCandidate, VectorRow, VectorTables } from "./vector-tables.ts";
+import type { TableVersion, VectorTables } from "./vector-tables.ts";
 import { WriteTurns } from "./write-turns.ts";
 
 /** Version of a table that was just made. */

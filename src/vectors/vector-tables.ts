@@ -8,17 +8,9 @@
  * with `history_pruned` (the version is not there any more), `data_directory_corrupt` (the table is
  * not there), `dimension_mismatch`, `limit_exceeded` or `invalid_request` (a table's name).
  */
-import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Height, VersionId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
-
-export interface VectorRow {
-	readonly versionId: VersionId;
-	readonly memoryKey: MemoryKey;
-	readonly namespace: string;
-	readonly layer: Layer;
-	readonly fromBlock: Height;
-	readonly vector: Float32Array;
-}
+import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 
 export interface VectorFilter {
 	/** Rows with fromBlock above it are left out. */
@@ -27,13 +19,6 @@ export interface VectorFilter {
 	readonly layers: readonly Layer[] | undefined;
 	/** Versions known to be invisible; at most 50,000, and up to 2,048 cost little. */
 	readonly excludeVersions: readonly VersionId[];
-}
-
-export interface VectorCandidate {
-	readonly versionId: VersionId;
-	readonly memoryKey: MemoryKey;
-	/** Cosine similarity in [-1, 1]. */
-	readonly similarity: number;
 }
 
 /** Version of a LanceDB table; 1 is the empty table. */

@@ -4,7 +4,6 @@
 import type { HeaderWindow } from "../chain/header-window.ts";
 import type { ChainId, Height, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Version } from "../domain/memory.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import { Assembly } from "./assembly.ts";
@@ -69,7 +68,7 @@ export async function assembleBlocks(
 			to: last.toString(),
 			handlersHash: group.handlersHash,
 			operations: group.blocks.reduce((sum, block) => sum + block.operations.length, 0),
-			digest: { ...assembly.digest.toDigest() },
+			digest: { ...assembly.state.digest.toDigest() },
 		});
 	}
 	return assembly;
@@ -142,15 +141,5 @@ async function load(
 ): Promise<void> {
 	const keys = [...new Set(wanted.keys)];
 	const found = await store.latestVersions(wanted.chainId, keys);
-	for (const key of keys) loadVersions(assembly, key, found.get(key) ?? []);
-}
-
-export function loadVersions(
-	assembly: Assembly,
-	key: MemoryKey,
-	versions: readonly Version[],
-): void {
-	if (assembly.editor.isLoaded(key)) return;
-	assembly.editor.load(key, versions);
-	for (const version of versions) assembly.expectExpiry(version);
+	for (const key of keys) assembly.state.load(key, found.get(key) ?? []);
 }

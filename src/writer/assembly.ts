@@ -2,231 +2,137 @@
  * Assembles one commit in memory: operations and sealed blocks go in, a `CommitBatch` comes out.
  *
  * Blocks following the chain, agents' groups and rollbacks all use it, so there is one place where an
- * operation becomes a version, a log entry, a digest and a vector. It decides nothing about time:
- * the caller says in which slot and in which order.
- *
- * Invariants
- * 1. Positions and version ids are dense and rise in the order of the calls.
- * 2. The digest is that of the last slot given, with the expiries of sealed heights taken out.
- * 3. Rows of a memory must be loaded into `editor` before the memory is written.
+ * operation becomes a version, a log entry, a digest and a vector. It decides nothing about time: the
+ * caller says in which slot and in which order.
  */
-import { DigestAccumulator } from "../commitment/state-digest.ts";
 import type { BlockHeader } from "../domain/block.ts";
-import type {
-	Generation,
-	Height,
-	LogPosition,
-	MemoryKey,
-	OperationId,
-	VersionId,
-} from "../domain/ids.ts";
-import type { Owner } from "../domain/layer.ts";
+import type { Generation, Height, LogPosition, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody } from "../domain/operation.ts";
-import { canonicalJson, contentHash } from "../memory/canonical.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
-import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
+import type { StoredOperation } from "../memory/operation-codec.ts";
 import { type Evaluation, evaluate } from "../memory/patch.ts";
-import { StateEditor } from "../memory/state-editor.ts";
 import type { ChainState } from "./chain-state.ts";
-import type {
-	Checkpoint,
-	CommitBatch,
-	LogEntry,
-	LogKind,
-	OperationUpdate,
-} from "./commit-batch.ts";
-
-/** A version that needs a vector, and where the vector comes from. */
-export interface VectorRequest {
-	readonly version: Pick<
-		Version,
-		"versionId" | "memoryKey" | "namespace" | "layer" | "collection"
-	> & { readonly collection: string; readonly fromBlock: Height };
-	readonly source:
-		| { readonly type: "text"; readonly text: string }
-		| { readonly type: "given"; readonly vector: readonly number[] }
-		| { readonly type: "copy"; readonly versionId: VersionId };
-}
+import type { Checkpoint, CommitBatch, LogKind } from "./commit-batch.ts";
+import { LogDraft, type OriginalPlace } from "./log-draft.ts";
+import { StateDraft } from "./state-draft.ts";
 
 export type Outcome =
 	| { readonly type: "applied"; readonly versionId: VersionId }
 	| { readonly type: "failed"; readonly code: string; readonly message: string };
 
-export type Preview = Evaluation | Late;
-
-export interface ReplayOf {
-	/** Position that the operation first got. */
-	readonly position: LogPosition;
-	readonly originalSlot: Height;
-	/** Version id that it first got: what conditions of later operations name. */
-	readonly originalVersionId: VersionId | undefined;
+interface Expired {
+	readonly type: "fail";
+	readonly code: "expired";
+	readonly message: string;
 }
 
-interface Write {
-	readonly slot: Height;
-	readonly namespace: string;
-	readonly id: string;
-	readonly owner: Owner;
-	readonly position: LogPosition;
-	readonly body: MemoryBody | undefined;
-	readonly copyOf: VersionId | undefined;
-}
+export type Preview = Evaluation | Expired;
 
 export class Assembly {
-	readonly editor: StateEditor;
 	readonly generation: Generation;
-	readonly vectorRequests: VectorRequest[] = [];
-	readonly #state: ChainState;
-	readonly #digest: DigestAccumulator;
-	readonly #log: LogEntry[] = [];
-	readonly #operations: OperationUpdate[] = [];
+	readonly state: StateDraft;
+	readonly #base: ChainState;
+	readonly #log: LogDraft;
 	readonly #blocks: BlockHeader[] = [];
 	readonly #checkpoints: Checkpoint[] = [];
 	readonly #settled: bigint[] = [];
 	/** Version id that the operation at that position first got; `ifVersion` means that one. */
 	readonly #originals = new Map<LogPosition, VersionId>();
-	/** Memories that may end by themselves at a height. */
-	readonly #expiries = new Map<Height, Set<MemoryKey>>();
-	#position: LogPosition;
-	#versionId: VersionId;
 	#head: BlockHeader | undefined;
 
-	constructor(state: ChainState, generation: Generation = state.generation) {
-		this.#state = state;
+	constructor(base: ChainState, generation: Generation = base.generation) {
+		this.#base = base;
 		this.generation = generation;
-		this.editor = new StateEditor(generation);
-		this.#digest = new DigestAccumulator(state.digest);
-		this.#position = state.logPosition;
-		this.#versionId = state.versionSeq;
-		this.#head = state.head;
-	}
-
-	/** Running digest; the rollback checks it against the ancestor's checkpoint. */
-	get digest(): DigestAccumulator {
-		return this.#digest;
-	}
-
-	/** Position of the entry that comes next. */
-	get nextPosition(): LogPosition {
-		return this.#position + 1n;
-	}
-
-	/** Loads a version that ends by itself at its `expiresBlock`, for the height's seal. */
-	expectExpiry(version: Version): void {
-		if (version.expiresBlock === undefined) return;
-		const keys = this.#expiries.get(version.expiresBlock) ?? new Set();
-		keys.add(version.memoryKey);
-		this.#expiries.set(version.expiresBlock, keys);
+		this.state = new StateDraft(base, generation);
+		this.#log = new LogDraft(base.logPosition, generation);
+		this.#head = base.head;
 	}
 
 	/** Says which version id the operation at that position first got. */
-	remember(original: ReplayOf): void {
+	remember(original: OriginalPlace): void {
 		if (original.originalVersionId === undefined) return;
 		this.#originals.set(original.position, original.originalVersionId);
 	}
 
-	/** What the operation would do in that slot, without doing it. */
+	/**
+	 * What the operation would do in that slot, on top of `current`, without doing it. A memory that
+	 * would have ended already is refused here; at a replay it only ends what was there.
+	 */
 	preview(stored: StoredOperation, slot: Height, current: Version | undefined): Preview {
-		return inTime(evaluate(stored.operation, current), slot);
+		const evaluation = evaluate(stored.operation, current);
+		const expires = evaluation.type === "put" ? evaluation.body.expiresAtBlock : undefined;
+		if (expires === undefined || expires > slot) return evaluation;
+		return {
+			type: "fail",
+			code: "expired",
+			message: `it expires at ${expires}, which is not above its slot ${slot}`,
+		};
 	}
 
 	/** Applies a new agent's operation, which gets the next position. */
 	admit(stored: StoredOperation, slot: Height): Outcome {
-		const position = this.nextPosition;
-		const outcome = this.#apply(stored, slot, position);
-		if (outcome.type === "failed") return outcome;
-		this.#append("operation", slot, {
-			...this.#named(stored),
-			body: { owner: "agent", versionId: outcome.versionId.toString(), ...toWire(stored) },
-		});
-		this.#operations.push({
-			operationId: stored.operationId,
-			status: "applied",
-			reason: undefined,
-			position,
-			originalSlot: slot,
-			effectiveSlot: slot,
-			judgedSlot: slot,
-			versionId: outcome.versionId,
-			anchor: undefined,
-		});
+		const outcome = this.#apply(stored, slot, this.#log.position + 1n);
+		if (outcome.type === "applied") this.#log.admitted(stored, slot, outcome.versionId);
 		return outcome;
 	}
 
 	/** Logs an operation that is never applied, with the reason. */
-	refuse(stored: StoredOperation, slot: Height, reason: { code: string; message: string }): void {
-		const position = this.#append("refused", slot, {
-			...this.#named(stored),
-			body: { ...reason, ...toWire(stored) },
-		});
-		this.#operations.push({
-			operationId: stored.operationId,
-			status: "refused",
-			reason,
-			position,
-			originalSlot: slot,
-			effectiveSlot: undefined,
-			judgedSlot: slot,
-			versionId: undefined,
-			anchor: undefined,
-		});
+	refuse(
+		stored: StoredOperation,
+		slot: Height,
+		reason: { readonly code: string; readonly message: string },
+	): void {
+		this.#log.refused(stored, slot, reason);
 	}
 
 	/** Applies an operation that was acknowledged before, in the slot that the judge gave it. */
 	reapply(
 		stored: StoredOperation,
 		slot: Height,
-		original: ReplayOf,
+		original: OriginalPlace,
 		verdict: "replayed" | "reinstated",
 	): Outcome {
 		const outcome = this.#reapply(stored, slot, original);
-		const applied = outcome.type === "applied";
-		this.#verdict(stored, slot, original, {
-			verdict: applied ? verdict : "recanted",
-			status: applied ? "applied" : "recanted",
-			slot: applied ? slot : undefined,
-			versionId: applied ? outcome.versionId : undefined,
-			reason: applied ? undefined : { code: outcome.code, message: outcome.message },
-		});
+		if (outcome.type === "applied") {
+			const { versionId } = outcome;
+			const to = { verdict, status: "applied", slot, versionId, reason: undefined } as const;
+			this.#log.judged(stored, slot, original, to);
+		} else {
+			const reason = { code: outcome.code, message: outcome.message };
+			this.#log.judged(stored, slot, original, { ...WITHDRAWN, status: "recanted", reason });
+		}
 		return outcome;
 	}
 
 	/** Withdraws an operation until its anchor comes back. */
-	suspend(stored: StoredOperation, judgedSlot: Height, original: ReplayOf, reason: string): void {
-		this.#verdict(stored, judgedSlot, original, {
+	suspend(
+		stored: StoredOperation,
+		judgedSlot: Height,
+		original: OriginalPlace,
+		message: string,
+	): void {
+		this.#log.judged(stored, judgedSlot, original, {
+			...WITHDRAWN,
 			verdict: "suspended",
 			status: "suspended",
-			slot: undefined,
-			versionId: undefined,
-			reason: { code: "anchor_absent", message: reason },
+			reason: { code: "anchor_absent", message },
 		});
 	}
 
 	/** Applies what a handler derived. `logged: false` inside a group that has one entry for all. */
 	derive(operation: HandlerOperation, slot: Height, logged: boolean): void {
-		const position = this.nextPosition;
-		const versionId = this.#write({
-			slot,
-			namespace: operation.namespace,
-			id: operation.id,
-			owner: "handler",
-			position,
-			body: operation.kind === "put" ? operation.body : undefined,
-			copyOf: undefined,
-		});
+		const { kind, namespace, id } = operation;
+		const body = kind === "put" ? operation.body : undefined;
+		const position = this.#log.position + 1n;
+		const owner = "handler";
+		const write = { slot, namespace, id, owner, position, body, copyOf: undefined } as const;
+		const versionId = this.state.write(write).toString();
 		if (!logged) return;
-		this.#append("operation", slot, {
-			memoryKey: memoryKey(operation.namespace, operation.id),
-			body: {
-				owner: "handler",
-				versionId: versionId.toString(),
-				kind: operation.kind,
-				namespace: operation.namespace,
-				id: operation.id,
-				...(operation.kind === "put" ? bodyForLog(operation.body) : {}),
-			},
+		this.#log.append("operation", slot, {
+			memoryKey: memoryKey(namespace, id),
+			body: { owner, versionId, kind, namespace, id, ...(body && bodyForLog(body)) },
 		});
 	}
 
@@ -239,25 +145,21 @@ export class Assembly {
 			readonly operations: number;
 		},
 	): void {
-		this.#expire(block.number);
+		this.state.expire(block.number);
 		this.#blocks.push(block);
 		this.#head = block;
 		if (options.logged) {
-			this.#append("block", block.number, {
-				body: {
-					hash: block.hash,
-					parentHash: block.parentHash,
-					timestamp: block.timestamp.toString(),
-					operations: options.operations,
-				},
-			});
+			const { hash, parentHash } = block;
+			const timestamp = block.timestamp.toString();
+			const { operations } = options;
+			this.note("block", block.number, { hash, parentHash, timestamp, operations });
 		}
-		if (options.checkpoint) this.#checkpoint(block);
+		if (options.checkpoint) this.#checkpoints.push(this.#checkpointAt(block));
 	}
 
-	/** An entry of the chain's own: a derived group, a rollback, finality. */
+	/** An entry of the chain's own: a block, a derived group, a rollback. */
 	note(kind: LogKind, height: Height, body: JsonObject): void {
-		this.#append(kind, height, { body });
+		this.#log.append(kind, height, { body });
 	}
 
 	/** Says that this inbox entry is done with. */
@@ -265,54 +167,47 @@ export class Assembly {
 		this.#settled.push(entryId);
 	}
 
-	get isEmpty(): boolean {
-		return this.#position === this.#state.logPosition && this.#settled.length === 0;
-	}
-
-	/** The batch; vectors are added by the caller, who embeds `vectorRequests`. */
+	/** The batch; vectors are added by the caller, who embeds what `state` requests. */
 	batch(
 		vectors: CommitBatch["vectors"],
 		finality: { readonly safe: Height | undefined; readonly finalized: Height | undefined },
 	): CommitBatch {
 		return {
-			chainId: this.#state.chainId,
+			chainId: this.#base.chainId,
 			generation: this.generation,
-			basePosition: this.#state.logPosition,
-			logPosition: this.#position,
-			versionSeq: this.#versionId,
-			digest: this.#digest.toDigest(),
+			basePosition: this.#base.logPosition,
+			logPosition: this.#log.position,
+			versionSeq: this.state.versionId,
+			digest: this.state.digest.toDigest(),
 			head: this.#head,
 			safe: finality.safe,
 			finalized: finality.finalized,
-			log: this.#log,
-			changes: this.editor.changes(),
+			log: this.#log.entries,
+			changes: this.state.editor.changes(),
 			vectors,
 			blocks: this.#blocks,
 			checkpoints: this.#checkpoints,
-			operations: this.#operations,
+			operations: this.#log.operations,
 			settledEntries: this.#settled,
 		};
 	}
 
-	#reapply(stored: StoredOperation, slot: Height, original: ReplayOf): Outcome {
+	#reapply(stored: StoredOperation, slot: Height, original: OriginalPlace): Outcome {
 		const key = memoryKey(stored.operation.namespace, stored.operation.id);
-		const latest = this.editor.latest(key);
+		const latest = this.state.editor.latest(key);
 		if (latest !== undefined && latest.position > original.position) {
 			// The agent has written this memory again since; the older belief stays overwritten.
-			return {
-				type: "failed",
-				code: "overwritten_later",
-				message: `a later operation (position ${latest.position}) wrote this memory`,
-			};
+			const message = `a later operation (position ${latest.position}) wrote this memory`;
+			return { type: "failed", code: "overwritten_later", message };
 		}
 		return this.#apply(stored, slot, original.position);
 	}
 
 	#apply(stored: StoredOperation, slot: Height, position: LogPosition): Outcome {
-		const { operation } = stored;
-		const current = this.editor.visible(memoryKey(operation.namespace, operation.id), slot);
+		const { namespace, id } = stored.operation;
+		const current = this.state.editor.visible(memoryKey(namespace, id), slot);
 		const evaluation = evaluate(
-			operation,
+			stored.operation,
 			current,
 			(expected, present) =>
 				expected === present ||
@@ -321,182 +216,32 @@ export class Assembly {
 		if (evaluation.type === "fail") {
 			return { type: "failed", code: evaluation.code, message: evaluation.message };
 		}
-		const versionId = this.#write({
+		const put = evaluation.type === "put" ? evaluation : undefined;
+		const versionId = this.state.write({
 			slot,
-			namespace: operation.namespace,
-			id: operation.id,
+			namespace,
+			id,
 			owner: "agent",
 			position,
-			body: evaluation.type === "put" ? evaluation.body : undefined,
-			copyOf: evaluation.type === "put" ? evaluation.keepVectorOf : undefined,
+			body: put?.body,
+			copyOf: put?.keepVectorOf,
 		});
 		return { type: "applied", versionId };
 	}
 
-	#write(write: Write): VersionId {
-		this.#versionId += 1n;
-		const key = memoryKey(write.namespace, write.id);
-		const before = this.editor.visible(key, write.slot);
-		const previous = before ?? this.editor.latest(key);
-		const body = {
-			namespace: write.namespace,
-			id: write.id,
-			layer: write.body?.layer ?? previous?.layer ?? "semantic",
-			owner: write.owner,
-			content: write.body?.content,
-			text: write.body?.text,
-			collection: write.body?.collection,
-			importance: write.body?.importance,
-			confidence: write.body?.confidence,
-			expiresBlock: write.body?.expiresAtBlock,
-		};
-		if (before !== undefined) this.#digest.remove(before);
-		this.editor.put(
-			{
-				...body,
-				memoryKey: key,
-				versionId: this.#versionId,
-				contentHash: contentHash(body),
-				position: write.position,
-			},
-			write.slot,
-		);
-		const after = this.editor.visible(key, write.slot);
-		if (after !== undefined) {
-			this.#digest.add(after);
-			this.expectExpiry(after);
-			this.#requestVector(after, write);
-		}
-		return this.#versionId;
-	}
-
-	#requestVector(version: Version, write: Write): void {
-		const { collection } = version;
-		if (collection === undefined || write.body === undefined) return;
-		const target = { ...version, collection };
-		if (write.copyOf !== undefined) {
-			this.vectorRequests.push({
-				version: target,
-				source: { type: "copy", versionId: write.copyOf },
-			});
-		} else if (write.body.vector !== undefined) {
-			this.vectorRequests.push({
-				version: target,
-				source: { type: "given", vector: write.body.vector },
-			});
-		} else if (write.body.text !== undefined) {
-			this.vectorRequests.push({
-				version: target,
-				source: { type: "text", text: write.body.text },
-			});
-		}
-	}
-
-	#expire(height: Height): void {
-		for (const key of this.#expiries.get(height) ?? []) {
-			const version = this.editor.visible(key, height - 1n);
-			if (version?.toBlock === height && version.expiresBlock === height) {
-				this.#digest.remove(version);
-			}
-		}
-		this.#expiries.delete(height);
-	}
-
-	#checkpoint(block: BlockHeader): void {
-		this.#checkpoints.push({
+	#checkpointAt(block: BlockHeader): Checkpoint {
+		return {
 			height: block.number,
 			blockHash: block.hash,
-			logPosition: this.#position,
-			versionId: this.#versionId,
-			digest: this.#digest.toDigest(),
-			pointers: this.#state.pointers,
-		});
-	}
-
-	#verdict(
-		stored: StoredOperation,
-		judgedSlot: Height,
-		original: ReplayOf,
-		to: {
-			readonly verdict: string;
-			readonly status: OperationUpdate["status"];
-			readonly slot: Height | undefined;
-			readonly versionId: VersionId | undefined;
-			readonly reason: OperationUpdate["reason"];
-		},
-	): void {
-		this.#append("verdict", judgedSlot, {
-			...this.#named(stored),
-			body: {
-				verdict: to.verdict,
-				namespace: stored.operation.namespace,
-				id: stored.operation.id,
-				originalSlot: original.originalSlot.toString(),
-				...(to.slot === undefined ? {} : { slot: to.slot.toString() }),
-				...(to.reason === undefined ? {} : { reason: to.reason }),
-			},
-		});
-		const anchored = stored.anchor.kind === "none" ? undefined : stored.anchor;
-		this.#operations.push({
-			operationId: stored.operationId,
-			status: to.status,
-			reason: to.reason,
-			position: original.position,
-			originalSlot: original.originalSlot,
-			effectiveSlot: to.slot,
-			judgedSlot,
-			versionId: to.versionId,
-			anchor: anchored && { blockHash: anchored.blockHash, height: anchored.height },
-		});
-	}
-
-	#named(stored: StoredOperation): { operationId: OperationId; memoryKey: MemoryKey } {
-		return {
-			operationId: stored.operationId,
-			memoryKey: memoryKey(stored.operation.namespace, stored.operation.id),
+			logPosition: this.#log.position,
+			versionId: this.state.versionId,
+			digest: this.state.digest.toDigest(),
+			pointers: this.#base.pointers,
 		};
 	}
-
-	#append(
-		kind: LogKind,
-		height: Height,
-		entry: { operationId?: OperationId; memoryKey?: MemoryKey; body: JsonObject },
-	): LogPosition {
-		this.#position += 1n;
-		this.#log.push({
-			position: this.#position,
-			generation: this.generation,
-			height,
-			kind,
-			operationId: entry.operationId,
-			memoryKey: entry.memoryKey,
-			body: canonicalJson(entry.body),
-		});
-		return this.#position;
-	}
 }
 
-interface Late {
-	readonly type: "fail";
-	readonly code: "expired";
-	readonly message: string;
-	readonly hint: string;
-	readonly fields: Readonly<Record<string, string | number>>;
-}
-
-/** A memory that would already have ended in its slot is refused; at a replay it only ends what was there. */
-function inTime(evaluation: Evaluation, slot: Height): Evaluation | Late {
-	if (evaluation.type !== "put") return evaluation;
-	const expires = evaluation.body.expiresAtBlock;
-	if (expires === undefined || expires > slot) return evaluation;
-	return {
-		type: "fail",
-		code: "expired",
-		message: `it expires at ${expires}, which is not above its slot ${slot}`,
-		hint: "choose a later height",
-		fields: { expiresAtBlock: expires.toString(), slot: slot.toString() },
-	};
-}
+const WITHDRAWN = { verdict: "recanted", slot: undefined, versionId: undefined } as const;
 
 function bodyForLog(body: MemoryBody): JsonObject {
 	return {

@@ -228,10 +228,12 @@ export class ChainWriter {
 
 	async #commit(assembly: Assembly, finality: Parameters<Assembly["batch"]>[1]): Promise<void> {
 		const { store, embedder } = this.#options;
-		for (const name of new Set(assembly.vectorRequests.map(({ version }) => version.collection))) {
+		for (const name of new Set(
+			assembly.state.vectorRequests.map(({ version }) => version.collection),
+		)) {
 			await this.#options.vectors.ensure(name);
 		}
-		const vectors = await embedVectors(assembly.vectorRequests, embedder, (ids) =>
+		const vectors = await embedVectors(assembly.state.vectorRequests, embedder, (ids) =>
 			store.vectors(this.chainId, ids),
 		);
 		const batch = assembly.batch(vectors, finality);

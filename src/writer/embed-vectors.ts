@@ -2,8 +2,8 @@
 import { FatalError } from "../domain/errors.ts";
 import type { VersionId } from "../domain/ids.ts";
 import type { Embedder } from "../vectors/embedder.ts";
-import type { VectorRequest } from "./assembly.ts";
 import type { EmbeddedVersion } from "./commit-batch.ts";
+import type { VectorRequest } from "./state-draft.ts";
 
 export type VectorsOf = (
 	versionIds: readonly VersionId[],

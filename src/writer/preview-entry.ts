@@ -45,7 +45,7 @@ function evaluated(
 ): Reason | undefined {
 	const { namespace, id } = stored.operation;
 	const key = memoryKey(namespace, id);
-	const current = overlay.has(key) ? overlay.get(key) : assembly.editor.visible(key, slot);
+	const current = overlay.has(key) ? overlay.get(key) : assembly.state.editor.visible(key, slot);
 	const preview = assembly.preview(stored, slot, current);
 	if (preview.type === "fail") return { code: preview.code, message: preview.message };
 	overlay.set(key, imagined(preview, { key, namespace, id, slot }));

@@ -5,17 +5,13 @@ import { connect, type Table } from "@lancedb/lancedb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FOREVER, type MemoryKey } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
-import { TailScan } from "../../src/vectors/exact-scan.ts";
+import { TailScan } from "../../src/ranking/exact-scan.ts";
 import { embedText } from "../../src/vectors/hashing-embedder.ts";
 import { checkInstallation, checkInstallationTable } from "../../src/vectors/installation-stamp.ts";
 import { encodeRows } from "../../src/vectors/lance-rows.ts";
 import { openLanceTables } from "../../src/vectors/lance-tables.ts";
-import type {
-	TableVersion,
-	VectorFilter,
-	VectorRow,
-	VectorTables,
-} from "../../src/vectors/vector-tables.ts";
+import type { VectorRow } from "../../src/domain/vector.ts";
+import type { TableVersion, VectorFilter, VectorTables } from "../../src/vectors/vector-tables.ts";
 
 const TABLE = "31337.notes";
 const FAR_FUTURE = new Date(Date.now() + 3_600_000);

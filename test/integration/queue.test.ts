@@ -10,7 +10,7 @@ import { FatalError, RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { QueueLog } from "../../src/queue/availability.ts";
-import type { QueueBackendConfig } from "../../src/queue/bull-backend.ts";
+import type { QueueBackendConfig } from "../../src/queue/choose-backend.ts";
 import { QUEUE_TIMING } from "../../src/queue/queue-timing.ts";
 import { createRollbackQueue, type RollbackQueueOptions } from "../../src/queue/rollback-queue.ts";
 import type { RollbackJobOutcome, RollbackQueue } from "../../src/rollback/rollback-queue.ts";

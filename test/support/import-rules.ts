@@ -4,7 +4,7 @@
  */
 import { folderOf, type Import, importsOf, type SourceTree } from "./source-tree.ts";
 
-const PURE = ["domain", "chain", "memory", "commitment"];
+const PURE = ["domain", "chain", "memory", "commitment", "ranking"];
 const CORE = ["writer", "rollback", "follower", "consistency", "service"];
 const ADAPTERS = ["rpc", "store", "vectors", "cache", "queue", "http", "mcp", "cli", "client"];
 const KINDS = new Map([
@@ -17,7 +17,6 @@ const KINDS = new Map([
 
 /** Ports that stand in an adapter's folder; anyone may import their types. */
 export const PORTS = new Map([
-	["src/vectors/flush-store.ts", "what a flush needs of the database"],
 	["src/vectors/embedder.ts", "one port for the writer, the rollback and the search"],
 	["src/vectors/vector-tables.ts", "one port for the writer, the rollback and the search"],
 ]);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { MemoryKey } from "../../src/domain/ids.ts";
+import type { VectorRow } from "../../src/domain/vector.ts";
 import {
 	compareCandidates,
 	cosineSimilarity,
 	type TailRow,
 	TailScan,
-} from "../../src/vectors/exact-scan.ts";
-import type { VectorRow } from "../../src/vectors/vector-tables.ts";
+} from "../../src/ranking/exact-scan.ts";
 
 const everything = () => true;
 

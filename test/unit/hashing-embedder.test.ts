@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { cosineSimilarity } from "../../src/vectors/exact-scan.ts";
+import { cosineSimilarity } from "../../src/ranking/exact-scan.ts";
 import { createHashingEmbedder, embedText } from "../../src/vectors/hashing-embedder.ts";
 
 function digestOf(text: string): string {

@@ -16,7 +16,7 @@ import type {
 
 export const CHAIN_ID = 31_337;
 export const HASH_A: Hex = `0x${"a".repeat(64)}`;
-export const HASH_B: Hex = `0x${"b".repeat(64)}`;
+const HASH_B: Hex = `0x${"b".repeat(64)}`;
 export const UUID = "0b0e7a3a-64c5-4d3a-9df5-7f1f4d2b6c01";
 
 export const AT: AnsweredAt = {
@@ -85,7 +85,7 @@ export const CHAIN: ChainView = {
 	providers: [],
 };
 
-export const OPERATION: OperationView = {
+const OPERATION: OperationView = {
 	operationId: UUID as OperationId,
 	kind: "put",
 	namespace: "default",
@@ -122,7 +122,7 @@ function requireChain(chain: string): void {
 }
 
 /** Methods can be replaced one by one. */
-export function fakeService(overrides: Partial<RecantService> = {}): FakeService {
+function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 	const calls: Call[] = [];
 	const answers: RecantService = {
 		status: async () => ({

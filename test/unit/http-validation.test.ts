@@ -259,7 +259,7 @@ describe("a limit", () => {
 		["pageSize", "/v1/chains/anvil/memories?limit=201"],
 		["historyVersions", "/v1/chains/anvil/memories/a/history?limit=201"],
 		["diffPage", "/v1/chains/anvil/diff?from=0&limit=501"],
-		["cursorLength", `/v1/chains/anvil/memories?cursor=${"x".repeat(2_000)}`],
+		["cursorLength", `/v1/chains/anvil/memories?cursor=${"x".repeat(5_000)}`],
 	])("%s holds for queries", async (limit, path) => {
 		const response = await testHttp().get(path);
 		expect(response.status).toBe(422);

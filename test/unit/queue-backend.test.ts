@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createBullBackend, type QueueBackendConfig } from "../../src/queue/bull-backend.ts";
+import { createBullBackend, type QueueBackendConfig } from "../../src/queue/choose-backend.ts";
 import { splitServerOptions } from "../../src/queue/postgres-backend.ts";
 import { QUEUE_TIMING } from "../../src/queue/queue-timing.ts";
 

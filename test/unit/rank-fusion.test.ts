@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fuseRanks, RANK_OFFSET } from "../../src/vectors/rank-fusion.ts";
+import { fuseRanks, RANK_OFFSET } from "../../src/ranking/rank-fusion.ts";
 
 const ids = (...fused: Parameters<typeof fuseRanks<string>>) =>
 	fuseRanks(...fused).map((f) => f.id);

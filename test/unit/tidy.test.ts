@@ -14,8 +14,14 @@ import {
 /** A file that is longer is usually two; three screens and a half can still be kept in mind. */
 const FILE_LINES = 400;
 /** Longer files, each with its reason and the length that it may have. */
-const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: string }> =
-	new Map();
+const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: string }> = new Map(
+	[
+		[
+			"src/service/recant-service.ts",
+			{ lines: 440, why: "what Recant offers, in one place; it holds types only" },
+		],
+	],
+);
 
 const sources = readSources();
 

@@ -22,7 +22,7 @@ export async function blocks(session: Session, query: BlocksQuery): Promise<Exit
 			hash,
 		]),
 	);
-	if (page.cursor !== undefined) printLine(terminal, `more: --to ${page.cursor}`);
+	if (page.cursor !== undefined) printLine(terminal, `more: --cursor ${page.cursor}`);
 	return EXIT.ok;
 }
 

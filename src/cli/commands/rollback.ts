@@ -37,6 +37,9 @@ export async function rollback(session: Session, options: RollbackOptions): Prom
 	return options.wait && ended.state !== "committed" ? EXIT.halted : EXIT.ok;
 }
 
+/** In the order in which they run; answers hold them in any. */
+const STAGES = ["plan", "rewind", "replay", "verify", "commit"] as const;
+
 const ENDED: ReadonlySet<RollbackAnswer["state"]> = new Set(["committed", "cancelled", "failed"]);
 
 /** The rollback when it has ended, or as it is when the time is over. */
@@ -93,7 +96,7 @@ function printPlan(terminal: Terminal, plan: RollbackPlanAnswer): void {
 	);
 	printLine(
 		terminal,
-		`${plan.blocks} blocks, ${plan.memories} memories would change, ${plan.operations} agents' operations would be judged again`,
+		`orphaned blocks: ${plan.blocks}; memories that would change: ${plan.memories}; agents' operations to judge again: ${plan.operations}`,
 	);
 }
 
@@ -123,6 +126,9 @@ function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
 			].map(String),
 		],
 	);
-	const stages = Object.entries(stageMs).map(([stage, ms]) => `${stage} ${durationOf(ms)}`);
+	const stages = STAGES.flatMap((stage) => {
+		const ms = stageMs[stage];
+		return ms === undefined ? [] : [`${stage} ${durationOf(ms)}`];
+	});
 	printLine(terminal, stages.join(", "));
 }

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
 import { blocksAnswer, checkpointAnswer, checkpointsAnswer } from "../answer-schema.ts";
-import { chainParam, countQuery, decimalText } from "../fields.ts";
+import { chainParam, countQuery, cursorQuery, decimalText } from "../fields.ts";
 import type { OpenApiApp, RouteContext } from "../openapi-app.ts";
 import { answer, OF_CHAIN, problems } from "../responses.ts";
 
@@ -22,7 +22,7 @@ const blocksRoute = createRoute({
 	tags: ["blocks"],
 	summary: "Headers, orphaned ones too; the newest first",
 	description:
-		"`cursor` of the answer is a height: ask again with it as `to` for the next page. A page never ends within a height.",
+		"Follow `cursor`, with the same filters, for the next page: what is canonical is told as of the first page's generation, so a rollback between two pages mixes no branches.",
 	request: {
 		params: z.object({ chain: chainParam }),
 		query: z.strictObject({
@@ -30,9 +30,13 @@ const blocksRoute = createRoute({
 			to: decimalText("Highest height, inclusive.").optional(),
 			fork: z.enum(["canonical", "orphaned", "all"]).default("canonical"),
 			limit,
+			cursor: cursorQuery.optional(),
 		}),
 	},
-	responses: { 200: answer("One page.", blocksAnswer), ...problems(...OF_CHAIN) },
+	responses: {
+		200: answer("One page.", blocksAnswer),
+		...problems(...OF_CHAIN, "cursor_invalid"),
+	},
 });
 
 const checkpointsRoute = createRoute({
@@ -72,8 +76,9 @@ const checkpointRoute = createRoute({
 
 export function addBlockRoutes(app: OpenApiApp, { service }: RouteContext): void {
 	app.openapi(blocksRoute, async (context) => {
-		const { from, to, fork, limit } = context.req.valid("query");
-		const page = await service.blocks(context.req.valid("param").chain, { from, to, fork, limit });
+		const { from, to, fork, limit, cursor } = context.req.valid("query");
+		const { chain } = context.req.valid("param");
+		const page = await service.blocks(chain, { from, to, fork, limit, cursor });
 		return context.json(toWire(page), 200);
 	});
 	app.openapi(checkpointsRoute, async (context) => {

@@ -15,9 +15,9 @@ import type { ChainSpec } from "../follower/chain-spec.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import { effectsHash } from "../memory/effects-hash.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
-import type { ChainWriter } from "./chain-writer.ts";
-import type { CollectionChecks } from "./collection-checks.ts";
-import type { InboxStore, OperationRecord } from "./inbox-store.ts";
+import type { ChainWriter } from "../writer/chain-writer.ts";
+import type { CollectionChecks } from "../writer/collection-checks.ts";
+import type { InboxStore, OperationRecord } from "../writer/inbox-store.ts";
 
 /** What an agent names its operation depends on. */
 export type AnchorRequest = { readonly block: Hex } | { readonly transaction: Hex };

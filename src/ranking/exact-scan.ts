@@ -9,7 +9,7 @@
  * 2. Sums run in float64 in one fixed order: same vectors, same similarity, to the bit.
  */
 import { FatalError, RetryableError } from "../domain/errors.ts";
-import type { VectorCandidate, VectorRow } from "./vector-tables.ts";
+import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 
 /** What `accept` sees of a row. */
 export type TailRow = Omit<VectorRow, "vector">;

@@ -1,7 +1,7 @@
 /** What the flusher asks of Postgres. The adapter is store/postgres-flush-store.ts. */
 import type { ChainId, Generation, VersionId } from "../domain/ids.ts";
-import type { VectorPointer } from "../writer/commit-batch.ts";
-import type { VectorRow } from "./vector-tables.ts";
+import type { VectorRow } from "../domain/vector.ts";
+import type { VectorPointer } from "./commit-batch.ts";
 
 export interface FlushTarget {
 	readonly name: string;

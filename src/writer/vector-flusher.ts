@@ -9,10 +9,10 @@
 import type { ChainId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { ChainState } from "../writer/chain-state.ts";
-import type { VectorPointer } from "../writer/commit-batch.ts";
+import type { VectorTables } from "../vectors/vector-tables.ts";
+import type { ChainState } from "./chain-state.ts";
+import type { VectorPointer } from "./commit-batch.ts";
 import type { FlushStore, FlushTarget } from "./flush-store.ts";
-import type { VectorTables } from "./vector-tables.ts";
 
 /** Rows of one write: 4,096 × 384 floats are 6 MB. */
 const ROWS_PER_WRITE = 4_096;

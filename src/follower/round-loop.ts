@@ -1,0 +1,83 @@
+/**
+ * Runs rounds one at a time: a poke during a round begins another after it, a failed round is tried
+ * again after a wait that grows and is shortened by nothing but `now`.
+ */
+
+/** Waits between rounds while they fail. */
+const BACKOFF_MS = { first: 250, most: 5_000 };
+/** Beyond this the doubled wait is above the most anyway. */
+const MAX_DOUBLINGS = 8;
+
+export interface RoundLoopOptions {
+	readonly round: () => Promise<void>;
+	/** `failures` in a row, this one included. False: no further round is wanted. */
+	readonly onFailure: (error: unknown, failures: number) => boolean;
+}
+
+export class RoundLoop {
+	readonly #options: RoundLoopOptions;
+	#running: Promise<void> | undefined;
+	#again = false;
+	#stopped = false;
+	#failures = 0;
+	#retryAt = 0;
+	#timer: NodeJS.Timeout | undefined;
+
+	constructor(options: RoundLoopOptions) {
+		this.#options = options;
+	}
+
+	get isStopped(): boolean {
+		return this.#stopped;
+	}
+
+	/** There may be something to do. Nothing happens while a failed round waits for its next try. */
+	poke(): void {
+		if (this.#stopped || performance.now() < this.#retryAt) return;
+		this.#again = true;
+		this.#running ??= this.#run().finally(() => {
+			this.#running = undefined;
+			if (this.#again) this.poke();
+		});
+	}
+
+	/** There is something to do, whatever failed before. */
+	now(): void {
+		this.#retryAt = 0;
+		this.poke();
+	}
+
+	/** Resolves when the round under way has ended; none begins after that. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		clearTimeout(this.#timer);
+		await this.#running;
+	}
+
+	async #run(): Promise<void> {
+		while (this.#again && !this.#stopped) {
+			this.#again = false;
+			try {
+				await this.#options.round();
+				this.#failures = 0;
+			} catch (error) {
+				this.#again = false;
+				this.#failures += 1;
+				if (this.#options.onFailure(error, this.#failures)) this.#wait();
+				else this.#stopped = true;
+				return;
+			}
+		}
+		if (this.#stopped) this.#again = false;
+	}
+
+	#wait(): void {
+		const doublings = Math.min(this.#failures - 1, MAX_DOUBLINGS);
+		const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** doublings);
+		// Up to half is left out by chance, so that chains on one node do not ask in step.
+		const waitMs = most * (0.5 + Math.random() / 2);
+		this.#retryAt = performance.now() + waitMs;
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => this.now(), waitMs);
+	}
+}

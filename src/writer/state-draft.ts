@@ -1,0 +1,141 @@
+/**
+ * The state side of one commit: versions, digest, expiries, and which versions need a vector.
+ *
+ * 1. Version ids are dense and rise in the order of the writes.
+ * 2. The digest is that of the last slot written, with the expiries of ended heights taken out.
+ * 3. Rows of a memory are loaded into `editor` before the memory is written.
+ */
+import { DigestAccumulator } from "../commitment/state-digest.ts";
+import type { Generation, Height, LogPosition, MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Owner } from "../domain/layer.ts";
+import type { Version } from "../domain/memory.ts";
+import type { MemoryBody } from "../domain/operation.ts";
+import { contentHash } from "../memory/canonical.ts";
+import { memoryKey } from "../memory/memory-key.ts";
+import { StateEditor } from "../memory/state-editor.ts";
+import type { ChainState } from "./chain-state.ts";
+
+/** A version that needs a vector, and where the vector comes from. */
+export interface VectorRequest {
+	readonly version: Pick<Version, "versionId" | "memoryKey" | "namespace" | "layer"> & {
+		readonly collection: string;
+		readonly fromBlock: Height;
+	};
+	readonly source:
+		| { readonly type: "text"; readonly text: string }
+		| { readonly type: "given"; readonly vector: readonly number[] }
+		| { readonly type: "copy"; readonly versionId: VersionId };
+}
+
+export interface StateWrite {
+	readonly slot: Height;
+	readonly namespace: string;
+	readonly id: string;
+	readonly owner: Owner;
+	/** Order in which it was written, see domain/memory.ts. */
+	readonly position: LogPosition;
+	/** Undefined: the memory is deleted. */
+	readonly body: MemoryBody | undefined;
+	/** Version whose vector is carried on. */
+	readonly copyOf: VersionId | undefined;
+}
+
+export class StateDraft {
+	readonly editor: StateEditor;
+	readonly digest: DigestAccumulator;
+	readonly vectorRequests: VectorRequest[] = [];
+	/** Memories that may end by themselves at a height. */
+	readonly #expiries = new Map<Height, Set<MemoryKey>>();
+	#versionId: VersionId;
+
+	constructor(state: ChainState, generation: Generation) {
+		this.editor = new StateEditor(generation);
+		this.digest = new DigestAccumulator(state.digest);
+		this.#versionId = state.versionSeq;
+	}
+
+	/** Last version id that was given out. */
+	get versionId(): VersionId {
+		return this.#versionId;
+	}
+
+	/** Loads a memory's rows, once, with the heights at which they end by themselves. */
+	load(key: MemoryKey, versions: readonly Version[]): void {
+		if (this.editor.isLoaded(key)) return;
+		this.editor.load(key, versions);
+		for (const version of versions) this.expectExpiry(version);
+	}
+
+	/** The version may end by itself at its `expiresBlock`. */
+	expectExpiry(version: Version): void {
+		if (version.expiresBlock === undefined) return;
+		const keys = this.#expiries.get(version.expiresBlock) ?? new Set();
+		keys.add(version.memoryKey);
+		this.#expiries.set(version.expiresBlock, keys);
+	}
+
+	write(write: StateWrite): VersionId {
+		this.#versionId += 1n;
+		const key = memoryKey(write.namespace, write.id);
+		const before = this.editor.visible(key, write.slot);
+		const body = bodyOf(write, before ?? this.editor.latest(key));
+		if (before !== undefined) this.digest.remove(before);
+		this.editor.put(
+			{
+				...body,
+				memoryKey: key,
+				versionId: this.#versionId,
+				contentHash: contentHash(body),
+				position: write.position,
+			},
+			write.slot,
+		);
+		const after = this.editor.visible(key, write.slot);
+		if (after !== undefined) {
+			this.digest.add(after);
+			this.expectExpiry(after);
+			this.#requestVector(after, write);
+		}
+		return this.#versionId;
+	}
+
+	/** Takes what ends by itself at that height out of the digest. */
+	expire(height: Height): void {
+		for (const key of this.#expiries.get(height) ?? []) {
+			const version = this.editor.visible(key, height - 1n);
+			if (version?.toBlock === height && version.expiresBlock === height) {
+				this.digest.remove(version);
+			}
+		}
+		this.#expiries.delete(height);
+	}
+
+	#requestVector(version: Version, { body, copyOf }: StateWrite): void {
+		const { collection } = version;
+		if (collection === undefined || body === undefined) return;
+		const target = { ...version, collection };
+		if (copyOf !== undefined) {
+			this.vectorRequests.push({ version: target, source: { type: "copy", versionId: copyOf } });
+		} else if (body.vector !== undefined) {
+			this.vectorRequests.push({ version: target, source: { type: "given", vector: body.vector } });
+		} else if (body.text !== undefined) {
+			this.vectorRequests.push({ version: target, source: { type: "text", text: body.text } });
+		}
+	}
+}
+
+/** A tombstone keeps the layer of what it ends. */
+function bodyOf(write: StateWrite, previous: Version | undefined) {
+	return {
+		namespace: write.namespace,
+		id: write.id,
+		layer: write.body?.layer ?? previous?.layer ?? "semantic",
+		owner: write.owner,
+		content: write.body?.content,
+		text: write.body?.text,
+		collection: write.body?.collection,
+		importance: write.body?.importance,
+		confidence: write.body?.confidence,
+		expiresBlock: write.body?.expiresAtBlock,
+	} as const;
+}

@@ -1,0 +1,65 @@
+/**
+ * The service in a process of its own, to be killed. Its one argument is the JSON of ChildSettings.
+ * Says one line of JSON for each thing that tests wait for (ChildEvent), and hangs where it is told to.
+ */
+import { readEnvironment } from "../../src/config/environment.ts";
+import type { RunningRecant } from "../../src/main.ts";
+import type { Stage } from "../../src/rollback/rollback-record.ts";
+
+export interface ChildSettings {
+	/** Variables of src/config/environment.ts; nothing else of this process's environment counts. */
+	readonly environment: Readonly<Record<string, string>>;
+	/** Hangs before this stage of a rollback, with everything else going on. */
+	readonly hangBefore: Stage | undefined;
+	/** Stands still, event loop and all, as soon as a rollback's commit is heard of. */
+	readonly hangAfterCommit: boolean;
+	readonly inlineRollbacks: boolean;
+	readonly flushRows: number | undefined;
+}
+
+export type ChildEvent =
+	| { readonly event: "ready"; readonly url: string }
+	| { readonly event: "stage"; readonly stage: Stage; readonly attempt: number }
+	| { readonly event: "committed" };
+
+const settings = JSON.parse(process.argv[2] ?? "") as ChildSettings;
+// chains/anvil.ts reads its settings from the environment of the process that loads it.
+Object.assign(process.env, settings.environment);
+const { startRecant } = await import("../../src/main.ts");
+
+const service = await startRecant({
+	environment: readEnvironment(settings.environment),
+	inlineRollbacks: settings.inlineRollbacks,
+	...(settings.flushRows === undefined ? {} : { flushRows: settings.flushRows }),
+	beforeStage: async (stage, { attempt }) => {
+		say({ event: "stage", stage, attempt });
+		if (stage === settings.hangBefore) await new Promise<never>(() => undefined);
+	},
+});
+if (settings.hangAfterCommit) standStillAtCommit(service);
+process.once("SIGTERM", () => {
+	service.stop().then(() => process.exit(0), fail);
+});
+say({ event: "ready", url: service.url });
+
+function standStillAtCommit({ service: recant }: RunningRecant): void {
+	const watch = async () => {
+		const { signal } = new AbortController();
+		const query = { after: undefined, chains: undefined, types: ["rollback"] };
+		for await (const _ of recant.events(query, signal)) {
+			say({ event: "committed" });
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+		}
+	};
+	watch().catch(fail);
+}
+
+function fail(error: unknown): never {
+	console.error(error);
+	process.exit(1);
+}
+
+function say(event: ChildEvent): void {
+	// A pipe is written synchronously on POSIX, so the line is out before a hang.
+	process.stdout.write(`${JSON.stringify(event)}\n`);
+}
