@@ -76,7 +76,8 @@ function syncMs(folder: string): number {
 function packageVersions(): Readonly<Record<string, string>> {
 	const root = createRequire(import.meta.url);
 	const folders = root.resolve.paths("any") ?? [];
-	return Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name, folders)]));
+	const shown = (name: string) => (name === "postgres" ? "postgres.js" : name);
+	return Object.fromEntries(PACKAGES.map((name) => [shown(name), versionOf(name, folders)]));
 }
 
 /** Read from the folder: a package's `exports` may hide its package.json. */

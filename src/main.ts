@@ -35,6 +35,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "./store/embedded-p
 import { forget, waitingRollbacks } from "./store/outbox.ts";
 import { PostgresFlushStore } from "./store/postgres-flush-store.ts";
 import { PostgresInboxStore } from "./store/postgres-inbox-store.ts";
+import { PostgresRetention } from "./store/postgres-retention.ts";
 import { PostgresRollbackStore } from "./store/postgres-rollback-store.ts";
 import { PostgresStateStore } from "./store/postgres-state-store.ts";
 import { PostgresWriterStore } from "./store/postgres-writer-store.ts";
@@ -125,6 +126,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			holder,
 			writerStore,
 			flushStore: new PostgresFlushStore(database),
+			retentionStore: new PostgresRetention(database),
 			coordinator,
 			embedder,
 			tables,

@@ -4,7 +4,11 @@
  */
 export type ToolErrorCode =
 	| "account_unknown"
+	| "arguments_invalid"
 	| "contract_invalid"
+	| "measurement_failed"
+	| "demo_failed"
+	| "demo_interrupted"
 	| "node_failed"
 	| "output_outdated"
 	| "platform_unsupported"

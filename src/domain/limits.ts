@@ -79,6 +79,8 @@ export const LIMITS = {
 	/** Shortest and longest wait before a job that was put off comes again: no spinning, no forgetting. */
 	redeliveryMinMs: 50,
 	redeliveryMaxMs: 60_000,
+	/** Ended rollbacks of a chain whose records and reports are kept: weeks of an unruly chain. */
+	rollbackHistory: 10_000,
 	/** Longest time one stage may run before it is failed. */
 	stageMs: 300_000,
 	/** Differences that one diff lists on a page. */

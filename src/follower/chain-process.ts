@@ -12,6 +12,7 @@ import type { VectorTables } from "../vectors/vector-tables.ts";
 import { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
 import type { FlushStore } from "../writer/flush-store.ts";
+import { Retention, type RetentionStore } from "../writer/retention.ts";
 import { VectorFlusher } from "../writer/vector-flusher.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { ChainSource } from "./chain-source.ts";
@@ -30,6 +31,7 @@ export interface ChainProcessOptions {
 	readonly holder: string;
 	readonly writerStore: WriterStore;
 	readonly flushStore: FlushStore;
+	readonly retentionStore: RetentionStore;
 	readonly coordinator: RollbackCoordinator;
 	readonly embedder: Embedder;
 	readonly tables: VectorTables;
@@ -44,6 +46,7 @@ interface Running {
 	readonly writer: ChainWriter;
 	readonly follower: Follower;
 	readonly flusher: VectorFlusher;
+	readonly retention: Retention;
 	readonly fence: bigint;
 	readonly lost: Promise<void>;
 }
@@ -141,6 +144,7 @@ export class ChainProcess {
 		const lost = Promise.withResolvers<void>();
 		const running = await this.#build(lease.fence, lost);
 		running.flusher.start();
+		running.retention.start();
 		running.follower.start();
 		return running;
 	}
@@ -173,7 +177,12 @@ export class ChainProcess {
 			flushRows: options.flushRows,
 		});
 		const follower = new Follower({ ...options, writer });
-		return { writer, follower, flusher, fence, lost: lost.promise };
+		const retention = new Retention({
+			store: options.retentionStore,
+			state: () => writer.state,
+			log,
+		});
+		return { writer, follower, flusher, retention, fence, lost: lost.promise };
 	}
 
 	#renew(running: Running): NodeJS.Timeout {
@@ -190,6 +199,7 @@ export class ChainProcess {
 	async #end(running: Running): Promise<void> {
 		await running.follower.stop();
 		await running.flusher.stop();
+		await running.retention.stop();
 		await running.writer.idle();
 		this.#running = undefined;
 		const { spec, writerStore, log } = this.#options;

@@ -10,6 +10,8 @@ const NAME_LENGTH = 40;
 export interface TestDatabase {
 	readonly url: string;
 	readonly name: string;
+	/** Looks into the database, or changes what no request can. */
+	query<Result>(run: (sql: postgres.Sql) => Promise<Result>): Promise<Result>;
 	/** Ends what is connected and drops the database; does nothing the second time. */
 	drop(): Promise<void>;
 }
@@ -24,16 +26,24 @@ export async function createTestDatabase(name: string): Promise<TestDatabase> {
 	await administer((sql) => sql`create database ${sql(database)}`);
 	const url = new URL(inject("databaseUrl"));
 	url.pathname = `/${database}`;
-	const drop = () =>
-		administer((sql) => sql`drop database if exists ${sql(database)} with (force)`);
+	const drop = async () => {
+		await administer((sql) => sql`drop database if exists ${sql(database)} with (force)`);
+	};
 	atTestEnd((passed) => (passed ? drop() : undefined));
-	return { url: url.href, name: database, drop };
+	return { url: url.href, name: database, drop, query: (run) => connected(url.href, run) };
 }
 
-async function administer(run: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
-	const sql = postgres(inject("databaseUrl"), { max: 1, onnotice: () => undefined });
+function administer(run: (sql: postgres.Sql) => Promise<unknown>): Promise<unknown> {
+	return connected(inject("databaseUrl"), run);
+}
+
+async function connected<Result>(
+	url: string,
+	run: (sql: postgres.Sql) => Promise<Result>,
+): Promise<Result> {
+	const sql = postgres(url, { max: 1, onnotice: () => undefined });
 	try {
-		await run(sql);
+		return await run(sql);
 	} finally {
 		await sql.end();
 	}

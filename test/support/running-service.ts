@@ -64,7 +64,7 @@ export async function makeInstallation(name: string): Promise<Installation> {
 }
 
 /** A node with the token at its well-known address, which was deployed in block 1. */
-export async function startLedgerNode(
+export async function startTokenNode(
 	options: Parameters<typeof startAnvil>[0] = {},
 ): Promise<{ readonly anvil: Anvil; readonly token: Token }> {
 	const anvil = await startAnvil(options);
@@ -76,7 +76,7 @@ export async function startLedgerNode(
 	}
 }
 
-export interface LedgerOptions {
+export interface TokenChainOptions {
 	readonly rpcUrl: string | readonly string[];
 	readonly token: Hex;
 	readonly id?: number;
@@ -86,7 +86,7 @@ export interface LedgerOptions {
 	readonly before?: (memory: HandlerMemoryAccess, block: bigint) => Promise<void> | void;
 }
 
-export function ledgerChain(options: LedgerOptions): ChainSpec {
+export function tokenChain(options: TokenChainOptions): ChainSpec {
 	const urls = typeof options.rpcUrl === "string" ? [options.rpcUrl] : options.rpcUrl;
 	const definition = defineChain({
 		id: options.id ?? CHAIN_ID,

@@ -1,0 +1,128 @@
+/** A whole service beside a ledger node: embedded Postgres, LanceDB, the queue, HTTP. */
+
+import example from "../chains/anvil.ts";
+import { makeTempDir } from "../scripts/support/temp-dir.ts";
+import { chainSpec } from "../src/config/chains.ts";
+import { readEnvironment } from "../src/config/environment.ts";
+import type { ChainSpec } from "../src/follower/chain-spec.ts";
+import { startRecant } from "../src/main.ts";
+import type { OperationRequest, RecantService } from "../src/service/recant-service.ts";
+import { CommitWatch } from "./commit-watch.ts";
+import { type LedgerNode, startLedgerNode } from "./ledger-node.ts";
+import { NodeGate } from "./node-gate.ts";
+
+/** A gate may be shut for long; a held request must not time out. */
+const TIMEOUT_MS = 600_000;
+const BATCH = 1_000;
+/** Blocks after which what agents wrote is final: Anvil's two epochs, and the rounds between looks. */
+const SETTLING_BLOCKS = 96;
+const LOOK_MS = 10;
+export const CHAIN = example.name;
+
+export interface BenchService {
+	readonly url: string;
+	readonly service: RecantService;
+	readonly node: LedgerNode;
+	/** Of no use with `webSocket`. */
+	readonly gate: NodeGate;
+	readonly watch: CommitWatch;
+	/** Resolves when the committed head is the node's, and no vector waits for more than a moment. */
+	caughtUp(): Promise<void>;
+	/** Agents' memories with texts, in batches of 1,000, then blocks until all of them are final. */
+	fill(memories: number): Promise<void>;
+	stop(): Promise<void>;
+}
+
+export async function startBenchService(options: {
+	readonly pollIntervalMs: number;
+	readonly webSocket?: boolean;
+}): Promise<BenchService> {
+	const dir = makeTempDir("bench-service");
+	const node = await startLedgerNode();
+	const gate = new NodeGate(node.rpcUrl);
+	const url = options.webSocket === true ? node.wsUrl : gate.url;
+	const running = await startRecant({
+		environment: readEnvironment({
+			RECANT_DATA_DIR: dir.path,
+			RECANT_PORT: "0",
+			RECANT_LOG_LEVEL: "error",
+		}),
+		chains: [ledgerChain(url, options.pollIntervalMs)],
+	});
+	const watch = new CommitWatch(running.service, CHAIN);
+	const caughtUp = async () => {
+		const hash = await node.head();
+		while ((await running.service.chain(CHAIN)).head?.hash !== hash) await pause();
+	};
+	await caughtUp();
+	return {
+		url: running.url,
+		service: running.service,
+		node,
+		gate,
+		watch,
+		caughtUp,
+		fill: async (memories) => {
+			await fill(running.service, memories);
+			await node.mine(SETTLING_BLOCKS);
+			await caughtUp();
+		},
+		stop: async () => {
+			gate.open();
+			await watch.stop();
+			await running.stop();
+			await node.stop();
+			dir.remove();
+		},
+	};
+}
+
+/** The example chain at another node. */
+export function ledgerChain(url: string, pollIntervalMs: number): ChainSpec {
+	const rpc = { urls: [url], pollIntervalMs, timeoutMs: TIMEOUT_MS };
+	return chainSpec({ ...example, rpc }, { file: "bench", code: Buffer.from("bench") });
+}
+
+export async function settledTail(service: RecantService): Promise<void> {
+	for (;;) {
+		const { collections } = await service.chain(CHAIN);
+		if (collections.every(({ tail }) => tail < BATCH)) return;
+		await pause();
+	}
+}
+
+async function fill(service: RecantService, memories: number): Promise<void> {
+	for (let start = 0; start < memories; start += BATCH) {
+		const count = Math.min(BATCH, memories - start);
+		const operations = Array.from({ length: count }, (_, index) => fact(start + index));
+		const request = { operations, idempotencyKey: undefined, deadlineMs: TIMEOUT_MS };
+		await service.write(CHAIN, request);
+	}
+	await settledTail(service);
+}
+
+const TOPICS = ["whales", "bridges", "fees", "governance", "oracles", "liquidations", "airdrops"];
+
+/** What an agent may have noted; `index` makes it one of a kind. */
+export function fact(index: number): OperationRequest {
+	const topic = TOPICS[index % TOPICS.length] ?? "";
+	return {
+		kind: "put",
+		namespace: "default",
+		anchor: undefined,
+		ifVersion: undefined,
+		id: `fact:${index}`,
+		layer: index % 2 === 0 ? "semantic" : "long_term",
+		content: { topic, index, source: `report ${index % 97}`, seen: `2026-01-${(index % 28) + 1}` },
+		text: `note ${index}: report ${index % 97} says that ${topic} matter more than in week ${index % 53}`,
+		vector: undefined,
+		collection: undefined,
+		importance: (index % 10) / 10,
+		confidence: undefined,
+		expiresAtBlock: undefined,
+	};
+}
+
+function pause(): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+}

@@ -1,0 +1,86 @@
+import { type ChainId, FOREVER, type Height } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { RetentionStore } from "../writer/retention.ts";
+import type { Database, Tx } from "./database.ts";
+
+/** Rows that one step deletes of each kind: a transaction of tens of milliseconds. */
+const STEP_ROWS = 5_000;
+
+export class PostgresRetention implements RetentionStore {
+	readonly #database: Database;
+
+	constructor(database: Database) {
+		this.#database = database;
+	}
+
+	async prune(
+		chainId: ChainId,
+		fence: bigint,
+		bounds: { readonly orphansBelow: Height; readonly floor: Height },
+	): Promise<boolean> {
+		return this.#database.transaction(async (tx) => {
+			const [held] = await tx`
+				select 1 from chains where chain_id = ${chainId} and fence = ${fence} for share`;
+			if (held === undefined) return false;
+			const counts = [
+				await orphanedVersions(tx, chainId, bounds.orphansBelow),
+				await spareCheckpoints(tx, chainId, bounds.floor),
+				await oldKeys(tx, chainId),
+				await oldRollbacks(tx, chainId),
+			];
+			return counts.some((count) => count === STEP_ROWS);
+		});
+	}
+}
+
+/** What only generations hold that nobody can ask for any more; those go last. */
+async function orphanedVersions(tx: Tx, chainId: ChainId, below: Height): Promise<number> {
+	const [row] = await tx<{ first: bigint | null; kept: bigint | null }[]>`
+		select min(generation) as first,
+			min(generation) filter (where last_height is null or last_height >= ${below}) as kept
+		from generations where chain_id = ${chainId}`;
+	const { first = null, kept = null } = row ?? {};
+	if (first === null || kept === null || first === kept) return 0;
+	const gone = await tx<{ memory_key: string; version_id: bigint }[]>`
+		delete from versions where ctid = any(array(
+			select ctid from versions where chain_id = ${chainId} and to_gen <= ${kept}
+			limit ${STEP_ROWS})) returning memory_key, version_id`;
+	await tx`
+		delete from vector_rows v where chain_id = ${chainId}
+			and version_id = any(${gone.map((each) => each.version_id.toString())}::bigint[])
+			and not exists (select 1 from versions s where s.chain_id = v.chain_id
+				and s.memory_key = v.memory_key and s.version_id = v.version_id)`;
+	if (gone.length === STEP_ROWS) return gone.length;
+	await tx`delete from checkpoints where chain_id = ${chainId} and to_gen <= ${kept}`;
+	await tx`delete from blocks where chain_id = ${chainId} and to_gen <= ${kept}`;
+	await tx`delete from generations where chain_id = ${chainId} and generation < ${kept}`;
+	return gone.length;
+}
+
+/** Below the window a checkpoint an interval is enough. */
+async function spareCheckpoints(tx: Tx, chainId: ChainId, floor: Height): Promise<number> {
+	const { count } = await tx`
+		delete from checkpoints where ctid = any(array(
+			select ctid from checkpoints where chain_id = ${chainId} and height < ${floor}
+				and to_gen = ${FOREVER} and height % ${LIMITS.checkpointIntervalBlocks} <> 0
+			limit ${STEP_ROWS}))`;
+	return count;
+}
+
+async function oldKeys(tx: Tx, chainId: ChainId): Promise<number> {
+	const { count } = await tx`
+		delete from idempotency_keys where ctid = any(array(
+			select ctid from idempotency_keys where chain_id = ${chainId}
+				and created_at < now() - ${LIMITS.idempotencyRetentionMs} * interval '1 millisecond'
+			limit ${STEP_ROWS}))`;
+	return count;
+}
+
+async function oldRollbacks(tx: Tx, chainId: ChainId): Promise<number> {
+	const { count } = await tx`
+		delete from rollbacks where rollback_id in (
+			select rollback_id from rollbacks where chain_id = ${chainId}
+				and state not in ('recorded', 'running', 'prepared')
+			order by created_at desc offset ${LIMITS.rollbackHistory} limit ${STEP_ROWS})`;
+	return count;
+}

@@ -1,0 +1,91 @@
+/** Retention on a real chain: what is past its time goes, and what may be asked for stays. */
+import { expect, test } from "vitest";
+import { LIMITS } from "../../src/domain/limits.ts";
+import { Database } from "../../src/store/database.ts";
+import { PostgresRetention } from "../../src/store/postgres-retention.ts";
+import { createTestDatabase } from "../support/postgres.ts";
+import { atTestEnd } from "../support/test-end.ts";
+
+const CHAIN = 31_337;
+const FOREVER = 9_223_372_036_854_775_807n;
+
+async function openDatabase(): Promise<Database> {
+	const { url } = await createTestDatabase("retention");
+	const database = await Database.open(url);
+	atTestEnd(() => database.close());
+	return database;
+}
+
+/** Three generations: 0 ended at 100, 1 at 5,000, 2 is the present one. */
+async function seed(database: Database): Promise<void> {
+	await database.transaction(async (tx) => {
+		await tx`insert into chains (chain_id, name, start_block, generation, head_height,
+				finalized_height, digest, retained_from, handlers_hash, fence)
+			values (${CHAIN}, 'anvil', 0, 2, 9000, 8900, '{}', 0, '0x', 7)`;
+		await tx`insert into generations (chain_id, generation, last_height, last_version_id, pointers)
+			values (${CHAIN}, 0, 100, 5, '{}'), (${CHAIN}, 1, 5000, 9, '{}'), (${CHAIN}, 2, null, null, null)`;
+		for (const [version, fromGen, toGen] of [
+			[1n, 0n, 1n],
+			[2n, 1n, 2n],
+			[3n, 2n, FOREVER],
+		] as const) {
+			const key = `00000000-0000-0000-0000-00000000000${version}`;
+			await tx`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen,
+					version_id, position, layer, owner, namespace, id, content, content_hash)
+				values (${CHAIN}, ${key}, 90, ${fromGen}, ${FOREVER}, ${toGen}, ${version}, ${version}, 3, 1,
+					'default', ${`memory-${version}`}, '{}', '\\x00')`;
+			await tx`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace, layer,
+					from_block, vector)
+				values (${CHAIN}, 'default', ${version}, ${key}, 'default', 3, 90, '\\x00')`;
+			await tx`insert into blocks (chain_id, height, from_gen, to_gen, hash, parent_hash, timestamp)
+				values (${CHAIN}, 90, ${fromGen}, ${toGen}, ${`0x${version}`}, '0x', 0)`;
+		}
+		for (const height of [1_000n, 1_001n, 8_950n]) {
+			await tx`insert into checkpoints (chain_id, height, from_gen, to_gen, block_hash, log_position,
+					version_id, digest, pointers)
+				values (${CHAIN}, ${height}, 2, ${FOREVER}, '0x', 1, 1, '{}', '{}')`;
+		}
+	});
+}
+
+async function column(database: Database, table: string, name: string): Promise<string[]> {
+	return database.run(async (sql) => {
+		const rows = await sql.unsafe<{ value: bigint }[]>(
+			`select ${name} as value from ${table} order by 1`,
+		);
+		return rows.map((row) => row.value.toString());
+	});
+}
+
+test("branches past their time go with their vectors and headers; younger ones and the present stay", async () => {
+	const database = await openDatabase();
+	await seed(database);
+	const retention = new PostgresRetention(database);
+	const orphansBelow = 8_900n - BigInt(LIMITS.orphanRetentionBlocks);
+
+	await retention.prune(CHAIN, 7n, { orphansBelow, floor: 8_900n });
+
+	expect(await column(database, "versions", "version_id")).toEqual(["2", "3"]);
+	expect(await column(database, "vector_rows", "version_id")).toEqual(["2", "3"]);
+	expect(await column(database, "blocks", "from_gen")).toEqual(["1", "2"]);
+	expect(await column(database, "generations", "generation")).toEqual(["1", "2"]);
+});
+
+test("below the window a checkpoint an interval stays, inside it every one", async () => {
+	const database = await openDatabase();
+	await seed(database);
+
+	await new PostgresRetention(database).prune(CHAIN, 7n, { orphansBelow: 0n, floor: 8_900n });
+
+	expect(await column(database, "checkpoints", "height")).toEqual(["1000", "8950"]);
+});
+
+test("a process whose lease is gone deletes nothing", async () => {
+	const database = await openDatabase();
+	await seed(database);
+
+	await new PostgresRetention(database).prune(CHAIN, 6n, { orphansBelow: 9_000n, floor: 8_900n });
+
+	expect(await column(database, "versions", "version_id")).toEqual(["1", "2", "3"]);
+	expect(await column(database, "checkpoints", "height")).toEqual(["1000", "1001", "8950"]);
+});

@@ -1,0 +1,71 @@
+/** Recant in this process, as main.ts starts it, on a database and a data directory of its own. */
+import { readEnvironment } from "../../src/config/environment.ts";
+import { chainSpec } from "../../src/config/chains.ts";
+import type { Hex } from "../../src/domain/ids.ts";
+import { type RunningRecant, type StartOptions, startRecant } from "../../src/main.ts";
+import { tokenLedger } from "../../chains/anvil.ts";
+import { createTestDatabase } from "./postgres.ts";
+import { testDir } from "./temp-dir.ts";
+import { atTestEnd } from "./test-end.ts";
+
+/** Name of the chain that `startTestRecant` follows. */
+export const CHAIN = "anvil";
+/** Often enough that a test waits for Recant and not for its clock. */
+const POLL_INTERVAL_MS = 25;
+
+export interface TestRecantOptions
+	extends Pick<StartOptions, "beforeStage" | "inlineRollbacks" | "flushRows"> {
+	/** For the names of what it leaves when the test fails. */
+	readonly name: string;
+	readonly rpcUrl: string;
+	readonly token: Hex;
+	/** Undefined: the queue is on Postgres. */
+	readonly redisUrl?: string | undefined;
+	/** From an instance that was stopped: goes on with what that one left. */
+	readonly home?: Home;
+}
+
+/** What outlives a stop. */
+export interface Home {
+	readonly databaseUrl: string;
+	readonly dataDir: string;
+}
+
+export interface TestRecant extends RunningRecant {
+	readonly home: Home;
+}
+
+/** Follows the example token; stopped when the test ends, if not before. */
+export async function startTestRecant(options: TestRecantOptions): Promise<TestRecant> {
+	const home = options.home ?? {
+		databaseUrl: (await createTestDatabase(options.name)).url,
+		dataDir: testDir("data"),
+	};
+	const environment = readEnvironment({
+		RECANT_RPC_URL: options.rpcUrl,
+		RECANT_TOKEN: options.token,
+		RECANT_POLL_INTERVAL_MS: `${POLL_INTERVAL_MS}`,
+		RECANT_PORT: "0",
+		RECANT_DATA_DIR: home.dataDir,
+		RECANT_LOG_LEVEL: process.env["RECANT_TEST_LOG_LEVEL"] ?? "fatal",
+		DATABASE_URL: home.databaseUrl,
+		REDIS_URL: options.redisUrl,
+	});
+	const definition = tokenLedger(environment.exampleChain);
+	const code = new TextEncoder().encode("one handler for every test");
+	const { beforeStage, inlineRollbacks, flushRows } = options;
+	const running = await startRecant({
+		environment,
+		chains: [chainSpec(definition, { file: "chains/anvil.ts", code })],
+		...(beforeStage === undefined ? {} : { beforeStage }),
+		...(inlineRollbacks === undefined ? {} : { inlineRollbacks }),
+		...(flushRows === undefined ? {} : { flushRows }),
+	});
+	let stopping: Promise<void> | undefined;
+	const stop = () => {
+		stopping ??= running.stop();
+		return stopping;
+	};
+	atTestEnd(stop);
+	return { ...running, stop, home };
+}

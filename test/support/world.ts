@@ -1,0 +1,244 @@
+/**
+ * One scenario: a chain, a gate, a Recant that follows it, and an agent whose every operation is
+ * written down. What was believed before each fork is remembered, to be read again by its hash.
+ */
+import type { SignedTransaction } from "../../scripts/support/token.ts";
+import type { Hex } from "../../src/domain/ids.ts";
+import type { Layer } from "../../src/domain/layer.ts";
+import type { JsonObject } from "../../src/domain/operation.ts";
+import type {
+	MemoryView,
+	OperationRequest,
+	OperationView,
+	RollbackView,
+	WriteAnswer,
+} from "../../src/service/recant-service.ts";
+import { startAnvil } from "./anvil.ts";
+import type { RecordedBlock } from "./chain-record.ts";
+import { type HeadGate, startHeadGate } from "./head-gate.ts";
+import { CHAIN, startTestRecant, type TestRecant, type TestRecantOptions } from "./recant.ts";
+import { GENESIS_TIMESTAMP, TestChain } from "./test-chain.ts";
+import { until } from "./until.ts";
+import { readHeld, type Held } from "./held-state.ts";
+
+/** So few that most vectors go through LanceDB in a short test. */
+const FLUSH_ROWS = 4;
+
+/** What a test says of an operation. The namespace is `default`, a put's layer `semantic`. */
+export interface AgentOperation {
+	readonly op: "put" | "patch" | "delete";
+	readonly id: string;
+	readonly layer?: Layer;
+	readonly content?: JsonObject;
+	readonly text?: string;
+	readonly vector?: readonly number[];
+	readonly importance?: number;
+	readonly expiresAtBlock?: bigint;
+	readonly anchor?: { readonly block: Hex } | { readonly transaction: Hex };
+	/** present: the version that the agent reads at `pending` right before. absent: none. */
+	readonly ifVersion?: "present" | "absent";
+}
+
+export interface JournalEntry {
+	readonly operationId: string;
+	readonly request: OperationRequest & { readonly id: string };
+	/** Operation that wrote the version which `ifVersion` names. */
+	readonly readFrom: string | undefined;
+}
+
+/** What was believed at a block that a fork took back, or was about to. */
+export interface Remembered {
+	readonly head: RecordedBlock;
+	readonly generation: bigint;
+	readonly held: Held;
+}
+
+export type WorldOptions = Partial<
+	Pick<
+		TestRecantOptions,
+		"name" | "redisUrl" | "beforeStage" | "inlineRollbacks" | "flushRows"
+	>
+>;
+
+export class World {
+	chain: TestChain;
+	recant: TestRecant;
+	readonly gate: HeadGate;
+	readonly journal: JournalEntry[] = [];
+	readonly remembered: Remembered[] = [];
+	readonly #options: TestRecantOptions;
+
+	private constructor(parts: {
+		chain: TestChain;
+		gate: HeadGate;
+		recant: TestRecant;
+		options: TestRecantOptions;
+	}) {
+		this.chain = parts.chain;
+		this.gate = parts.gate;
+		this.recant = parts.recant;
+		this.#options = parts.options;
+	}
+
+	/** A chain with the token and three holders, followed up to its head. */
+	static async create(given: WorldOptions = {}): Promise<World> {
+		const node = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP });
+		const chain = await TestChain.create(node);
+		const gate = await startHeadGate(node.rpcUrl);
+		const options: TestRecantOptions = {
+			name: "reorg",
+			flushRows: FLUSH_ROWS,
+			...given,
+			rpcUrl: gate.url,
+			token: chain.token.address,
+		};
+		const recant = await startTestRecant(options);
+		const world = new World({ chain, gate, recant, options });
+		await chain.block(
+			{ from: undefined, to: 1, value: 1_000n },
+			{ from: undefined, to: 2, value: 2_000n },
+			{ from: undefined, to: 3, value: 3_000n },
+		);
+		await world.followed();
+		return world;
+	}
+
+	get service() {
+		return this.recant.service;
+	}
+
+	get options(): TestRecantOptions {
+		return this.#options;
+	}
+
+	/** Waits until the node's head is committed and nothing is under way. */
+	async followed(): Promise<RecordedBlock> {
+		return until(
+			"the node's head is followed",
+			async () => {
+				const head = await this.chain.head();
+				const view = await this.service.chain(CHAIN);
+				const idle = view.rollback === undefined && view.inbox === 0;
+				return idle && view.head?.hash === head.hash && view.state === "following" && head;
+			},
+			() => this.service.chain(CHAIN),
+		);
+	}
+
+	/** Remembers what is believed now, changes the chain in one step, and waits for the rollback. */
+	async fork(change: (chain: TestChain) => Promise<unknown>): Promise<RecordedBlock> {
+		await this.remember();
+		await this.gate.hold(() => change(this.chain));
+		return this.followed();
+	}
+
+	async remember(): Promise<void> {
+		const head = await this.followed();
+		const { generation } = await this.service.chain(CHAIN);
+		this.remembered.push({ head, generation, held: await readHeld(this.service, hashOf(head)) });
+	}
+
+	/** Writes one request and waits for its commit. */
+	async write(...operations: readonly AgentOperation[]): Promise<readonly OperationView[]> {
+		return (await this.submit(operations, 5_000)).operations;
+	}
+
+	/** Writes one request; waits for at most `deadlineMs`. */
+	async submit(
+		operations: readonly AgentOperation[],
+		deadlineMs: number,
+	): Promise<WriteAnswer> {
+		const prepared: Omit<JournalEntry, "operationId">[] = [];
+		for (const each of operations) prepared.push(await this.#prepared(each));
+		const answer = await this.service.write(CHAIN, {
+			operations: prepared.map(({ request }) => request),
+			idempotencyKey: undefined,
+			deadlineMs,
+		});
+		for (const [index, { operationId }] of answer.operations.entries()) {
+			const entry = prepared[index];
+			if (entry !== undefined) this.journal.push({ operationId, ...entry });
+		}
+		return answer;
+	}
+
+	async operation(of: OperationView): Promise<OperationView> {
+		return this.service.operation(CHAIN, of.operationId);
+	}
+
+	/** Undefined: there is none. */
+	async memory(
+		id: string,
+		at: Parameters<TestRecant["service"]["memory"]>[1]["at"] = PENDING,
+	): Promise<MemoryView | undefined> {
+		const { items } = await this.service.memories(CHAIN, {
+			at,
+			namespace: "default",
+			layer: undefined,
+			limit: 200,
+			cursor: undefined,
+		});
+		return items.find((memory) => memory.id === id);
+	}
+
+	/** Newest first. */
+	async rollbacks(): Promise<readonly RollbackView[]> {
+		return (await this.service.rollbacks(CHAIN, { limit: 200, cursor: undefined })).items;
+	}
+
+	async stop(): Promise<void> {
+		await this.recant.stop();
+	}
+
+	/** Starts again on what the stopped one left. */
+	async start(): Promise<void> {
+		this.recant = await startTestRecant({ ...this.#options, home: this.recant.home });
+	}
+
+	async #prepared(of: AgentOperation): Promise<Omit<JournalEntry, "operationId">> {
+		const read = of.ifVersion === "present" ? await this.memory(of.id) : undefined;
+		const ifVersion = of.ifVersion === "absent" ? 0n : read?.versionId;
+		return {
+			request: requestOf(of, ifVersion),
+			readFrom: read && (await this.#writerOf(read)),
+		};
+	}
+
+	/** The operation that wrote the version which is there now. */
+	async #writerOf(memory: MemoryView): Promise<string> {
+		for (const { operationId } of this.journal) {
+			const { versionId } = await this.service.operation(CHAIN, operationId);
+			if (versionId === memory.versionId) return operationId;
+		}
+		throw new Error(`no operation wrote version ${memory.versionId} of ${memory.id}`);
+	}
+}
+
+export const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+
+export function hashOf(block: { readonly hash: Hex }, generation?: bigint) {
+	return { at: { kind: "hash", hash: block.hash }, generation } as const;
+}
+
+/** The only transaction that a block was given. */
+export function onlyOne(sent: readonly SignedTransaction[]): SignedTransaction {
+	const [only] = sent;
+	if (only === undefined || sent.length !== 1) throw new Error(`${sent.length} transactions`);
+	return only;
+}
+
+function requestOf(of: AgentOperation, ifVersion: bigint | undefined): JournalEntry["request"] {
+	const target = { namespace: "default", anchor: of.anchor, ifVersion, id: of.id };
+	if (of.op === "delete") return { ...target, kind: "delete" };
+	const { content = {}, text, importance } = of;
+	const said = { ...target, content, text, importance, confidence: undefined };
+	if (of.op === "patch") return { ...said, kind: "patch" };
+	return {
+		...said,
+		kind: "put",
+		layer: of.layer ?? "semantic",
+		vector: of.vector,
+		collection: undefined,
+		expiresAtBlock: of.expiresAtBlock,
+	};
+}
