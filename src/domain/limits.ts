@@ -35,6 +35,8 @@ export const LIMITS = {
 	searchK: 200,
 	/** Dimensions of a vector: the largest common embedding model has 4,096. */
 	vectorDimensions: 4_096,
+	/** Collections of one chain: each is a LanceDB table, and every checkpoint names all of them. */
+	collections: 64,
 	/** Name of a collection: it becomes the name of a directory. */
 	collectionNameLength: 64,
 	/**

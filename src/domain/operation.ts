@@ -87,6 +87,13 @@ export const OPERATION_STATUSES = [
 ] as const;
 export type OperationStatus = (typeof OPERATION_STATUSES)[number];
 
+/** Why an operation was refused, suspended or recanted; `fields` has the values of the message. */
+export interface OperationReason {
+	readonly code: string;
+	readonly message: string;
+	readonly fields?: Readonly<Record<string, string | number>>;
+}
+
 /** An agent's operation with its place in history, as the judge sees it. */
 export interface AgentOperation {
 	readonly operationId: OperationId;

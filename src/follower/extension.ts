@@ -97,11 +97,13 @@ export class Extension {
 		return { type: "committed" };
 	}
 
-	/** Takes over where the node holds the chain for safe and final now. */
+	/** Takes over where the node holds the chain for safe and final now, if that moved without a block. */
 	async settle(): Promise<void> {
-		const { window } = this.#options.writer;
-		if (window === undefined) return;
-		await this.#options.writer.settle(this.#finalityOf(window, await this.#tags()));
+		const { writer } = this.#options;
+		if (writer.window === undefined) return;
+		const now = this.#finalityOf(writer.window, await this.#tags());
+		const { finalized, safe } = writer.state;
+		if (now.finalized !== finalized || now.safe !== safe) await writer.settle(now);
 	}
 
 	async #extendGroup(headers: readonly BlockHeader[]): Promise<void> {

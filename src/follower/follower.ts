@@ -11,7 +11,7 @@
  */
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
-import type { Height } from "../domain/ids.ts";
+import type { Height, Hex } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
@@ -53,6 +53,8 @@ export class Follower {
 	#status: FollowerStatus = { state: "starting", problem: undefined, nodeHead: undefined };
 	#stopWatching: () => void = () => undefined;
 	#suspectedHalt: string | undefined;
+	/** Head for which finality was looked at last. */
+	#settledHead: Hex | undefined;
 	#checkedChainId = false;
 	/** An unfinished rollback may be there: always so after a start. */
 	#rollbackDue = true;
@@ -121,7 +123,7 @@ export class Follower {
 		switch (decision.type) {
 			case "ignore":
 				this.#say("following");
-				if (decision.reason === "same_head") await this.#extension.settle();
+				if (decision.reason === "same_head") await this.#settle(head);
 				return;
 			case "wait":
 				return this.#say("following");
@@ -142,6 +144,13 @@ export class Follower {
 			case "halt":
 				return this.#confirmHalt(new FatalError(decision.code, decision));
 		}
+	}
+
+	/** Finality moves with the head, so one look a head is enough. */
+	async #settle(head: ChainBlock): Promise<void> {
+		if (this.#settledHead === head.hash) return;
+		await this.#extension.settle();
+		this.#settledHead = head.hash;
 	}
 
 	/** One part of a long way; the next is a round of its own, with a new look at the head. */

@@ -104,7 +104,7 @@ export class RollbackRounds {
 			case "retry":
 				return this.#retry(rollbackId, outcome.error);
 			case "failed":
-				throw this.#failure(rollbackId, outcome.error);
+				return this.#giveUp(rollbackId, outcome.error);
 		}
 	}
 
@@ -197,8 +197,11 @@ export class RollbackRounds {
 		return next === undefined || writer.window?.at(next.number)?.hash !== next.hash;
 	}
 
-	#failure(rollbackId: RollbackId, error: RecantError): FatalError {
-		return new FatalError("rollback_failed", {
+	/** One that was asked for by hand leaves the chain as it is; a fork that cannot be taken stops it. */
+	async #giveUp(rollbackId: RollbackId, error: RecantError): Promise<undefined> {
+		const record = await this.#options.coordinator.store.load(rollbackId);
+		if (record?.cause === "manual") return undefined;
+		throw new FatalError("rollback_failed", {
 			message: `rollback ${rollbackId} failed: ${error.message}`,
 			hint: error.hint,
 			fields: { rollbackId, cause: error.code },

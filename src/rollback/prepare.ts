@@ -79,6 +79,7 @@ async function makePlan(rollback: RollbackRecord, context: PrepareContext): Prom
 		context.writerStore.openOperations(chainId),
 	]);
 	if (checkpoint === undefined) throw noCheckpoint(rollback);
+	if (touched.length > LIMITS.rollbackChanges) throw tooManyChanges(rollback);
 	return {
 		state,
 		head,
@@ -174,6 +175,14 @@ function belowFinality(rollback: RollbackRecord, finalized: Height | undefined):
 		message: `block ${rollback.ancestor.height} is below the finalized block ${finalized}`,
 		hint: "what is finalized is not taken back; choose a height at or above it",
 		fields: { toBlock: rollback.ancestor.height.toString(), finalized: String(finalized) },
+	});
+}
+
+function tooManyChanges(rollback: RollbackRecord): FatalError {
+	return new FatalError("limit_exceeded", {
+		message: `going back to block ${rollback.ancestor.height} changes more than ${LIMITS.rollbackChanges} memories`,
+		hint: "choose a higher block; for a fork, start anew with an empty RECANT_DATA_DIR or database",
+		fields: { limit: "rollbackChanges", value: LIMITS.rollbackChanges },
 	});
 }
 

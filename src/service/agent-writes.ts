@@ -9,7 +9,12 @@ import { createHash, randomUUID } from "node:crypto";
 import type { TransactionReceipt } from "../domain/block.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { Height, Hex, OperationId } from "../domain/ids.ts";
-import { type Anchor, NO_ANCHOR, type Operation } from "../domain/operation.ts";
+import {
+	type Anchor,
+	NO_ANCHOR,
+	type Operation,
+	type OperationReason,
+} from "../domain/operation.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import { canonicalJson } from "../memory/canonical.ts";
@@ -17,7 +22,7 @@ import { effectsHash } from "../memory/effects-hash.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
-import type { InboxStore, OperationRecord } from "../writer/inbox-store.ts";
+import type { InboxStore, OperationRecord, Submission, Submitted } from "../writer/inbox-store.ts";
 
 /** What an agent names its operation depends on. */
 export type AnchorRequest = { readonly block: Hex } | { readonly transaction: Hex };
@@ -60,20 +65,17 @@ export class AgentWrites {
 	}): Promise<Written> {
 		const { inbox, spec } = this.#options;
 		const deadline = performance.now() + request.deadlineMs;
-		const writer = this.#openWriter();
-		for (const { operation } of request.writes) this.#checkOwner(operation);
-		const bodyHash = hashOf(request.writes);
-		await this.#options.collections.check(request.writes.map((each) => each.operation));
-		const operations = await this.#stored(request.writes, deadline);
-		const submitted = await inbox.submit({
-			chainId: spec.id,
-			operations,
-			idempotency:
-				request.idempotencyKey === undefined
-					? undefined
-					: { key: request.idempotencyKey, bodyHash },
-		});
-		await untilDeadline(writer.drained(), deadline);
+		const idempotency =
+			request.idempotencyKey === undefined
+				? undefined
+				: { key: request.idempotencyKey, bodyHash: hashOf(request.writes) };
+		// Before any check: what was taken in once is answered, whatever has become of its anchors since.
+		const earlier = idempotency && (await inbox.earlier(spec.id, idempotency));
+		const submitted = earlier ?? (await this.#submit(request.writes, idempotency, deadline));
+		const writer = this.#options.writer();
+		if (writer !== undefined && writer.halted === undefined) {
+			await untilDeadline(writer.drained(), deadline);
+		}
 		const records = await inbox.operations(spec.id, submitted.operationIds);
 		if (submitted.type === "new") throwRefusal(records);
 		return {
@@ -83,7 +85,21 @@ export class AgentWrites {
 		};
 	}
 
-	#openWriter(): ChainWriter {
+	async #submit(
+		writes: readonly AgentWrite[],
+		idempotency: Submission["idempotency"],
+		deadline: number,
+	): Promise<Submitted> {
+		const { inbox, spec, collections } = this.#options;
+		this.#requireOpen();
+		for (const { operation } of writes) this.#checkOwner(operation);
+		const shapes = await collections.check(writes.map((each) => each.operation));
+		const operations = await this.#stored(writes, deadline);
+		await collections.make(shapes);
+		return inbox.submit({ chainId: spec.id, operations, idempotency });
+	}
+
+	#requireOpen(): void {
 		const writer = this.#options.writer();
 		if (writer === undefined || writer.window === undefined) {
 			throw new RetryableError("not_ready", {
@@ -97,7 +113,6 @@ export class AgentWrites {
 				hint: writer.halted.hint,
 			});
 		}
-		return writer;
 	}
 
 	#checkOwner(operation: Operation): void {
@@ -226,10 +241,7 @@ const REFUSAL_HINTS: Readonly<Record<string, string>> = {
 	anchor_not_canonical: "look the block or transaction up again; the chain moved",
 };
 
-function refusalError(
-	reason: { readonly code: string; readonly message: string },
-	record: OperationRecord,
-): FatalError {
+function refusalError(reason: OperationReason, record: OperationRecord): FatalError {
 	const codes = [
 		"version_conflict",
 		"memory_exists",
@@ -242,7 +254,12 @@ function refusalError(
 	return new FatalError(code, {
 		message: reason.message,
 		hint: REFUSAL_HINTS[code] ?? "correct the operation",
-		fields: { operationId: record.operationId, namespace: record.namespace, id: record.id },
+		fields: {
+			...reason.fields,
+			operationId: record.operationId,
+			namespace: record.namespace,
+			id: record.id,
+		},
 	});
 }
 

@@ -1,7 +1,12 @@
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Hex, OperationId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { type Anchor, NO_ANCHOR, type OperationStatus } from "../domain/operation.ts";
+import {
+	type Anchor,
+	NO_ANCHOR,
+	type OperationReason,
+	type OperationStatus,
+} from "../domain/operation.ts";
 import { toWire } from "../memory/operation-codec.ts";
 import type {
 	CollectionShape,
@@ -10,7 +15,7 @@ import type {
 	Submission,
 	Submitted,
 } from "../writer/inbox-store.ts";
-import type { Database, Tx } from "./database.ts";
+import type { Database, Queryable, Tx } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
 
 export class PostgresInboxStore implements InboxStore {
@@ -25,13 +30,20 @@ export class PostgresInboxStore implements InboxStore {
 		const ids = operations.map((each) => each.operationId);
 		return this.#database.transaction(async (tx) => {
 			const earlier = await keep(tx, submission, ids);
-			if (earlier !== undefined) return { type: "repeated", operationIds: earlier };
-			await checkRoom(tx, chainId, operations.length);
+			if (earlier !== undefined) return earlier;
 			await tx`insert into inbox (chain_id, operation_count, body) values (${chainId},
 				${operations.length}, ${JSON.stringify(operations.map(toWire))})`;
 			await insertOperations(tx, submission);
+			await checkRoom(tx, chainId, operations.length);
 			return { type: "new", operationIds: ids };
 		});
+	}
+
+	async earlier(
+		chainId: ChainId,
+		idempotency: NonNullable<Submission["idempotency"]>,
+	): Promise<Submitted | undefined> {
+		return this.#database.run((sql) => findEarlier(sql, chainId, idempotency));
 	}
 
 	async operations(
@@ -47,16 +59,30 @@ export class PostgresInboxStore implements InboxStore {
 		return operationIds.flatMap((id) => byId.get(id) ?? []);
 	}
 
-	async ensureCollection(chainId: ChainId, shape: CollectionShape): Promise<CollectionShape> {
+	async collection(chainId: ChainId, name: string): Promise<CollectionShape | undefined> {
 		return this.#database.run(async (sql) => {
-			await sql`insert into collections (chain_id, name, model, dimensions, table_name,
-					table_version, pointer_version_id)
-				values (${chainId}, ${shape.name}, ${shape.model}, ${shape.dimensions},
-					${`chain_${chainId}_${shape.name}`}, 0, 0) on conflict do nothing`;
 			const [row] = await sql<{ model: string; dimensions: number }[]>`
 				select model, dimensions from collections
-				where chain_id = ${chainId} and name = ${shape.name}`;
-			return row === undefined ? shape : { name: shape.name, ...row };
+				where chain_id = ${chainId} and name = ${name}`;
+			return row && { name, ...row };
+		});
+	}
+
+	async ensureCollection(chainId: ChainId, shape: CollectionShape): Promise<CollectionShape> {
+		await this.#database.run(
+			(sql) => sql`insert into collections (chain_id, name, model, dimensions, table_name,
+					table_version, pointer_version_id)
+				select ${chainId}, ${shape.name}, ${shape.model}, ${shape.dimensions},
+					${`chain_${chainId}_${shape.name}`}, 0, 0
+				where (select count(*) from collections where chain_id = ${chainId})
+					< ${LIMITS.collections} on conflict do nothing`,
+		);
+		const stands = await this.collection(chainId, shape.name);
+		if (stands !== undefined) return stands;
+		throw new FatalError("limit_exceeded", {
+			message: `chain ${chainId} has ${LIMITS.collections} collections; "${shape.name}" would be one more`,
+			hint: "use one of the chain's collections, and namespaces to tell memories apart",
+			fields: { limit: "collections", max: LIMITS.collections, collection: shape.name },
 		});
 	}
 
@@ -72,41 +98,57 @@ export class PostgresInboxStore implements InboxStore {
 	}
 }
 
-/** Answers the operations of an earlier request with the same key and body. */
+/** Keeps the key, or answers the operations of an earlier request with the same key and body. */
 async function keep(
 	tx: Tx,
 	submission: Submission,
 	ids: readonly OperationId[],
-): Promise<readonly OperationId[] | undefined> {
+): Promise<Submitted | undefined> {
 	const { chainId, idempotency } = submission;
 	if (idempotency === undefined) return undefined;
 	const { count } = await tx`
 		insert into idempotency_keys (chain_id, key, body_hash, operation_ids)
 		values (${chainId}, ${idempotency.key}, ${idempotency.bodyHash}, ${pgArray(ids)}::uuid[])
 		on conflict do nothing`;
-	if (count === 1) return undefined;
-	const [row] = await tx<{ body_hash: Uint8Array; operation_ids: OperationId[] }[]>`
+	return count === 1 ? undefined : findEarlier(tx, chainId, idempotency);
+}
+
+async function findEarlier(
+	sql: Queryable,
+	chainId: ChainId,
+	{ key, bodyHash }: NonNullable<Submission["idempotency"]>,
+): Promise<Submitted | undefined> {
+	const [row] = await sql<{ body_hash: Uint8Array; operation_ids: OperationId[] }[]>`
 		select body_hash, operation_ids from idempotency_keys
-		where chain_id = ${chainId} and key = ${idempotency.key}`;
-	if (row !== undefined && Buffer.compare(row.body_hash, idempotency.bodyHash) === 0) {
-		return row.operation_ids;
+		where chain_id = ${chainId} and key = ${key}`;
+	if (row === undefined) return undefined;
+	if (Buffer.compare(row.body_hash, bodyHash) === 0) {
+		return { type: "repeated", operationIds: row.operation_ids };
 	}
 	throw new FatalError("idempotency_conflict", {
-		message: `the Idempotency-Key "${idempotency.key}" was used for another request`,
+		message: `the Idempotency-Key "${key}" was used for another request`,
 		hint: "use a new key for a new request; repeat a key only with the very same body",
-		fields: { key: idempotency.key },
+		fields: { key },
 	});
 }
 
+/** Distinguishes our advisory locks from other programs' in one database; the chain is the other half. */
+const INBOX_LOCK = 7_263_227;
+
+/**
+ * Counts with what the transaction inserted. Those who count take turns up to their commit, else all
+ * of many requests at once would find the same room.
+ */
 async function checkRoom(tx: Tx, chainId: ChainId, coming: number): Promise<void> {
+	await tx`select pg_advisory_xact_lock(${INBOX_LOCK}, hashint8(${chainId}))`;
 	const [row] = await tx<{ waiting: bigint }[]>`
 		select coalesce(sum(operation_count), 0) as waiting from inbox where chain_id = ${chainId}`;
-	const waiting = Number(row?.waiting ?? 0n);
+	const waiting = Number(row?.waiting ?? 0n) - coming;
 	if (waiting + coming <= LIMITS.inboxOperations) return;
 	throw new RetryableError("inbox_full", {
 		message: `${waiting} operations wait for chain ${chainId}; ${coming} more are past the limit of ${LIMITS.inboxOperations}`,
 		hint: "try again later; see the chain's status for what holds it up",
-		fields: { waiting, limit: LIMITS.inboxOperations },
+		fields: { limit: "inboxOperations", value: waiting + coming, max: LIMITS.inboxOperations },
 	});
 }
 
@@ -171,10 +213,7 @@ function recordOf(row: OperationRow): OperationRecord {
 		namespace: row.namespace,
 		id: row.id,
 		status: row.status,
-		reason:
-			row.reason === null
-				? undefined
-				: (JSON.parse(row.reason) as { readonly code: string; readonly message: string }),
+		reason: row.reason === null ? undefined : (JSON.parse(row.reason) as OperationReason),
 		position: row.position ?? undefined,
 		originalSlot: row.original_slot ?? undefined,
 		effectiveSlot: row.effective_slot ?? undefined,

@@ -248,7 +248,8 @@ async function windowOf(tx: Queryable, chain: ChainRow): Promise<readonly BlockH
 	if (chain.head_height === null) return [];
 	const rows = await tx<{ height: bigint; hash: Hex; parent_hash: Hex; timestamp: bigint }[]>`
 		select height, hash, parent_hash, timestamp from blocks
-		where chain_id = ${chain.chain_id} and to_gen = ${FOREVER} and height <= ${chain.head_height}
+		where chain_id = ${chain.chain_id} and to_gen = ${FOREVER}
+			and height <= ${chain.head_height} and height >= ${chain.finalized_height ?? 0n}
 		order by height desc limit ${LIMITS.windowBlocks + 1}`;
 	const linked: BlockHeader[] = [];
 	for (const row of rows) {

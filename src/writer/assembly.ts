@@ -8,7 +8,7 @@
 import type { BlockHeader } from "../domain/block.ts";
 import type { Generation, Height, LogPosition, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import type { JsonObject, MemoryBody } from "../domain/operation.ts";
+import type { JsonObject, MemoryBody, OperationReason } from "../domain/operation.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
@@ -26,6 +26,7 @@ interface Expired {
 	readonly type: "fail";
 	readonly code: "expired";
 	readonly message: string;
+	readonly fields: Readonly<Record<string, string>>;
 }
 
 export type Preview = Evaluation | Expired;
@@ -68,6 +69,7 @@ export class Assembly {
 			type: "fail",
 			code: "expired",
 			message: `it expires at ${expires}, which is not above its slot ${slot}`,
+			fields: { expiresAtBlock: expires.toString(), slot: slot.toString() },
 		};
 	}
 
@@ -79,11 +81,7 @@ export class Assembly {
 	}
 
 	/** Logs an operation that is never applied, with the reason. */
-	refuse(
-		stored: StoredOperation,
-		slot: Height,
-		reason: { readonly code: string; readonly message: string },
-	): void {
+	refuse(stored: StoredOperation, slot: Height, reason: OperationReason): void {
 		this.#log.refused(stored, slot, reason);
 	}
 

@@ -17,7 +17,7 @@
 import { windowFloor } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
 import { RecantError, RetryableError } from "../domain/errors.ts";
-import type { ChainId, LogPosition } from "../domain/ids.ts";
+import type { ChainId, Height, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { SerialLane } from "../domain/serial-lane.ts";
@@ -62,9 +62,13 @@ export class ChainWriter {
 	#window: HeaderWindow | undefined;
 	#halt: Problem | undefined;
 	#suspended: readonly OpenOperation[];
+	/** Finalized height up to which operations were marked; commits move `state.finalized` alone. */
+	#settledTo: Height | undefined;
 	#stale = false;
 	#lost = false;
 	#drain: Promise<void> | undefined;
+	/** The inbox may hold entries for which no drain is to come; always so after a start. */
+	#inboxDue = true;
 	/** Resolves when the rollback that holds the inbox is over; undefined: none does. */
 	#hold: { readonly over: Promise<void>; readonly release: () => void } | undefined;
 
@@ -119,7 +123,9 @@ export class ChainWriter {
 		while (this.#hold !== undefined) await this.#hold.over;
 		this.#drain ??= this.#lane.run(async () => {
 			this.#drain = undefined;
+			this.#inboxDue = false;
 			await this.#admitInbox().catch((error: unknown) => {
+				this.#inboxDue = true;
 				this.#options.log.warn(
 					{ err: error },
 					"the inbox could not be admitted; it is tried again",
@@ -128,6 +134,11 @@ export class ChainWriter {
 			});
 		});
 		await this.#drain;
+	}
+
+	/** Admits what nobody waits for: left by a process that ended, or by an attempt that failed. */
+	async drainDue(): Promise<void> {
+		if (this.#inboxDue && this.#window !== undefined) await this.drained();
 	}
 
 	/** Commits a group of blocks on top of the present head. */
@@ -149,11 +160,13 @@ export class ChainWriter {
 
 	/** Records that finality moved, and settles what no fork can touch any more. */
 	async settle(finality: { readonly safe: bigint; readonly finalized: bigint }): Promise<void> {
-		const { finalized: before, safe } = this.#state;
-		if (before === finality.finalized && safe === finality.safe) return;
+		const { finalized, safe } = this.#state;
+		const recorded = finalized === finality.finalized && safe === finality.safe;
+		if (recorded && this.#settledTo === finality.finalized) return;
 		await this.#lane.run(async () => {
 			await this.#ensureFresh();
 			await this.#options.store.settleFinal(this.chainId, this.#state.fence, finality);
+			this.#settledTo = finality.finalized;
 			this.#state = { ...this.#state, ...finality };
 			this.#suspended = this.#suspended.filter(
 				({ judged }) => judged.anchor.kind === "none" || judged.anchor.height > finality.finalized,

@@ -1,6 +1,6 @@
 /**
  * Collections that operations name: made at first use, one model and one dimension each, checked
- * before anything is durable.
+ * before anything is durable. A request that is refused makes none.
  */
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
@@ -16,6 +16,7 @@ export class CollectionChecks {
 	readonly #chainId: ChainId;
 	readonly #inbox: InboxStore;
 	readonly #embedder: Embedder;
+	/** Collections that are there; what they are never changes. */
 	readonly #known = new Map<string, CollectionShape>();
 
 	constructor(chainId: ChainId, inbox: InboxStore, embedder: Embedder) {
@@ -24,50 +25,67 @@ export class CollectionChecks {
 		this.#embedder = embedder;
 	}
 
-	/** Throws `dimension_mismatch`, `invalid_request`, and `tail_full` while LanceDB is too far behind. */
-	async check(operations: readonly Operation[]): Promise<void> {
+	/**
+	 * Answers the collections that the request needs and that `make` has to make. Throws
+	 * `dimension_mismatch`, `invalid_request`, and `tail_full` while LanceDB is too far behind.
+	 */
+	async check(operations: readonly Operation[]): Promise<readonly CollectionShape[]> {
+		const fresh = new Map<string, CollectionShape>();
 		let embeds = false;
 		for (const operation of operations) {
 			if (operation.kind !== "put" || operation.body.collection === undefined) continue;
 			embeds = true;
-			await this.#checkOne(operation.body.collection, operation.body.vector);
+			const { collection: name, vector } = operation.body;
+			const shape = (await this.#find(name)) ?? fresh.get(name) ?? this.#freshShape(name, vector);
+			if (!this.#known.has(name)) fresh.set(name, shape);
+			this.#checkOne(shape, vector);
 		}
 		if (embeds) await this.#checkTail();
+		return [...fresh.values()];
+	}
+
+	/** Throws when another request made one of them otherwise meanwhile, and `limit_exceeded`. */
+	async make(shapes: readonly CollectionShape[]): Promise<void> {
+		for (const shape of shapes) {
+			const { model, dimensions } = await this.#make(shape);
+			if (dimensions !== shape.dimensions) {
+				throw dimensionMismatch(shape.name, { given: shape.dimensions, needed: dimensions });
+			}
+			if (model !== shape.model) throw this.#otherModel(shape.name, model);
+		}
 	}
 
 	/** For handlers: the collection that their texts go into. */
 	async ensure(name: string): Promise<void> {
-		await this.#shape(name, undefined);
+		if ((await this.#find(name)) === undefined) await this.#make(this.#freshShape(name, undefined));
 	}
 
-	async #checkOne(name: string, vector: readonly number[] | undefined): Promise<void> {
-		const shape = await this.#shape(name, vector);
+	#checkOne(shape: CollectionShape, vector: readonly number[] | undefined): void {
 		if (vector === undefined) {
-			if (shape.model === this.#embedder.model) return;
-			throw new FatalError("invalid_request", {
-				message: `collection "${name}" holds vectors of model "${shape.model}"; texts are embedded with "${this.#embedder.model}"`,
-				hint: "give a vector with the memory, or another collection",
-				fields: { collection: name, model: shape.model },
-			});
+			if (shape.model !== this.#embedder.model) throw this.#otherModel(shape.name, shape.model);
+		} else if (vector.length !== shape.dimensions) {
+			const sizes = { given: vector.length, needed: shape.dimensions };
+			throw dimensionMismatch(shape.name, sizes);
 		}
-		if (vector.length === shape.dimensions) return;
-		throw new FatalError("dimension_mismatch", {
-			message: `a vector for collection "${name}" has ${vector.length} dimensions; it needs ${shape.dimensions}`,
-			hint: "give a vector of the collection's model",
-			fields: { collection: name, given: vector.length, needed: shape.dimensions },
-		});
 	}
 
-	async #shape(name: string, vector: readonly number[] | undefined): Promise<CollectionShape> {
-		const known = this.#known.get(name);
-		if (known !== undefined) return known;
-		const fresh =
-			vector === undefined || vector.length === this.#embedder.dimensions
-				? { name, model: this.#embedder.model, dimensions: this.#embedder.dimensions }
-				: { name, model: EXTERNAL_MODEL, dimensions: vector.length };
-		const shape = await this.#inbox.ensureCollection(this.#chainId, fresh);
-		this.#known.set(name, shape);
-		return shape;
+	async #find(name: string): Promise<CollectionShape | undefined> {
+		const known = this.#known.get(name) ?? (await this.#inbox.collection(this.#chainId, name));
+		if (known !== undefined) this.#known.set(name, known);
+		return known;
+	}
+
+	#freshShape(name: string, vector: readonly number[] | undefined): CollectionShape {
+		const { model, dimensions } = this.#embedder;
+		return vector === undefined || vector.length === dimensions
+			? { name, model, dimensions }
+			: { name, model: EXTERNAL_MODEL, dimensions: vector.length };
+	}
+
+	async #make(shape: CollectionShape): Promise<CollectionShape> {
+		const stands = await this.#inbox.ensureCollection(this.#chainId, shape);
+		this.#known.set(shape.name, stands);
+		return stands;
 	}
 
 	async #checkTail(): Promise<void> {
@@ -79,4 +97,23 @@ export class CollectionChecks {
 			fields: { tail, limit: LIMITS.tailRows },
 		});
 	}
+
+	#otherModel(name: string, model: string): FatalError {
+		return new FatalError("invalid_request", {
+			message: `collection "${name}" holds vectors of model "${model}"; texts are embedded with "${this.#embedder.model}"`,
+			hint: "give a vector with the memory, or another collection",
+			fields: { collection: name, model },
+		});
+	}
+}
+
+function dimensionMismatch(
+	collection: string,
+	{ given, needed }: { readonly given: number; readonly needed: number },
+): FatalError {
+	return new FatalError("dimension_mismatch", {
+		message: `a vector for collection "${collection}" has ${given} dimensions; it needs ${needed}`,
+		hint: "give a vector of the collection's model",
+		fields: { collection, given, needed },
+	});
 }

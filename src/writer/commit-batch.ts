@@ -18,7 +18,7 @@ import type {
 	VersionId,
 } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
-import type { OperationStatus } from "../domain/operation.ts";
+import type { OperationReason, OperationStatus } from "../domain/operation.ts";
 import type { StateChanges } from "../memory/state-editor.ts";
 
 export type LogKind =
@@ -65,7 +65,7 @@ export interface Checkpoint {
 export interface OperationUpdate {
 	readonly operationId: OperationId;
 	readonly status: Exclude<OperationStatus, "queued">;
-	readonly reason: { readonly code: string; readonly message: string } | undefined;
+	readonly reason: OperationReason | undefined;
 	readonly position: LogPosition;
 	readonly originalSlot: Height;
 	readonly effectiveSlot: Height | undefined;

@@ -1,6 +1,6 @@
 /** What taking agents' operations in asks of Postgres. The adapter is store/postgres-inbox-store.ts. */
 import type { ChainId, OperationId } from "../domain/ids.ts";
-import type { OperationStatus } from "../domain/operation.ts";
+import type { OperationReason, OperationStatus } from "../domain/operation.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 
 export interface Submission {
@@ -16,7 +16,7 @@ export interface OperationRecord {
 	readonly namespace: string;
 	readonly id: string;
 	readonly status: OperationStatus;
-	readonly reason: { readonly code: string; readonly message: string } | undefined;
+	readonly reason: OperationReason | undefined;
 	readonly position: bigint | undefined;
 	readonly originalSlot: bigint | undefined;
 	readonly effectiveSlot: bigint | undefined;
@@ -42,12 +42,21 @@ export interface InboxStore {
 	 * for a key with another body, `RetryableError("inbox_full")` past LIMITS.inboxOperations.
 	 */
 	submit(submission: Submission): Promise<Submitted>;
+	/** What an earlier request with that key was answered. Throws `FatalError("idempotency_conflict")`. */
+	earlier(
+		chainId: ChainId,
+		idempotency: NonNullable<Submission["idempotency"]>,
+	): Promise<Submitted | undefined>;
 	/** In the order of the ids; unknown ones are left out. */
 	operations(
 		chainId: ChainId,
 		operationIds: readonly OperationId[],
 	): Promise<readonly OperationRecord[]>;
-	/** Makes the collection if it is new, and answers it as it stands. */
+	collection(chainId: ChainId, name: string): Promise<CollectionShape | undefined>;
+	/**
+	 * Makes the collection if it is new, and answers it as it stands. Throws
+	 * `FatalError("limit_exceeded")` past LIMITS.collections.
+	 */
 	ensureCollection(chainId: ChainId, shape: CollectionShape): Promise<CollectionShape>;
 	/** Embedded versions above the pointer, over all collections of the chain. */
 	tailRows(chainId: ChainId): Promise<number>;

@@ -7,7 +7,7 @@ import type {
 	OperationId,
 	VersionId,
 } from "../domain/ids.ts";
-import type { JsonObject } from "../domain/operation.ts";
+import type { JsonObject, OperationReason } from "../domain/operation.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
@@ -85,11 +85,7 @@ export class LogDraft {
 		});
 	}
 
-	refused(
-		stored: StoredOperation,
-		slot: Height,
-		reason: { readonly code: string; readonly message: string },
-	): void {
+	refused(stored: StoredOperation, slot: Height, reason: OperationReason): void {
 		const position = this.append("refused", slot, {
 			...named(stored),
 			body: { ...reason, ...toWire(stored) },

@@ -5,19 +5,14 @@
 import type { HeaderWindow } from "../chain/header-window.ts";
 import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import type { Anchor } from "../domain/operation.ts";
+import type { Anchor, OperationReason } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import type { Assembly, Preview } from "./assembly.ts";
 import type { InboxEntry } from "./writer-store.ts";
 
-interface Reason {
-	readonly code: string;
-	readonly message: string;
-}
-
 export interface Refusal {
-	readonly reasonFor: (stored: StoredOperation) => Reason;
+	readonly reasonFor: (stored: StoredOperation) => OperationReason;
 }
 
 /** Undefined: all of it can be applied in that slot. */
@@ -42,12 +37,15 @@ function evaluated(
 	stored: StoredOperation,
 	{ assembly, slot }: { readonly assembly: Assembly; readonly slot: Height },
 	overlay: Map<MemoryKey, Version | undefined>,
-): Reason | undefined {
+): OperationReason | undefined {
 	const { namespace, id } = stored.operation;
 	const key = memoryKey(namespace, id);
 	const current = overlay.has(key) ? overlay.get(key) : assembly.state.editor.visible(key, slot);
 	const preview = assembly.preview(stored, slot, current);
-	if (preview.type === "fail") return { code: preview.code, message: preview.message };
+	if (preview.type === "fail") {
+		const { code, message, fields } = preview;
+		return { code, message, fields };
+	}
 	overlay.set(key, imagined(preview, { key, namespace, id, slot }));
 	return undefined;
 }
@@ -90,7 +88,10 @@ function imagined(
  * The anchor was looked up when the request came in; the chain may have moved since. Below the window
  * blocks are final, and what the node said of them holds.
  */
-function anchorProblem(anchor: Anchor, window: HeaderWindow | undefined): Reason | undefined {
+function anchorProblem(
+	anchor: Anchor,
+	window: HeaderWindow | undefined,
+): OperationReason | undefined {
 	if (anchor.kind === "none") return undefined;
 	const tip = window?.tip.number ?? -1n;
 	const committed = window?.at(anchor.height);
@@ -103,7 +104,7 @@ function anchorProblem(anchor: Anchor, window: HeaderWindow | undefined): Reason
 	};
 }
 
-function refusal(culprit: StoredOperation, reason: Reason, index: number): Refusal {
+function refusal(culprit: StoredOperation, reason: OperationReason, index: number): Refusal {
 	return {
 		reasonFor: (stored) =>
 			stored === culprit
