@@ -11,13 +11,22 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { reportToolError } from "../scripts/support/report-tool-error.ts";
 import { ToolError } from "../scripts/support/tool-error.ts";
+import { apiSection } from "./api.ts";
+import { blockSection } from "./block.ts";
+import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
 import { queryableSection } from "./queryable.ts";
 import { printMachine, printSection } from "./report.ts";
 import { rollbackSection } from "./rollback.ts";
 import type { Section, SectionResult } from "./section.ts";
 
-const SECTIONS: readonly Section[] = [rollbackSection, queryableSection];
+const SECTIONS: readonly Section[] = [
+	rollbackSection,
+	queryableSection,
+	groupCommitSection,
+	blockSection,
+	apiSection,
+];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 
 await reportToolError(async () => {

@@ -176,7 +176,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			return (
 				chain && {
 					leads: chain.follower !== undefined,
-					deriver: chain.follower?.deriver,
+					deriver: chain.deriver,
 					rollbackDue: () => chain.follower?.rollbackDue(),
 				}
 			);

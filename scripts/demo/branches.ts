@@ -102,9 +102,9 @@ function anchorOf(
 	switch (anchoredTo) {
 		case "nothing":
 			return undefined;
-		case "a block":
+		case "block":
 			return { block };
-		case "a transaction":
+		case "transaction":
 			return transaction === undefined ? undefined : { transaction };
 	}
 }

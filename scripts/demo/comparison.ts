@@ -5,18 +5,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Observation } from "./observation.ts";
 
-/** One value under one name. */
-interface Fact {
-	readonly name: string;
-	readonly value: unknown;
-}
+export type Fact = readonly [name: string, value: unknown];
+
+const LABELS = ["here", "fresh"] as const;
 
 export interface Comparison {
 	/** How many values were compared, by kind. */
 	readonly memories: number;
 	readonly digests: number;
 	readonly results: number;
-	/** One line each; empty: the two are equal. */
+	/** For people; empty: the two are equal. */
 	readonly differences: readonly string[];
 }
 
@@ -29,48 +27,72 @@ export function compare(survivor: Observation, fresh: Observation): Comparison {
 		digests: digests.length,
 		results: results.length,
 		differences: [
-			...differences(memories, memoryFacts(fresh)),
-			...differences(digests, digestFacts(fresh)),
-			...differences(results, resultFacts(fresh)),
+			...differences(memories, memoryFacts(fresh), LABELS),
+			...differences(digests, digestFacts(fresh), LABELS),
+			...differences(results, resultFacts(fresh), LABELS),
 		],
 	};
 }
 
 function memoryFacts({ memories }: Observation): readonly Fact[] {
-	return memories.map(({ versionId: _, ...memory }) => ({
-		name: `memory ${memory.namespace}/${memory.id}`,
-		value: memory,
-	}));
+	return memories.map(({ versionId: _, ...memory }) => [
+		`memory ${memory.namespace}/${memory.id}`,
+		memory,
+	]);
 }
 
-/** A digest a layer and one over all, of every block that has a checkpoint. */
+/** A digest a layer and one over all, which covers the block's hash too, of every checkpoint. */
 function digestFacts({ checkpoints }: Observation): readonly Fact[] {
-	return checkpoints.flatMap(({ height, blockHash, digests }) =>
-		Object.entries(digests).map(([layer, digest]) => ({
-			name: `${layer} digest of block ${height}`,
-			value: `${digest} at ${blockHash}`,
-		})),
+	return checkpoints.flatMap(({ height, digests }) =>
+		Object.entries(digests).map(
+			([layer, digest]): Fact => [`${layer} digest of block ${height}`, digest],
+		),
 	);
 }
 
 function resultFacts({ searches }: Observation): readonly Fact[] {
 	return searches.flatMap(({ question, results }) =>
-		results.map(({ memory, score }, index) => ({
-			name: `result ${index + 1} of "${question}"`,
-			value: `${memory.namespace}/${memory.id} (${memory.contentHash}), score ${score}`,
-		})),
+		results.map(
+			({ memory, score }, index): Fact => [
+				`result ${index + 1} of “${question}”`,
+				`${memory.namespace}/${memory.id} (${memory.contentHash}), score ${score}`,
+			],
+		),
 	);
 }
 
-function differences(survivor: readonly Fact[], fresh: readonly Fact[]): readonly string[] {
-	const left = new Map(survivor.map(({ name, value }) => [name, value]));
-	const right = new Map(fresh.map(({ name, value }) => [name, value]));
-	return [...new Set([...left.keys(), ...right.keys()])]
-		.filter((name) => !isDeepStrictEqual(left.get(name), right.get(name)))
-		.map((name) => `${name}: ${shown(left.get(name))}, and fresh ${shown(right.get(name))}`);
+/** Where two sets of facts disagree: three lines each; `labels` say whose they are. */
+export function differences(
+	left: Iterable<Fact>,
+	right: Iterable<Fact>,
+	labels: readonly [left: string, right: string],
+): readonly string[] {
+	const ours = new Map(left);
+	const theirs = new Map(right);
+	const [here, there] = labels.map((label) => label.padEnd(Math.max(...labels.map(lengthOf))));
+	return [...new Set([...ours.keys(), ...theirs.keys()])]
+		.filter((name) => !isDeepStrictEqual(ours.get(name), theirs.get(name)))
+		.map((name) => {
+			const [a, b] = [ours.get(name), theirs.get(name)];
+			return `${name}\n  ${here}  ${shown(a, b)}\n  ${there}  ${shown(b, a)}`;
+		});
 }
 
-function shown(value: unknown): string {
-	if (value === undefined) return "missing";
-	return typeof value === "string" ? value : JSON.stringify(value);
+/** Of two objects only the fields that differ. */
+function shown(value: unknown, other: unknown): string {
+	if (value === undefined) return "nothing";
+	if (typeof value === "string") return value;
+	if (!isObject(value) || !isObject(other)) return JSON.stringify(value);
+	const fields = Object.entries(value).filter(([key, field]) => {
+		return !isDeepStrictEqual(field, other[key]);
+	});
+	return JSON.stringify(Object.fromEntries(fields));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+	return typeof value === "object" && value !== null;
+}
+
+function lengthOf(text: string): number {
+	return text.length;
 }

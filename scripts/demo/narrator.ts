@@ -11,6 +11,21 @@ export interface Output {
 	readonly colour: boolean;
 }
 
+/** Live on a terminal; coloured there too, unless NO_COLOR says otherwise. */
+export function standardOutput(): Output {
+	const { stdout, env } = process;
+	const terminal = stdout.isTTY && env["TERM"] !== "dumb" && !isSet(env["CI"]);
+	return {
+		write: (text) => stdout.write(text),
+		live: terminal,
+		colour: terminal && !isSet(env["NO_COLOR"]),
+	};
+}
+
+function isSet(value: string | undefined): boolean {
+	return value !== undefined && value !== "";
+}
+
 export type Tone = "bold" | "dim" | "green" | "red" | "yellow" | "cyan";
 
 /** Something that goes on by itself after the step's work was begun. */
@@ -26,6 +41,7 @@ export interface Column {
 }
 
 const INDENT = "    ";
+const SHOW_CURSOR = "\u001b[?25h";
 const NO_BORDERS = Object.fromEntries(
 	[
 		...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left"],
@@ -58,8 +74,9 @@ export class Narrator {
 			: this.#plainStep(numbered, work, parts);
 	}
 
-	line(text: string, tone?: Tone): void {
-		this.#write(`${INDENT}${tone === undefined ? text : this.paint(tone, text)}`);
+	/** Under the step's title. */
+	line(text: string): void {
+		this.#write(`${INDENT}${text}`);
 	}
 
 	table(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
@@ -77,6 +94,11 @@ export class Narrator {
 	headline(text: string, tone: Tone): void {
 		this.#write("");
 		this.#write(this.paint(tone, text));
+	}
+
+	/** Leaves the terminal as it was, also in the middle of a step. */
+	end(): void {
+		if (this.#output.live) this.#output.write(SHOW_CURSOR);
 	}
 
 	paint(tone: Tone, text: string): string {
@@ -99,7 +121,7 @@ export class Narrator {
 		work: () => Promise<Result>,
 		parts: readonly Part[],
 	): Promise<Result> {
-		const working = work();
+		const done = Promise.withResolvers<Result>();
 		const subtasks = parts.map((part) => ({
 			title: part.name,
 			task: async (_: unknown, task: { title: string }) => {
@@ -110,18 +132,19 @@ export class Narrator {
 			[
 				{
 					title: this.paint("bold", title),
+					rendererOptions: { timer: PRESET_TIMER },
 					task: async (_, task) => {
-						await working;
+						done.resolve(await work());
 						return task.newListr(subtasks);
 					},
 				},
 			],
 			{
 				registerSignalListeners: false,
-				rendererOptions: { collapseSubtasks: false, showErrorMessage: false, timer: PRESET_TIMER },
+				rendererOptions: { collapseSubtasks: false, showErrorMessage: false },
 			},
 		).run();
-		return working;
+		return done.promise;
 	}
 
 	#write(line: string): void {

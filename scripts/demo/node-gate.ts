@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { setImmediate } from "node:timers/promises";
 
 export interface NodeGate {
 	/** Where the node answers through the gate. */
@@ -34,6 +35,8 @@ export async function startNodeGate(nodeUrl: string): Promise<NodeGate> {
 			const closed = Promise.withResolvers<void>();
 			open = closed.promise;
 			try {
+				// What was let through a moment ago is on its way after this.
+				await setImmediate();
 				await Promise.all(passing);
 				await work();
 			} finally {

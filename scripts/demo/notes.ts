@@ -10,7 +10,7 @@ import { CHAIN } from "./instance.ts";
 export interface Note {
 	readonly id: string;
 	readonly text: string;
-	readonly anchoredTo: "nothing" | "a transaction" | "a block";
+	readonly anchoredTo: "nothing" | "transaction" | "block";
 	/** Head at which it is written; it takes effect one higher. */
 	readonly writtenAt: number;
 	/** Height at which it holds in the end; undefined: it stays suspended. */
@@ -29,7 +29,7 @@ export const NOTES = [
 	{
 		id: "invoice",
 		text: "The invoice is settled: Alice paid Bob 200",
-		anchoredTo: "a transaction",
+		anchoredTo: "transaction",
 		writtenAt: 7,
 		// Its payment is in block 9 of the other branch.
 		holdsFrom: 9,
@@ -44,21 +44,21 @@ export const NOTES = [
 	{
 		id: "loan",
 		text: "The loan arrived: Bob lent Carol 150",
-		anchoredTo: "a transaction",
+		anchoredTo: "transaction",
 		writtenAt: 8,
 		holdsFrom: 14,
 	},
 	{
 		id: "rent",
 		text: "Carol paid her rent of 90 to Dave",
-		anchoredTo: "a transaction",
+		anchoredTo: "transaction",
 		writtenAt: 9,
 		holdsFrom: undefined,
 	},
 	{
 		id: "audit",
 		text: "Audit at block 10: Dave holds 170",
-		anchoredTo: "a block",
+		anchoredTo: "block",
 		writtenAt: 10,
 		holdsFrom: undefined,
 	},
@@ -71,8 +71,6 @@ export const NOTES = [
 	},
 ] as const satisfies readonly Note[];
 
-export type NoteId = (typeof NOTES)[number]["id"];
-
 /** Notes that are in effect at `height` and were not at the height before, in log order. */
 export function notesFrom(height: number): readonly Note[] {
 	return NOTES.filter((note) => note.holdsFrom === height);
@@ -84,7 +82,14 @@ export async function writeNote(
 	{ id, text }: Note,
 	anchor: AnchorInput | undefined,
 ): Promise<string> {
-	const put: PutInput = { op: "put", id, layer: "long_term", content: { note: text }, text, anchor };
+	const put: PutInput = {
+		op: "put",
+		id,
+		layer: "long_term",
+		content: { note: text },
+		text,
+		anchor,
+	};
 	const { committed, operations } = await client.write(CHAIN, put);
 	const [operation] = operations;
 	if (committed && operation?.status === "applied") return operation.operationId;

@@ -1,4 +1,4 @@
-/** Everything that an instance answers about its present state, for comparison. */
+/** Everything that an instance answers about its present state, the pending slot included. */
 import type {
 	CheckpointAnswer,
 	MemoriesAnswer,
@@ -41,7 +41,7 @@ export async function observe(
 
 async function allMemories(client: RecantClient): Promise<readonly MemoryAnswer[]> {
 	const memories: MemoryAnswer[] = [];
-	let page: MemoriesAnswer = await client.memories(CHAIN, { at: "latest", limit: PAGE });
+	let page: MemoriesAnswer = await client.memories(CHAIN, { at: "pending", limit: PAGE });
 	memories.push(...page.items);
 	while (page.cursor !== undefined) {
 		page = await client.memories(CHAIN, { cursor: page.cursor, limit: PAGE });
@@ -51,6 +51,6 @@ async function allMemories(client: RecantClient): Promise<readonly MemoryAnswer[
 }
 
 async function searchFor(client: RecantClient, question: string): Promise<Search> {
-	const { results } = await client.search(CHAIN, { text: question, at: "latest", k: RESULTS });
+	const { results } = await client.search(CHAIN, { text: question, at: "pending", k: RESULTS });
 	return { question, results };
 }

@@ -10,7 +10,11 @@ type Verdict = RollbackReportAnswer["suspended"][number];
 const TEXT_WIDTH = 68;
 
 /** Cells of a table: what happened, how often, to what. */
-export type OutcomeRow = readonly [outcome: string, count: string, what: string];
+export type OutcomeRow = readonly [
+	outcome: "recanted" | "suspended" | "reinstated" | "replayed" | "derived anew",
+	count: string,
+	what: string,
+];
 
 /** `reinstated`: ids of notes that came back since, with blocks above the rollback's. */
 export function outcomeRows(
@@ -34,10 +38,13 @@ export function outcomeRows(
 function recantedLines(recanted: readonly Recanted[]): readonly string[] {
 	const of = (kind: string) => recanted.filter(({ id }) => kindOf(id) === kind);
 	return [
-		listLine("balances:", of("holder").map(balanceChange)),
-		listLine("payments:", of("transfer").map(paymentChange)),
-		listLine("recent payments of", of("recent").map(holderName)),
-		listLine("notes:", of("note").map(({ id }) => id)),
+		listLine("balances:", of("holder").map(balanceChange).toSorted()),
+		listLine("payments:", of("transfer").map(paymentChange).toSorted()),
+		listLine("recent payments of", of("recent").map(holderName).toSorted()),
+		listLine(
+			"notes:",
+			of("note").map(({ id }) => id),
+		),
 	].flat();
 }
 

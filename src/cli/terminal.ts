@@ -48,41 +48,66 @@ export function printable(text: string): string {
 }
 
 /**
- * A table for people. On a terminal the last column is cut to the width; in a pipe nothing is cut.
- * Cells must be `printable` where others wrote them; colours are kept.
+ * A table for people. On a terminal the last column is cut to the width, and where that leaves it too
+ * little, hashes and addresses in the others are shortened; in a pipe everything is whole. Cells must be `printable` where others wrote them; colours are kept.
  */
 export function printTable(
 	terminal: Terminal,
 	head: readonly string[],
 	rows: readonly (readonly string[])[],
 ): void {
+	const left = roomForLast(terminal, head, rows);
+	const fitting = left < MIN_LAST_COLUMN ? rows.map(shortenedBeforeLast) : rows;
 	const table = new Table({
 		head: head.map((title) => paint(terminal, "bold", title)),
 		// The library colours heads and borders by itself, on pipes as well.
 		style: { head: [], border: [], compact: true },
-		colWidths: columnWidths(terminal, head, rows),
+		colWidths: columnWidths(terminal, head, fitting),
 	});
-	table.push(...rows.map((row) => [...row]));
+	table.push(...fitting.map((row) => [...row]));
 	printLine(terminal, table.toString());
 }
 
 /** Widths of all columns if the last one must be cut; none: as wide as the contents. */
 function columnWidths(
-	{ stdout }: Terminal,
+	terminal: Terminal,
 	head: readonly string[],
 	rows: readonly (readonly string[])[],
 ): (number | null)[] {
-	if (stdout.isTTY !== true) return [];
+	const widths = contentWidths(head, rows);
+	const left = roomForLast(terminal, head, rows);
+	const last = widths.at(-1) ?? 0;
+	return last <= left ? [] : [...widths.slice(0, -1), Math.max(MIN_LAST_COLUMN, left)];
+}
+
+/** Characters that the other columns leave to the last one, its padding included. */
+function roomForLast(
+	{ stdout }: Terminal,
+	head: readonly string[],
+	rows: readonly (readonly string[])[],
+): number {
+	if (stdout.isTTY !== true) return Number.POSITIVE_INFINITY;
+	const borders = head.length + 1;
+	const before = contentWidths(head, rows).slice(0, -1);
+	return widthOf(stdout) - borders - before.reduce((sum, width) => sum + width, 0);
+}
+
+function contentWidths(
+	head: readonly string[],
+	rows: readonly (readonly string[])[],
+): readonly number[] {
 	const padding = 2;
-	const widths = head.map(
+	return head.map(
 		(title, column) =>
 			padding + Math.max(...[title, ...rows.map((row) => row[column] ?? "")].map(visibleLength)),
 	);
-	const borders = head.length + 1;
-	const before = widths.slice(0, -1).reduce((sum, width) => sum + width, 0);
-	const left = widthOf(stdout) - borders - before;
-	const last = widths.at(-1) ?? 0;
-	return last <= left ? [] : [...widths.slice(0, -1), Math.max(MIN_LAST_COLUMN, left)];
+}
+
+/** `0x` and six digits tell a handful of hashes apart. */
+function shortenedBeforeLast(row: readonly string[]): readonly string[] {
+	return row.map((cell, column) =>
+		column === row.length - 1 ? cell : cell.replaceAll(/\b(0x[0-9a-f]{6})[0-9a-f]{34,}/g, "$1…"),
+	);
 }
 
 /** Characters of a line; a terminal that does not know its width says 0. */

@@ -33,6 +33,11 @@ export const LIMITS = {
 	pageSize: 200,
 	/** Results of one search. */
 	searchK: 200,
+	/**
+	 * Rows that one search takes from LanceDB to find k that are visible and match: 25 MB of vectors of
+	 * 384 floats, 268 MB of the largest.
+	 */
+	searchCandidates: 16_384,
 	/** Dimensions of a vector: the largest common embedding model has 4,096. */
 	vectorDimensions: 4_096,
 	/** Collections of one chain: each is a LanceDB table, and every checkpoint names all of them. */
@@ -134,6 +139,10 @@ export const LIMIT_RELATIONS: readonly { readonly why: string; readonly holds: b
 		holds: LIMITS.tailFlushRows < LIMITS.tailRows,
 	},
 	{
+		why: "a backfilled group must end at each height that gets a checkpoint",
+		holds: LIMITS.checkpointIntervalBlocks % LIMITS.groupBlocks === 0,
+	},
+	{
 		why: "one request must fit the inbox, else it could never be accepted",
 		holds: LIMITS.batchOperations <= LIMITS.inboxOperations,
 	},
@@ -152,6 +161,10 @@ export const LIMIT_RELATIONS: readonly { readonly why: string; readonly holds: b
 	{
 		why: "a gap that is filled header by header must not push the block it stands on out of the window",
 		holds: LIMITS.groupBlocks < LIMITS.windowBlocks,
+	},
+	{
+		why: "the first round of a search, twice k, must be allowed",
+		holds: 2 * LIMITS.searchK <= LIMITS.searchCandidates,
 	},
 	{
 		why: "a memory of the largest content fits into one request",

@@ -91,7 +91,7 @@ export type OperationStatus = (typeof OPERATION_STATUSES)[number];
 export interface OperationReason {
 	readonly code: string;
 	readonly message: string;
-	readonly fields?: Readonly<Record<string, string | number>>;
+	readonly fields?: Readonly<Record<string, string | number>> | undefined;
 }
 
 /** An agent's operation with its place in history, as the judge sees it. */

@@ -8,13 +8,13 @@
 import type { ChainBlock, ChainLog } from "../domain/block.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { Height, MemoryKey } from "../domain/ids.ts";
-import type { Version } from "../domain/memory.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { deriveBlock } from "./derive.ts";
 import { findAnchors } from "./find-anchors.ts";
+import type { HandlerVersion } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
 import { committed, headerOnly } from "./window-deriver.ts";
 
@@ -31,7 +31,7 @@ export async function deriveRange(
 		readonly spec: ChainSpec;
 		readonly source: ChainSource;
 		readonly suspended: readonly OpenOperation[];
-		readonly read: (key: MemoryKey) => Promise<Version | undefined>;
+		readonly read: (key: MemoryKey) => Promise<HandlerVersion | undefined>;
 	},
 ): Promise<readonly DerivedBlock[]> {
 	const { spec, source } = context;

@@ -15,10 +15,12 @@ import type { FlushStore } from "../writer/flush-store.ts";
 import { Retention, type RetentionStore } from "../writer/retention.ts";
 import { VectorFlusher } from "../writer/vector-flusher.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
+import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { Follower, type FollowerStatus } from "./follower.ts";
 import { DEFAULT_COLLECTION } from "./handler-state.ts";
+import { WindowDeriver } from "./window-deriver.ts";
 
 /** A dead process's chain is taken over after this; renewed at a quarter of it. */
 const LEASE_MS = 4_000;
@@ -52,7 +54,10 @@ interface Running {
 }
 
 export class ChainProcess {
+	/** Derives the chain's blocks, also while another process holds the lease. */
+	readonly deriver: WindowDeriver;
 	readonly #options: ChainProcessOptions;
+	readonly #blocks: BlockCache;
 	readonly #ending = new AbortController();
 	#running: Running | undefined;
 	#heldBy: string | undefined;
@@ -61,6 +66,8 @@ export class ChainProcess {
 
 	constructor(options: ChainProcessOptions) {
 		this.#options = options;
+		this.#blocks = new BlockCache(options.source);
+		this.deriver = new WindowDeriver(options.spec, options.source, this.#blocks);
 	}
 
 	get spec(): ChainSpec {
@@ -176,7 +183,12 @@ export class ChainProcess {
 			log,
 			flushRows: options.flushRows,
 		});
-		const follower = new Follower({ ...options, writer });
+		const follower = new Follower({
+			...options,
+			writer,
+			blocks: this.#blocks,
+			deriver: this.deriver,
+		});
 		const retention = new Retention({
 			store: options.retentionStore,
 			state: () => writer.state,

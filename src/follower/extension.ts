@@ -92,7 +92,7 @@ export class Extension {
 		if (tip !== undefined && first !== undefined && first.parentHash !== tip.hash) {
 			return { type: "look", blocks: [first] };
 		}
-		const to = lower(mark, from + BigInt(LIMITS.groupBlocks - 1));
+		const to = lower(mark, groupEnd(from));
 		await this.#backfill({ from, to, parentHash: tip?.hash });
 		return { type: "committed" };
 	}
@@ -150,7 +150,7 @@ export class Extension {
 		const { writer } = this.#options;
 		try {
 			await writer.commitBlocks(group);
-			this.#handlers.forget(group.blocks);
+			this.#handlers.keep(group.blocks);
 		} catch (error) {
 			this.#handlers.clear();
 			throw error;
@@ -184,6 +184,12 @@ export class Extension {
 		const depth = BigInt(this.#options.spec.finalityDepthBlocks);
 		return finalized?.number ?? higher(-1n, head.number - depth);
 	}
+}
+
+/** Groups end at multiples of their size, so that every checkpoint's height is the end of one. */
+function groupEnd(from: Height): Height {
+	const size = BigInt(LIMITS.groupBlocks);
+	return (from / size + 1n) * size;
 }
 
 function settlesAt(blocks: readonly DerivedBlock[]): boolean {

@@ -14,16 +14,17 @@ import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
+import type { RollbackRecord } from "../rollback/rollback-record.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { Problem, WriterStore } from "../writer/writer-store.ts";
-import { BlockCache } from "./block-cache.ts";
+import type { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { Extension } from "./extension.ts";
 import { type Observation, Observer } from "./observe.ts";
 import { RollbackRounds } from "./rollback-rounds.ts";
 import { RoundLoop } from "./round-loop.ts";
-import { WindowDeriver } from "./window-deriver.ts";
+import type { WindowDeriver } from "./window-deriver.ts";
 
 export interface FollowerStatus {
 	readonly state: "starting" | "following" | "backfilling" | "rolling_back" | "waiting" | "halted";
@@ -38,13 +39,14 @@ export interface FollowerOptions {
 	readonly writer: ChainWriter;
 	readonly writerStore: WriterStore;
 	readonly coordinator: RollbackCoordinator;
+	readonly blocks: BlockCache;
+	readonly deriver: WindowDeriver;
 	readonly log: Logger;
 	/** False: rollbacks are run by whoever takes their job, never by the round that saw the fork. */
 	readonly inlineRollbacks: boolean;
 }
 
 export class Follower {
-	readonly deriver: WindowDeriver;
 	readonly #options: FollowerOptions;
 	readonly #observer: Observer;
 	readonly #extension: Extension;
@@ -61,14 +63,12 @@ export class Follower {
 
 	constructor(options: FollowerOptions) {
 		this.#options = options;
-		const blocks = new BlockCache(options.source);
-		this.#observer = new Observer(options.source, blocks);
-		this.deriver = new WindowDeriver(options.spec, options.source, blocks);
+		this.#observer = new Observer(options.source, options.blocks);
 		this.#loop = new RoundLoop({
 			round: () => this.#round(),
 			onFailure: (error, failures) => this.#failed(error, failures),
 		});
-		const parts = { ...options, deriver: this.deriver, isStopped: () => this.#loop.isStopped };
+		const parts = { ...options, isStopped: () => this.#loop.isStopped };
 		this.#extension = new Extension(parts);
 		this.#rounds = new RollbackRounds({ ...parts, observe: () => this.#observe() });
 	}
@@ -103,12 +103,32 @@ export class Follower {
 	}
 
 	async #round(): Promise<void> {
-		const { writer } = this.#options;
+		const { spec, writer } = this.#options;
 		await writer.refresh();
 		if (writer.halted !== undefined) return;
-		await this.#checkChainId();
-		if (this.#rollbackDue) await this.#finishRollback();
+		// Taken before the look: one that is recorded during this round is looked for in the next.
+		const due = this.#rollbackDue;
+		this.#rollbackDue = false;
+		try {
+			const unfinished = due ? await this.#options.coordinator.store.active(spec.id) : undefined;
+			// What waits in the inbox needs no node, but must not move the state under a rollback.
+			if (unfinished === undefined) await this.#admitLeftOvers();
+			await this.#checkChainId();
+			if (unfinished !== undefined) await this.#finishRollback(unfinished);
+		} catch (error) {
+			this.#rollbackDue ||= due;
+			throw error;
+		}
 		await this.#act(await this.#observe());
+	}
+
+	/** A failure is the inbox's, not the chain's: the writer logs it, and the next round tries again. */
+	async #admitLeftOvers(): Promise<void> {
+		try {
+			await this.#options.writer.drainDue();
+		} catch (error) {
+			if (!(error instanceof RecantError)) throw error;
+		}
 	}
 
 	async #observe(): Promise<Observation> {
@@ -177,14 +197,10 @@ export class Follower {
 		this.#afterRollback();
 	}
 
-	async #finishRollback(): Promise<void> {
-		const active = await this.#options.coordinator.store.active(this.#options.spec.id);
-		if (active !== undefined) {
-			this.#say("rolling_back");
-			await this.#rounds.finish(active);
-			this.#afterRollback();
-		}
-		this.#rollbackDue = false;
+	async #finishRollback(unfinished: RollbackRecord): Promise<void> {
+		this.#say("rolling_back");
+		await this.#rounds.finish(unfinished);
+		this.#afterRollback();
 	}
 
 	#afterRollback(): void {

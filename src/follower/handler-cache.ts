@@ -7,14 +7,18 @@ import { LRUCache } from "lru-cache";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
+import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 
+/** What handlers are shown of a version. */
+export type HandlerVersion = Pick<Version, "id" | "layer" | "content" | "expiresBlock">;
+
 export class HandlerCache {
 	readonly #store: WriterStore;
 	readonly #chainId: ChainId;
-	readonly #versions = new LRUCache<MemoryKey, { readonly version: Version | undefined }>({
+	readonly #versions = new LRUCache<MemoryKey, { readonly version: HandlerVersion | undefined }>({
 		max: LIMITS.handlerCacheEntries,
 	});
 
@@ -23,7 +27,7 @@ export class HandlerCache {
 		this.#chainId = chainId;
 	}
 
-	async read(key: MemoryKey): Promise<Version | undefined> {
+	async read(key: MemoryKey): Promise<HandlerVersion | undefined> {
 		const known = this.#versions.get(key);
 		if (known !== undefined) return known.version;
 		const found = await this.#store.latestVersions(this.#chainId, [key]);
@@ -32,18 +36,23 @@ export class HandlerCache {
 		return version;
 	}
 
-	/** What was committed is read again when it is wanted. */
-	forget(blocks: readonly DerivedBlock[]): void {
-		for (const block of blocks) {
-			for (const { namespace, id } of block.operations) {
-				this.#versions.delete(memoryKey(namespace, id));
-			}
+	/** What was committed, so that a handler's next read of it costs no query. */
+	keep(blocks: readonly DerivedBlock[]): void {
+		for (const operation of blocks.flatMap((block) => block.operations)) {
+			const { namespace, id } = operation;
+			this.#versions.set(memoryKey(namespace, id), { version: versionOf(operation) });
 		}
 	}
 
 	clear(): void {
 		this.#versions.clear();
 	}
+}
+
+function versionOf(operation: HandlerOperation): HandlerVersion | undefined {
+	if (operation.kind === "delete") return undefined;
+	const { layer, content, expiresAtBlock: expiresBlock } = operation.body;
+	return { id: operation.id, layer, content, expiresBlock };
 }
 
 function byHeight(a: Version, b: Version): number {

@@ -78,6 +78,7 @@ export class HandlerState {
 		if (typeof id !== "string" || id.length === 0 || id.length > LIMITS.idLength) {
 			throw misuse(`a memory's id must have 1 to ${LIMITS.idLength} characters`);
 		}
+		requireStorable("a memory's id", id);
 		return { namespace: chosen, id };
 	}
 }
@@ -87,6 +88,7 @@ function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
 	if (memory.expiresAtBlock !== undefined && memory.expiresAtBlock <= height) {
 		throw misuse(`expiresAtBlock ${memory.expiresAtBlock} is not above the block ${height}`);
 	}
+	checkMeaning(memory);
 	const content = canonicalJson(memory.content);
 	const sizes = {
 		contentBytes: Buffer.byteLength(content),
@@ -108,6 +110,30 @@ function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
 		confidence: memory.confidence,
 		expiresAtBlock: memory.expiresAtBlock,
 	};
+}
+
+const COLLECTION_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+
+function checkMeaning({ text, collection, importance, confidence }: HandlerPut): void {
+	if (text !== undefined) requireStorable("a memory's text", text);
+	if (
+		collection !== undefined &&
+		(!COLLECTION_NAME.test(collection) || collection.length > LIMITS.collectionNameLength)
+	) {
+		throw misuse(`${JSON.stringify(collection)} cannot be the name of a collection`);
+	}
+	for (const [name, value] of Object.entries({ importance, confidence })) {
+		if (value === undefined || (value >= 0 && value <= 1)) continue;
+		throw misuse(`${name} is ${value}, and must be from 0 to 1`);
+	}
+}
+
+/** What comes from a contract may hold anything; Postgres keeps neither NUL nor half a character. */
+function requireStorable(what: string, text: string): void {
+	if (typeof text === "string" && !text.includes("\u0000") && text.isWellFormed()) return;
+	throw misuse(
+		`${what} must be text without the character U+0000 and without half surrogate pairs`,
+	);
 }
 
 function misuse(message: string): FatalError {

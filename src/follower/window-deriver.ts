@@ -5,7 +5,6 @@
  */
 import type { BlockHeader, ChainLog } from "../domain/block.ts";
 import type { MemoryKey } from "../domain/ids.ts";
-import type { Version } from "../domain/memory.ts";
 import type { BranchDeriver } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
@@ -15,6 +14,7 @@ import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { deriveBlock } from "./derive.ts";
 import { findAnchors } from "./find-anchors.ts";
+import type { HandlerVersion } from "./handler-cache.ts";
 import { type CommittedMemory, HandlerState } from "./handler-state.ts";
 
 /** Requests for logs under way at once: enough to hide a round trip, few enough for public nodes. */
@@ -34,7 +34,7 @@ export class WindowDeriver implements BranchDeriver {
 	async derive(
 		headers: readonly BlockHeader[],
 		watched: readonly OpenOperation[],
-		read: (key: MemoryKey) => Promise<Version | undefined>,
+		read: (key: MemoryKey) => Promise<HandlerVersion | undefined>,
 		onBlock: (done: number) => void = () => undefined,
 	): Promise<readonly DerivedBlock[]> {
 		const [logs, anchors] = await Promise.all([
@@ -71,7 +71,7 @@ export class WindowDeriver implements BranchDeriver {
 }
 
 /** A version as handlers see it; undefined for a tombstone. */
-export function committed(version: Version | undefined): CommittedMemory | undefined {
+export function committed(version: HandlerVersion | undefined): CommittedMemory | undefined {
 	if (version?.content === undefined) return undefined;
 	return {
 		id: version.id,

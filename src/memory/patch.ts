@@ -42,15 +42,15 @@ export type Evaluation =
 
 /**
  * Whether the version that a condition names is the one that is present. Version ids are new after a
- * replay, so the caller may translate; without it, ids are compared.
+ * replay, so the caller may tell them otherwise; without it, ids are compared.
  */
-export type SameVersion = (expected: VersionId, present: VersionId) => boolean;
+export type SameVersion = (expected: VersionId, present: Version) => boolean;
 
 /** `current` is the version visible at the slot; undefined, and a tombstone, mean that there is none. */
 export function evaluate(
 	operation: Operation,
 	current: Version | undefined,
-	sameVersion: SameVersion = (expected, present) => expected === present,
+	sameVersion: SameVersion = (expected, present) => expected === present.versionId,
 ): Evaluation {
 	const present = current?.content === undefined ? undefined : current;
 	const conflict = checkCondition(operation, present, sameVersion);
@@ -75,7 +75,7 @@ function checkCondition(
 	const expected = operation.ifVersion;
 	if (expected === undefined) return undefined;
 	if (expected === 0n) return present === undefined ? undefined : exists(operation, present);
-	if (present !== undefined && sameVersion(expected, present.versionId)) return undefined;
+	if (present !== undefined && sameVersion(expected, present)) return undefined;
 	const found = present === undefined ? "none" : present.versionId.toString();
 	return {
 		type: "fail",

@@ -30,7 +30,9 @@ export function createAvailability(backend: string, log: QueueLog): Availability
 			cause = error;
 			if (lost) return;
 			lost = true;
-			log.warn({ backend, err: error }, "the rollback queue's backend does not answer");
+			// A refused connection's stack says nothing, and the log stands where users look first.
+			const reason = error instanceof Error ? error.message : String(error);
+			log.warn({ backend, reason }, "the rollback queue's backend does not answer");
 		},
 		onSuccess() {
 			cause = undefined;

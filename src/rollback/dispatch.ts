@@ -25,8 +25,7 @@ export interface Outbox {
 export interface DispatchChain {
 	/** True: this process holds the lease, so its follower runs rollbacks itself. */
 	readonly leads: boolean;
-	/** Undefined when this process does not serve the chain. */
-	readonly deriver: BranchDeriver | undefined;
+	readonly deriver: BranchDeriver;
 	readonly rollbackDue: () => void;
 }
 
@@ -94,7 +93,6 @@ export class RollbackDispatch {
 			chain.rollbackDue();
 			return { type: "later", delayMs: AGAIN_MS };
 		}
-		if (chain.deriver === undefined) return { type: "later", delayMs: AGAIN_MS };
 		const outcome =
 			record.state === "prepared"
 				? { type: "prepared" as const }

@@ -76,7 +76,7 @@ async function makePlan(rollback: RollbackRecord, context: PrepareContext): Prom
 			to: head > targetOf(rollback).height ? head : targetOf(rollback).height,
 			limit: LIMITS.rollbackChanges,
 		}),
-		context.writerStore.openOperations(chainId),
+		context.writerStore.openOperations(chainId, { judgedAbove: ancestor.height }),
 	]);
 	if (checkpoint === undefined) throw noCheckpoint(rollback);
 	if (touched.length > LIMITS.rollbackChanges) throw tooManyChanges(rollback);

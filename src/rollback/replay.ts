@@ -55,7 +55,6 @@ export async function replay(
 	);
 	const verdicts = judgeOperations(rollback, context.open, blocks);
 	await loadAll(assembly, rollback, context, blocks);
-	for (const each of context.open) assembly.remember(originalOf(each));
 	assembly.note("rollback", rollback.ancestor.height, {
 		rollbackId: rollback.rollbackId,
 		cause: rollback.cause,

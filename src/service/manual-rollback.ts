@@ -79,7 +79,7 @@ export async function planRollback(
 			to: from.height,
 			limit: LIMITS.rollbackChanges,
 		}),
-		stores.writerStore.openOperations(chainId),
+		stores.writerStore.openOperations(chainId, { judgedAbove: toBlock }),
 	]);
 	return {
 		dryRun: true,

@@ -7,10 +7,12 @@
  */
 import { FatalError } from "../domain/errors.ts";
 import type { MemoryKey, VersionId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
 import type { VectorCandidate } from "../domain/vector.ts";
 import { compareCandidates } from "../ranking/exact-scan.ts";
 import { fuseRanks } from "../ranking/rank-fusion.ts";
+import { unitVector } from "../ranking/unit-vector.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { VectorFilter, VectorTables } from "../vectors/vector-tables.ts";
 import type { SearchRequest } from "./recant-service.ts";
@@ -19,8 +21,8 @@ import type { TailCache } from "./tail-cache.ts";
 
 /** Candidates asked for at first, at least; a request to LanceDB costs the same for a few more. */
 const FIRST_CANDIDATES = 32;
-/** Each round asks for four times as many: six rounds cover 32,768, then the search says so. */
-const ROUNDS = 6;
+/** Each round asks for so many times as many, up to LIMITS.searchCandidates; then the search says so. */
+const GROWTH = 4;
 
 export interface FoundMemory {
 	readonly version: Version;
@@ -67,7 +69,7 @@ async function queryVectors(
 		}
 		vectors.push(...(await embedder.embed([query.text])));
 	}
-	if (query.vector !== undefined) vectors.push(Float32Array.from(query.vector));
+	if (query.vector !== undefined) vectors.push(unitVector(query.vector));
 	for (const vector of vectors) {
 		if (vector.length === collection.dimensions) continue;
 		throw new FatalError("dimension_mismatch", {
@@ -98,7 +100,7 @@ async function ranked(
 	const tail = await fromTail(view, query, collection, context);
 	const judged = new Map<VersionId, Version | undefined>();
 	let wanted = Math.max(FIRST_CANDIDATES, 2 * query.k);
-	for (let round = 0; round < ROUNDS; round += 1) {
+	for (;;) {
 		const stored = await fromTable(
 			collection,
 			{ vector: query.vector, k: wanted, filter },
@@ -111,12 +113,16 @@ async function ranked(
 			.sort(compareCandidates);
 		const found = await take(view, certain, judged, query);
 		if (found.length >= query.k || exhausted) return found;
-		wanted *= 4;
+		if (wanted === LIMITS.searchCandidates) throw tooManyCandidates(query.k);
+		wanted = Math.min(LIMITS.searchCandidates, GROWTH * wanted);
 	}
-	throw new FatalError("limit_exceeded", {
-		message: `more than ${wanted / 4} candidates were looked at without finding ${query.k} that match`,
+}
+
+function tooManyCandidates(k: number): FatalError {
+	return new FatalError("limit_exceeded", {
+		message: `${LIMITS.searchCandidates} candidates were looked at without finding ${k} that match`,
 		hint: "ask for fewer results, or narrow the search by namespace or layer",
-		fields: { candidates: wanted / 4, k: query.k },
+		fields: { limit: "searchCandidates", max: LIMITS.searchCandidates, k },
 	});
 }
 

@@ -1,17 +1,17 @@
 /**
- * The connection to Postgres: one pool for queries in SQL, a client of its own for migrations
- * (drizzle replaces the JSON serializers of the client that it is given).
+ * The connections to Postgres: a pool for queries in SQL, a client of its own for migrations (drizzle
+ * replaces the JSON serializers of the client that it is given).
  *
  * Every error that leaves this module is a RecantError: what the server or the network did becomes
  * `database_unavailable` when trying again can help, else `internal`.
  */
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
+import { type Connection, ConnectionPool, type OpenConnection } from "./connection-pool.ts";
 
 export type Sql = postgres.Sql<{ bigint: bigint }>;
 /** A connection inside a transaction. */
@@ -22,17 +22,19 @@ export type Queryable = Sql;
 /** Connections of one process: two a chain for writing, the rest for readers. */
 const POOL_SIZE = 12;
 const CONNECT_TIMEOUT_S = 5;
+/** For queries that are under way at the end. */
+const CLOSE_TIMEOUT_S = 5;
 /** Any number will do, as long as all processes of Recant use the same. */
 const MIGRATION_LOCK = 7_263_226n;
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../drizzle", import.meta.url));
 
 export class Database {
 	readonly url: string;
-	readonly #sql: Sql;
+	readonly #pool: ConnectionPool;
 
-	private constructor(url: string, sql: Sql) {
+	private constructor(url: string, pool: ConnectionPool) {
 		this.url = url;
-		this.#sql = sql;
+		this.#pool = pool;
 	}
 
 	/**
@@ -41,60 +43,87 @@ export class Database {
 	 */
 	static async open(url: string, socketPath?: string): Promise<Database> {
 		await migrateSchema(url);
-		return new Database(url, client(url, POOL_SIZE, socketPath));
+		const open: OpenConnection = (onGone) => {
+			const sql = client(url, { socketPath, onGone });
+			return { sql, end: (timeoutS) => sql.end({ timeout: timeoutS }) };
+		};
+		return new Database(url, new ConnectionPool(POOL_SIZE, open));
 	}
 
 	/** Runs one statement, or several that need not be consistent with each other. */
 	async run<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-		try {
-			return await work(this.#sql);
-		} catch (error) {
-			throw asDatabaseError(error);
-		}
+		return this.#lend(({ sql }) => work(sql));
 	}
 
 	/** One snapshot for everything that `work` reads. */
 	async snapshot<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-		return this.run((sql) =>
-			inTransaction(sql, "begin isolation level repeatable read read only", work),
-		);
+		return this.#lend((connection) => inSnapshot(connection, work));
 	}
 
 	async transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-		return this.run((sql) => inTransaction(sql, "begin", work));
-	}
-
-	/** Calls `onNotify` at each NOTIFY of the channel, also after a reconnect. */
-	async listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>> {
-		const listening = await this.run((sql) => sql.listen(channel, onNotify));
-		return () => listening.unlisten();
+		return this.#lend((connection) => inTransaction(connection, "begin", work));
 	}
 
 	async close(): Promise<void> {
-		await this.#sql.end({ timeout: 5 });
+		await this.#pool.close(CLOSE_TIMEOUT_S);
+	}
+
+	async #lend<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+		try {
+			return await this.#pool.lend(work);
+		} catch (error) {
+			throw asDatabaseError(error);
+		}
 	}
 }
 
 /**
- * `sql.begin` of postgres.js writes its ROLLBACK to a connection that is gone, from a timer, which
- * ends the process; so transactions run on a reserved connection, and one that broke is let be.
+ * Sends the begin with the first query, and waits for neither it nor the end: nothing is written, so
+ * all that counts is that the server takes them in this order.
  */
+async function inSnapshot<Result>(
+	connection: Connection,
+	work: (tx: Tx) => Promise<Result>,
+): Promise<Result> {
+	const { sql } = connection;
+	const begun = sql.unsafe("begin isolation level repeatable read read only").execute();
+	try {
+		const [result] = await Promise.all([work(sql), begun]);
+		sql.unsafe("commit").catch(() => connection.discard());
+		return result;
+	} catch (error) {
+		if (!isBroken(error)) await rollBack(connection);
+		else connection.discard();
+		throw error;
+	}
+}
+
+/** A transaction whose end is unknown takes its connection with it, and so is over for the server. */
 async function inTransaction<Result>(
-	sql: Sql,
+	connection: Connection,
 	begin: string,
 	work: (tx: Tx) => Promise<Result>,
 ): Promise<Result> {
-	const reserved = await sql.reserve();
+	const { sql } = connection;
 	try {
-		await reserved.unsafe(begin);
-		const result = await work(reserved as unknown as Tx);
-		await reserved.unsafe("commit");
+		await sql.unsafe(begin);
+		const result = await work(sql);
+		await sql.unsafe("commit");
 		return result;
 	} catch (error) {
-		if (!isBroken(error)) await reserved.unsafe("rollback");
+		if (!isBroken(error)) await rollBack(connection);
+		else connection.discard();
 		throw error;
-	} finally {
-		reserved.release();
+	}
+}
+
+async function rollBack(connection: Connection): Promise<void> {
+	if (connection.gone) return;
+	try {
+		await connection.sql.unsafe("rollback");
+	} catch {
+		// What went wrong first is what the caller hears of; the server rolls back what it lost.
+		connection.discard();
 	}
 }
 
@@ -112,45 +141,58 @@ function codeOf(error: unknown): string {
 	return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 
-function client(url: string, max: number, socketPath?: string): Sql {
+/** One connection, made at the first query and, where we make the socket, never again. */
+function client(
+	url: string,
+	{
+		socketPath,
+		onGone,
+	}: { readonly socketPath?: string | undefined; readonly onGone?: () => void },
+): Sql {
 	const { searchParams } = new URL(url);
 	const tls = searchParams.has("sslmode") || searchParams.has("ssl");
+	let connected = false;
+	const socket = (): Socket => {
+		if (connected) {
+			onGone?.();
+			throw connectionLost();
+		}
+		connected = true;
+		return openSocket(new URL(url), socketPath);
+	};
 	return postgres(url, {
-		max,
+		max: 1,
 		connect_timeout: CONNECT_TIMEOUT_S,
 		idle_timeout: 0,
+		max_lifetime: null,
 		connection: { application_name: "recant", search_path: "recant" },
 		types: { bigint: postgres.BigInt },
 		transform: { undefined: null },
 		onnotice: () => undefined,
-		...(tls ? {} : { socket: () => openSocket(new URL(url), socketPath) }),
+		...(onGone === undefined ? {} : { onclose: onGone }),
+		...(tls ? {} : { socket }),
 	} as postgres.Options<Record<string, postgres.PostgresType>>) as unknown as Sql;
 }
 
-/** postgres.js leaves Nagle's algorithm on, which holds large messages back by up to 40 ms. */
-async function openSocket(url: URL, socketPath: string | undefined): Promise<Socket> {
+/**
+ * postgres.js leaves Nagle's algorithm on, which holds large messages back by up to 40 ms. It waits for
+ * the connection itself, and only then hears of a failure.
+ */
+function openSocket(url: URL, socketPath: string | undefined): Socket {
 	const port = url.port === "" ? 5432 : Number(url.port);
 	const host = url.hostname.replace(/^\[|\]$/g, "");
-	const socket =
-		socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
-	const timer = setTimeout(() => socket.destroy(connectTimeout()), CONNECT_TIMEOUT_S * 1_000);
-	try {
-		await once(socket, "connect");
-		return socket;
-	} finally {
-		clearTimeout(timer);
-	}
+	return socketPath === undefined ? connect({ host, port, noDelay: true }) : connect(socketPath);
 }
 
-function connectTimeout(): RetryableError {
+function connectionLost(): RetryableError {
 	return new RetryableError("database_unavailable", {
-		message: `no connection to Postgres within ${CONNECT_TIMEOUT_S} s`,
-		hint: "check that the server runs and can be reached",
+		message: "Postgres closed the connection before it was ready",
+		hint: "it is tried again; check the database server if this goes on",
 	});
 }
 
 async function migrateSchema(url: string): Promise<void> {
-	const sql = client(url, 1);
+	const sql = client(url, {});
 	try {
 		await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
 		await migrate(drizzle(sql as unknown as postgres.Sql), {

@@ -160,15 +160,16 @@ export class PostgresRollbackStore implements RollbackStore {
 				fence: commit.fence,
 				generation: commit.fromGeneration,
 			});
-			const { count } = await tx`
+			const ended = tx`
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,
 					finished_at = now(), claim_until = null, error = null
 				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}
 					and state = 'prepared'`;
+			const cleared = tx`delete from rollback_parts where rollback_id = ${commit.rollbackId}`;
+			// Sent in one go: each waits for nothing but its turn on the connection.
+			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
-			await moveGeneration(tx, commit);
-			await tx`delete from rollback_parts where rollback_id = ${commit.rollbackId}`;
 		});
 	}
 
@@ -253,23 +254,26 @@ export class PostgresRollbackStore implements RollbackStore {
 	}
 }
 
-async function moveGeneration(tx: Tx, commit: RollbackCommit): Promise<void> {
+function generationMoves(tx: Tx, commit: RollbackCommit): readonly PromiseLike<unknown>[] {
 	const { chainId, generation: next } = commit.batch;
-	await tx`update blocks set to_gen = ${next} where chain_id = ${chainId}
-		and height > ${commit.ancestor} and to_gen = ${FOREVER} and from_gen < ${next}`;
-	await tx`update checkpoints set to_gen = ${next} where chain_id = ${chainId}
-		and height > ${commit.ancestor} and to_gen = ${FOREVER} and from_gen < ${next}`;
-	await tx`update generations set last_height = ${commit.ended.height},
-			last_version_id = ${commit.ended.versionId}, pointers = ${toJson(commit.ended.pointers)}
-		where chain_id = ${chainId} and generation = ${commit.fromGeneration}`;
-	await tx`insert into generations (chain_id, generation, ancestor_height, rollback_id)
-		values (${chainId}, ${next}, ${commit.ancestor}, ${commit.rollbackId})`;
-	for (const [name, pointer] of Object.entries(commit.pointers)) {
-		await tx`update collections set table_version = ${pointer.tableVersion},
-				pointer_version_id = ${pointer.versionId},
-				pointer_at = to_timestamp(${pointer.at} / 1000.0)
-			where chain_id = ${chainId} and name = ${name}`;
-	}
+	return [
+		tx`update blocks set to_gen = ${next} where chain_id = ${chainId}
+			and height > ${commit.ancestor} and to_gen = ${FOREVER} and from_gen < ${next}`,
+		tx`update checkpoints set to_gen = ${next} where chain_id = ${chainId}
+			and height > ${commit.ancestor} and to_gen = ${FOREVER} and from_gen < ${next}`,
+		tx`update generations set last_height = ${commit.ended.height},
+				last_version_id = ${commit.ended.versionId}, pointers = ${toJson(commit.ended.pointers)}
+			where chain_id = ${chainId} and generation = ${commit.fromGeneration}`,
+		tx`insert into generations (chain_id, generation, ancestor_height, rollback_id)
+			values (${chainId}, ${next}, ${commit.ancestor}, ${commit.rollbackId})`,
+		...Object.entries(commit.pointers).map(
+			([name, pointer]) =>
+				tx`update collections set table_version = ${pointer.tableVersion},
+						pointer_version_id = ${pointer.versionId},
+						pointer_at = to_timestamp(${pointer.at} / 1000.0)
+					where chain_id = ${chainId} and name = ${name}`,
+		),
+	];
 }
 
 export interface RollbackRow {

@@ -27,14 +27,17 @@ import { commitBatch } from "./commit.ts";
 import type { Database, Queryable } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
 import { anchorOf } from "./postgres-inbox-store.ts";
+import { TableStatistics } from "./table-statistics.ts";
 
 export class PostgresWriterStore implements WriterStore {
 	readonly #database: Database;
 	/** Answers whether the process behind a lease holder's name is known to be gone. */
 	readonly #isGone: (holder: string) => boolean;
+	readonly #statistics: TableStatistics;
 
 	constructor(database: Database, isGone: (holder: string) => boolean) {
 		this.#database = database;
+		this.#statistics = new TableStatistics(database);
 		this.#isGone = isGone;
 	}
 
@@ -139,12 +142,16 @@ export class PostgresWriterStore implements WriterStore {
 		return rows.map((row) => row.memory_key);
 	}
 
-	async openOperations(chainId: ChainId): Promise<readonly OpenOperation[]> {
+	async openOperations(
+		chainId: ChainId,
+		{ judgedAbove }: { judgedAbove: Height | undefined },
+	): Promise<readonly OpenOperation[]> {
 		const rows = await this.#database.run(
 			(sql) => sql<OpenRow[]>`
 				select o.*, l.body from operations o
 				join log l on l.chain_id = o.chain_id and l.position = o.position
 				where o.chain_id = ${chainId} and not o.final and o.position is not null
+					and (o.status = 'suspended' or o.judged_slot > ${judgedAbove ?? FOREVER})
 				order by o.position`,
 		);
 		return rows.map(openOperation);
@@ -161,6 +168,7 @@ export class PostgresWriterStore implements WriterStore {
 	}
 
 	async commit(batch: CommitBatch, expected: { fence: bigint; generation: Generation }) {
+		await this.#statistics.before(batch.log.length + batch.changes.insert.length);
 		await this.#database.run((sql) => commitBatch(sql, batch, expected));
 	}
 
@@ -223,7 +231,7 @@ interface OpenRow {
 }
 
 function openOperation(row: OpenRow): OpenOperation {
-	const logged = JSON.parse(row.body) as { readonly versionId?: string };
+	const logged = JSON.parse(row.body) as { readonly conditionPosition?: string };
 	// The row's anchor follows the transaction; the log keeps where it was at first.
 	const anchor = anchorOf(row);
 	const stored = { ...fromWire(logged), anchor };
@@ -239,7 +247,8 @@ function openOperation(row: OpenRow): OpenOperation {
 			effectiveSlot: row.effective_slot ?? undefined,
 		},
 		judgedSlot: row.judged_slot,
-		originalVersionId: logged.versionId === undefined ? undefined : BigInt(logged.versionId),
+		conditionPosition:
+			logged.conditionPosition === undefined ? undefined : BigInt(logged.conditionPosition),
 	};
 }
 

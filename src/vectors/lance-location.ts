@@ -1,7 +1,7 @@
 /** Where LanceDB's tables are: a directory of this machine, or an object store. */
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FatalError } from "../domain/errors.ts";
 
@@ -21,20 +21,50 @@ export async function prepareLocation(uri: string): Promise<void> {
 	const directory = localDirectoryOf(uri);
 	if (directory === undefined) return;
 	try {
-		await mkdir(directory, { recursive: true });
+		await makeFolder(directory);
 		await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
 	} catch (cause) {
 		throw unwritable(uri, cause);
 	}
 }
 
+/**
+ * Makes a folder and those above it. Node's own `recursive` never returns where the file system
+ * answers ENOENT for a folder whose parent is there, as /proc does.
+ */
+async function makeFolder(path: string): Promise<void> {
+	try {
+		await mkdirIfMissing(path);
+	} catch (error) {
+		if (!hasCode(error, "ENOENT") || dirname(path) === path) throw error;
+		await makeFolder(dirname(path));
+		await mkdirIfMissing(path);
+	}
+}
+
+async function mkdirIfMissing(path: string): Promise<void> {
+	await mkdir(path).catch((error: unknown) => {
+		if (!hasCode(error, "EEXIST")) throw error;
+	});
+}
+
+function hasCode(error: unknown, code: string): boolean {
+	return error instanceof Error && "code" in error && error.code === code;
+}
+
 /** Names the URI without user information and query, which may hold credentials. */
 export function unwritable(uri: string, cause: unknown): FatalError {
 	const shown = uri.replace(/\?.*$/s, "").replace(/^([^/]*:\/\/)[^/@]*@/, "$1");
 	return new FatalError("vectors_unwritable", {
-		message: `the vectors' store ${shown} cannot be written`,
+		message: `the vectors' store ${shown} cannot be written: ${reasonOf(cause)}`,
 		hint: "set LANCEDB_URI to a directory or bucket that this user may create files in",
 		fields: { uri: shown },
 		cause,
 	});
+}
+
+/** The system's code where there is one: its messages name paths that may hold credentials. */
+function reasonOf(cause: unknown): string {
+	if (!(cause instanceof Error)) return String(cause);
+	return "code" in cause ? String(cause.code) : cause.name;
 }

@@ -15,8 +15,6 @@ import { RowReader } from "./lance-rows.ts";
 import type { PinnedTable } from "./pinned-tables.ts";
 import type { VectorFilter } from "./vector-tables.ts";
 
-/** Rows of one search: callers ask for more than k, since Postgres drops what is not visible. */
-export const SEARCH_ROWS = LIMITS.searchK * 4;
 /** Versions left out at all: 0.4 to 0.9 s of SQL (measured); past it a scan of versions is cheaper. */
 export const EXCLUDED_VERSIONS = 50_000;
 /**
@@ -53,7 +51,7 @@ export async function searchTable(
 	query: VectorQuery,
 ): Promise<readonly VectorCandidate[]> {
 	const excluded = new Set(query.filter.excludeVersions);
-	checkLimit("rows of one search", query.k, SEARCH_ROWS);
+	checkLimit("rows of one search", query.k, LIMITS.searchCandidates);
 	checkLimit("versions left out of one search", excluded.size, EXCLUDED_VERSIONS);
 	if (query.vector.length !== pinned.dimensions) {
 		throw dimensionMismatch({ expected: pinned.dimensions, actual: query.vector.length });

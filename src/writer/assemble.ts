@@ -107,7 +107,7 @@ export function originalOf(operation: OpenOperation) {
 	return {
 		position: operation.judged.position,
 		originalSlot: operation.judged.originalSlot,
-		originalVersionId: operation.originalVersionId,
+		conditionPosition: operation.conditionPosition,
 	};
 }
 

@@ -39,8 +39,6 @@ export class Assembly {
 	readonly #blocks: BlockHeader[] = [];
 	readonly #checkpoints: Checkpoint[] = [];
 	readonly #settled: bigint[] = [];
-	/** Version id that the operation at that position first got; `ifVersion` means that one. */
-	readonly #originals = new Map<LogPosition, VersionId>();
 	#head: BlockHeader | undefined;
 
 	constructor(base: ChainState, generation: Generation = base.generation) {
@@ -49,12 +47,6 @@ export class Assembly {
 		this.state = new StateDraft(base, generation);
 		this.#log = new LogDraft(base.logPosition, generation);
 		this.#head = base.head;
-	}
-
-	/** Says which version id the operation at that position first got. */
-	remember(original: OriginalPlace): void {
-		if (original.originalVersionId === undefined) return;
-		this.#originals.set(original.position, original.originalVersionId);
 	}
 
 	/**
@@ -75,8 +67,13 @@ export class Assembly {
 
 	/** Applies a new agent's operation, which gets the next position. */
 	admit(stored: StoredOperation, slot: Height): Outcome {
-		const outcome = this.#apply(stored, slot, this.#log.position + 1n);
-		if (outcome.type === "applied") this.#log.admitted(stored, slot, outcome.versionId);
+		const { ifVersion } = stored.operation;
+		const namesVersion = ifVersion !== undefined && ifVersion !== 0n;
+		const conditionPosition = namesVersion ? this.#visible(stored, slot)?.position : undefined;
+		const outcome = this.#apply(stored, slot, { position: this.#log.position + 1n });
+		if (outcome.type === "applied") {
+			this.#log.admitted(stored, slot, { versionId: outcome.versionId, conditionPosition });
+		}
 		return outcome;
 	}
 
@@ -198,18 +195,21 @@ export class Assembly {
 			const message = `a later operation (position ${latest.position}) wrote this memory`;
 			return { type: "failed", code: "overwritten_later", message };
 		}
-		return this.#apply(stored, slot, original.position);
+		return this.#apply(stored, slot, original);
 	}
 
-	#apply(stored: StoredOperation, slot: Height, position: LogPosition): Outcome {
+	/** `conditionPosition` undefined: a version is named by its id, as agents do. */
+	#apply(
+		stored: StoredOperation,
+		slot: Height,
+		as: { readonly position: LogPosition; readonly conditionPosition?: LogPosition | undefined },
+	): Outcome {
 		const { namespace, id } = stored.operation;
-		const current = this.state.editor.visible(memoryKey(namespace, id), slot);
-		const evaluation = evaluate(
-			stored.operation,
-			current,
-			(expected, present) =>
-				expected === present ||
-				(current !== undefined && expected === this.#originals.get(current.position)),
+		const { position, conditionPosition } = as;
+		const evaluation = evaluate(stored.operation, this.#visible(stored, slot), (named, present) =>
+			conditionPosition === undefined
+				? named === present.versionId
+				: conditionPosition === present.position,
 		);
 		if (evaluation.type === "fail") {
 			return { type: "failed", code: evaluation.code, message: evaluation.message };
@@ -225,6 +225,10 @@ export class Assembly {
 			copyOf: put?.keepVectorOf,
 		});
 		return { type: "applied", versionId };
+	}
+
+	#visible({ operation }: StoredOperation, slot: Height): Version | undefined {
+		return this.state.editor.visible(memoryKey(operation.namespace, operation.id), slot);
 	}
 
 	#checkpointAt(block: BlockHeader): Checkpoint {

@@ -30,6 +30,7 @@ import type { DerivedGroup } from "./derived-blocks.ts";
 import { embedVectors } from "./embed-vectors.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
 
+const SUSPENDED_ONLY = { judgedAbove: undefined };
 /** Groups that one drain of the inbox takes: the whole inbox, and as much again that came meanwhile. */
 const DRAIN_GROUPS = (2 * LIMITS.inboxOperations) / LIMITS.groupOperations;
 
@@ -87,8 +88,8 @@ export class ChainWriter {
 
 	static async open(options: ChainWriterOptions): Promise<ChainWriter> {
 		const loaded = await options.store.loadChain(options.chainId);
-		const open = await options.store.openOperations(options.chainId);
-		return new ChainWriter(options, loaded, open.filter(isSuspended));
+		const open = await options.store.openOperations(options.chainId, SUSPENDED_ONLY);
+		return new ChainWriter(options, loaded, open);
 	}
 
 	get chainId(): ChainId {
@@ -303,7 +304,7 @@ export class ChainWriter {
 			this.#options.onLeaseLost();
 			throw leaseLost(this.chainId);
 		}
-		this.#suspended = (await store.openOperations(this.chainId)).filter(isSuspended);
+		this.#suspended = await store.openOperations(this.chainId, SUSPENDED_ONLY);
 		this.#state = loaded.state;
 		this.#halt = loaded.halt;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
@@ -325,10 +326,6 @@ function movedBack(before: VectorPointers, now: VectorPointers): boolean {
 		const versionId = now[name]?.versionId;
 		return versionId !== undefined && versionId < pointer.versionId;
 	});
-}
-
-function isSuspended(operation: OpenOperation): boolean {
-	return operation.judged.status === "suspended";
 }
 
 function leaseLost(chainId: ChainId): RetryableError {

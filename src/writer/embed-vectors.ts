@@ -1,6 +1,7 @@
 /** Turns an assembly's vector requests into rows: embeds texts, takes given vectors, copies old ones. */
 import { FatalError } from "../domain/errors.ts";
 import type { VersionId } from "../domain/ids.ts";
+import { unitVector } from "../ranking/unit-vector.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { EmbeddedVersion } from "./commit-batch.ts";
 import type { VectorRequest } from "./state-draft.ts";
@@ -9,7 +10,10 @@ export type VectorsOf = (
 	versionIds: readonly VersionId[],
 ) => Promise<ReadonlyMap<VersionId, Float32Array>>;
 
-/** In the order of the requests; a copy of a version that has no vector gives none. */
+/**
+ * In the order of the requests. A copy may be of a version that an earlier request makes, as when a put
+ * and its patch are replayed together; one of a version that has no vector gives none.
+ */
 export async function embedVectors(
 	requests: readonly VectorRequest[],
 	embedder: Embedder,
@@ -20,7 +24,7 @@ export async function embedVectors(
 	const copies = requests.flatMap(({ source }) =>
 		source.type === "copy" ? [source.versionId] : [],
 	);
-	const [embedded, copied] = await Promise.all([
+	const [embedded, stored] = await Promise.all([
 		texts.length === 0 ? [] : embedder.embed(texts),
 		copies.length === 0 ? new Map<VersionId, Float32Array>() : vectorsOf(copies),
 	]);
@@ -31,23 +35,26 @@ export async function embedVectors(
 		});
 	}
 	const next = embedded[Symbol.iterator]();
+	const known = new Map(stored);
 	return requests.flatMap((request) => {
-		const vector = vectorFor(request, next, copied);
-		return vector === undefined ? [] : [{ ...request.version, vector }];
+		const vector = vectorFor(request, next, known);
+		if (vector === undefined) return [];
+		known.set(request.version.versionId, vector);
+		return [{ ...request.version, vector }];
 	});
 }
 
 function vectorFor(
 	{ source }: VectorRequest,
 	embedded: Iterator<Float32Array>,
-	copied: ReadonlyMap<VersionId, Float32Array>,
+	known: ReadonlyMap<VersionId, Float32Array>,
 ): Float32Array | undefined {
 	switch (source.type) {
 		case "text":
 			return embedded.next().value;
 		case "given":
-			return Float32Array.from(source.vector);
+			return unitVector(source.vector);
 		case "copy":
-			return copied.get(source.versionId);
+			return known.get(source.versionId);
 	}
 }

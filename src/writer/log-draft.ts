@@ -18,8 +18,11 @@ export interface OriginalPlace {
 	/** Position that the operation first got. */
 	readonly position: LogPosition;
 	readonly originalSlot: Height;
-	/** Version id that it first got: what conditions of later operations name. */
-	readonly originalVersionId: VersionId | undefined;
+	/**
+	 * Position of the operation that wrote the version which `ifVersion` names: that stays when forks
+	 * give the version new ids. Undefined where no version is named.
+	 */
+	readonly conditionPosition: LogPosition | undefined;
 }
 
 export interface Verdict {
@@ -67,10 +70,22 @@ export class LogDraft {
 		return this.#position;
 	}
 
-	admitted(stored: StoredOperation, slot: Height, versionId: VersionId): void {
+	admitted(
+		stored: StoredOperation,
+		slot: Height,
+		as: Pick<OriginalPlace, "conditionPosition"> & { readonly versionId: VersionId },
+	): void {
+		const { versionId, conditionPosition } = as;
 		const position = this.append("operation", slot, {
 			...named(stored),
-			body: { owner: "agent", versionId: versionId.toString(), ...toWire(stored) },
+			body: {
+				owner: "agent",
+				versionId: versionId.toString(),
+				...(conditionPosition === undefined
+					? {}
+					: { conditionPosition: conditionPosition.toString() }),
+				...toWire(stored),
+			},
 		});
 		this.operations.push({
 			operationId: stored.operationId,
@@ -88,7 +103,7 @@ export class LogDraft {
 	refused(stored: StoredOperation, slot: Height, reason: OperationReason): void {
 		const position = this.append("refused", slot, {
 			...named(stored),
-			body: { ...reason, ...toWire(stored) },
+			body: { ...reasonForLog(reason), ...toWire(stored) },
 		});
 		this.operations.push({
 			operationId: stored.operationId,
@@ -113,7 +128,7 @@ export class LogDraft {
 				id,
 				originalSlot: original.originalSlot.toString(),
 				...(to.slot === undefined ? {} : { slot: to.slot.toString() }),
-				...(to.reason === undefined ? {} : { reason: to.reason }),
+				...(to.reason === undefined ? {} : { reason: reasonForLog(to.reason) }),
 			},
 		});
 		const anchored = stored.anchor.kind === "none" ? undefined : stored.anchor;
@@ -136,4 +151,9 @@ function named(stored: StoredOperation): { operationId: OperationId; memoryKey: 
 		operationId: stored.operationId,
 		memoryKey: memoryKey(stored.operation.namespace, stored.operation.id),
 	};
+}
+
+/** The message says what the fields say. */
+function reasonForLog({ code, message }: OperationReason): JsonObject {
+	return { code, message };
 }

@@ -1,6 +1,13 @@
 /** What the writer asks of Postgres. The adapter is store/postgres-writer-store.ts. */
 import type { BlockHeader } from "../domain/block.ts";
-import type { ChainId, Generation, Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import type {
+	ChainId,
+	Generation,
+	Height,
+	LogPosition,
+	MemoryKey,
+	VersionId,
+} from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { AgentOperation } from "../domain/operation.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
@@ -25,7 +32,8 @@ export interface OpenOperation {
 	readonly judged: AgentOperation;
 	/** Slot at which it was last judged. */
 	readonly judgedSlot: Height;
-	readonly originalVersionId: VersionId | undefined;
+	/** See OriginalPlace in log-draft.ts. */
+	readonly conditionPosition: LogPosition | undefined;
 }
 
 export interface LoadedChain {
@@ -64,8 +72,15 @@ export interface WriterStore {
 		chainId: ChainId,
 		range: { readonly above: Height; readonly to: Height },
 	): Promise<readonly MemoryKey[]>;
-	/** Agents' operations that are not final, in log order. */
-	openOperations(chainId: ChainId): Promise<readonly OpenOperation[]>;
+	/**
+	 * Agents' operations that are not final, in log order: what is suspended, and what was judged for a
+	 * slot above a height. The writer asks for the former alone: the latter may be all that was lately
+	 * written.
+	 */
+	openOperations(
+		chainId: ChainId,
+		which: { readonly judgedAbove: Height | undefined },
+	): Promise<readonly OpenOperation[]>;
 	/** Vectors of these versions; what has none is left out. */
 	vectors(
 		chainId: ChainId,

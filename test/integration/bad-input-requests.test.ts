@@ -289,10 +289,6 @@ describe("a body", () => {
 		["a vector of null", '{"op":"put","layer":"semantic","content":{},"vector":[null]}'],
 		["an empty vector", '{"op":"put","layer":"semantic","content":{},"vector":[]}'],
 		["a zero vector", '{"op":"put","layer":"semantic","content":{},"vector":[0,0,-0]}'],
-		[
-			"a vector that is zero as floats",
-			'{"op":"put","layer":"semantic","content":{},"vector":[1e-60,1e-50]}',
-		],
 		["a vector past a float", '{"op":"put","layer":"semantic","content":{},"vector":[1e39]}'],
 	])("of %s is refused, and nothing is written", async (_what, body) => {
 		const before = await logPosition();
@@ -390,8 +386,6 @@ describe("a search", () => {
 		["with k past 2^53", { text: "a", k: 1e300 }, 400, "invalid_request"],
 		["of a vector of other dimensions", { vector: [1, 2, 3] }, 400, "dimension_mismatch"],
 		["of a zero vector", { vector: [0, 0] }, 400, "invalid_request"],
-		["of a vector that is zero as floats", { vector: [1e-60] }, 400, "invalid_request"],
-		["of an unknown collection", { text: "a", collection: "none" }, 404, "unknown_collection"],
 		["of a collection that is a path", { text: "a", collection: "../a" }, 400, "invalid_request"],
 		["of an unknown layer", { text: "a", layers: ["working"] }, 400, "invalid_request"],
 		["of no layers", { text: "a", layers: [] }, 400, "invalid_request"],

@@ -101,11 +101,7 @@ async function text(request: IncomingMessage): Promise<string> {
 	return Buffer.concat(chunks).toString();
 }
 
-async function forward(
-	rpcUrl: string,
-	body: string,
-	limit: bigint | undefined,
-): Promise<string> {
+async function forward(rpcUrl: string, body: string, limit: bigint | undefined): Promise<string> {
 	if (limit === undefined) return post(rpcUrl, body);
 	const parsed = JSON.parse(body) as Call | readonly Call[];
 	const calls = isBatch(parsed) ? parsed : [parsed];

@@ -22,7 +22,10 @@ export interface Held {
 
 export async function readHeld(service: RecantService, at: AtRequest): Promise<Held> {
 	const [memories, found] = [await readMemories(service, at), await readSearches(service, at)];
-	return { memories: Object.fromEntries(memories.map((each) => [nameOf(each), held(each)])), found };
+	return {
+		memories: Object.fromEntries(memories.map((each) => [nameOf(each), held(each)])),
+		found,
+	};
 }
 
 /** Every memory, page by page. */

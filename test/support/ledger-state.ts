@@ -63,7 +63,7 @@ function plain<Memory extends { readonly versionId: string }>(memory: Memory) {
 	return rest;
 }
 
-/** Resolves when the service's committed head is the node's. */
+/** Resolves when the service follows, and its committed head is the node's. */
 export async function untilFollowed(
 	client: RecantClient,
 	chain: string,
@@ -77,7 +77,9 @@ export async function untilFollowed(
 		const block = await node.request<{ hash: string }>("eth_getBlockByNumber", ["latest", false]);
 		// Not answered: the service is starting again, or its database is.
 		const view = await client.chain(chain).catch((error: unknown) => String(error));
-		if (typeof view !== "string" && view.head?.hash === block.hash && !view.rollback) return;
+		const there = typeof view !== "string" && view.head?.hash === block.hash && !view.rollback;
+		// A service that has just started shows the head, and begins to follow a little later.
+		if (there && view.state === "following") return;
 		last = JSON.stringify(view);
 		await sleep(10);
 	}

@@ -13,7 +13,12 @@ import type { RecantService } from "../../src/service/recant-service.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";
 import { nameOf, readHeld, readMemories } from "./held-state.ts";
 import { CHAIN, startTestRecant, type TestRecant } from "./recant.ts";
-import { type Committed, type ModelOperation, type StraightRun, straightRun } from "./reference-model.ts";
+import {
+	type Committed,
+	type ModelOperation,
+	type StraightRun,
+	straightRun,
+} from "./reference-model.ts";
 import { readVectors } from "./stored-vectors.ts";
 import { until } from "./until.ts";
 import { hashOf, type JournalEntry, type World } from "./world.ts";

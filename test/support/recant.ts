@@ -1,9 +1,10 @@
 /** Recant in this process, as main.ts starts it, on a database and a data directory of its own. */
-import { readEnvironment } from "../../src/config/environment.ts";
+
+import { tokenLedger } from "../../chains/anvil.ts";
 import { chainSpec } from "../../src/config/chains.ts";
+import { readEnvironment } from "../../src/config/environment.ts";
 import type { Hex } from "../../src/domain/ids.ts";
 import { type RunningRecant, type StartOptions, startRecant } from "../../src/main.ts";
-import { tokenLedger } from "../../chains/anvil.ts";
 import { createTestDatabase } from "./postgres.ts";
 import { testDir } from "./temp-dir.ts";
 import { atTestEnd } from "./test-end.ts";

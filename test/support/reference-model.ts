@@ -94,7 +94,9 @@ interface Write {
 	readonly entry: Entry;
 	readonly slot: bigint;
 	/** What is there from now on; undefined: nothing. */
-	readonly leaves: undefined | { readonly layer: string; readonly expiresAtBlock: bigint | undefined };
+	readonly leaves:
+		| undefined
+		| { readonly layer: string; readonly expiresAtBlock: bigint | undefined };
 	readonly effect: PlacedWrite["effect"];
 }
 
@@ -110,14 +112,9 @@ class Model {
 	}
 
 	take(committed: Committed): void {
-		switch (committed.type) {
-			case "block":
-				return this.#block(committed.hash);
-			case "operation":
-				return this.#operation(committed.operation);
-			case "rollback":
-				return this.#rollback(committed);
-		}
+		if (committed.type === "block") this.#block(committed.hash);
+		else if (committed.type === "operation") this.#operation(committed.operation);
+		else this.#rollback(committed);
 	}
 
 	result(): StraightRun {
@@ -181,7 +178,9 @@ class Model {
 	#rollback(rollback: Extract<Committed, { readonly type: "rollback" }>): void {
 		const ancestor = this.#record.block(rollback.ancestor).number;
 		const branch = this.#record.branch(rollback.to);
-		const shared = branch.findLast((block) => this.#chain[Number(block.number)]?.hash === block.hash);
+		const shared = branch.findLast(
+			(block) => this.#chain[Number(block.number)]?.hash === block.hash,
+		);
 		if (shared?.hash !== rollback.ancestor) {
 			throw new ImpossibleHistory(
 				`the ancestor of a ${rollback.cause} rollback is ${shared?.number}, not ${ancestor}`,

@@ -4,7 +4,12 @@
  */
 import type { Anvil } from "../../scripts/support/anvil.ts";
 import { devAccount } from "../../scripts/support/dev-accounts.ts";
-import { deployToken, type SignedTransaction, type Token, tokenAt } from "../../scripts/support/token.ts";
+import {
+	deployToken,
+	type SignedTransaction,
+	type Token,
+	tokenAt,
+} from "../../scripts/support/token.ts";
 import { ChainRecord, type RecordedBlock } from "./chain-record.ts";
 
 /** Any moment before the machine's clock, so that all later timestamps can be given. */
@@ -19,6 +24,12 @@ export interface Transfer {
 
 /** What goes into a block: new transfers, and signed ones again. */
 export type Load = Transfer | SignedTransaction;
+
+export interface Mined {
+	readonly block: RecordedBlock;
+	/** What the block was given, in order. */
+	readonly sent: readonly SignedTransaction[];
+}
 
 export class TestChain {
 	readonly node: Anvil;
@@ -52,10 +63,8 @@ export class TestChain {
 		return new TestChain(node, tokenAt(node.rpcUrl, this.token.address), shared);
 	}
 
-	/** Sends and mines one block; answers it and what it was given, in order. */
-	async block(
-		...loads: readonly Load[]
-	): Promise<{ readonly block: RecordedBlock; readonly sent: readonly SignedTransaction[] }> {
+	/** Sends and mines one block. */
+	async block(...loads: readonly Load[]): Promise<Mined> {
 		const sent: SignedTransaction[] = [];
 		for (const load of loads) sent.push(await this.#send(load));
 		this.#clock.now += 12;

@@ -16,13 +16,26 @@ import type {
 import { startAnvil } from "./anvil.ts";
 import type { RecordedBlock } from "./chain-record.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";
+import { type Held, readHeld } from "./held-state.ts";
 import { CHAIN, startTestRecant, type TestRecant, type TestRecantOptions } from "./recant.ts";
-import { GENESIS_TIMESTAMP, TestChain } from "./test-chain.ts";
+import {
+	GENESIS_TIMESTAMP,
+	type Load,
+	type Mined,
+	TestChain,
+	type Transfer,
+} from "./test-chain.ts";
 import { until } from "./until.ts";
-import { readHeld, type Held } from "./held-state.ts";
 
 /** So few that most vectors go through LanceDB in a short test. */
 const FLUSH_ROWS = 4;
+
+/** Of block 2, in which three accounts get what the tests let them transfer. */
+export const FIRST_TRANSFERS: readonly Transfer[] = [1, 2, 3].map((to) => ({
+	from: undefined,
+	to,
+	value: 1_000n * BigInt(to),
+}));
 
 /** What a test says of an operation. The namespace is `default`, a put's layer `semantic`. */
 export interface AgentOperation {
@@ -54,10 +67,7 @@ export interface Remembered {
 }
 
 export type WorldOptions = Partial<
-	Pick<
-		TestRecantOptions,
-		"name" | "redisUrl" | "beforeStage" | "inlineRollbacks" | "flushRows"
-	>
+	Pick<TestRecantOptions, "name" | "redisUrl" | "beforeStage" | "inlineRollbacks" | "flushRows">
 >;
 
 export class World {
@@ -94,11 +104,7 @@ export class World {
 		};
 		const recant = await startTestRecant(options);
 		const world = new World({ chain, gate, recant, options });
-		await chain.block(
-			{ from: undefined, to: 1, value: 1_000n },
-			{ from: undefined, to: 2, value: 2_000n },
-			{ from: undefined, to: 3, value: 3_000n },
-		);
+		await chain.block(...FIRST_TRANSFERS);
 		await world.followed();
 		return world;
 	}
@@ -125,6 +131,19 @@ export class World {
 		);
 	}
 
+	/** From now on the node behind the gate is another chain's. */
+	switchTo(chain: TestChain): void {
+		this.gate.switchTo(chain.node.rpcUrl);
+		this.chain = chain;
+	}
+
+	/** Mines one block and waits until it is committed. */
+	async block(...loads: readonly Load[]): Promise<Mined> {
+		const mined = await this.chain.block(...loads);
+		await this.followed();
+		return mined;
+	}
+
 	/** Remembers what is believed now, changes the chain in one step, and waits for the rollback. */
 	async fork(change: (chain: TestChain) => Promise<unknown>): Promise<RecordedBlock> {
 		await this.remember();
@@ -144,10 +163,7 @@ export class World {
 	}
 
 	/** Writes one request; waits for at most `deadlineMs`. */
-	async submit(
-		operations: readonly AgentOperation[],
-		deadlineMs: number,
-	): Promise<WriteAnswer> {
+	async submit(operations: readonly AgentOperation[], deadlineMs: number): Promise<WriteAnswer> {
 		const prepared: Omit<JournalEntry, "operationId">[] = [];
 		for (const each of operations) prepared.push(await this.#prepared(each));
 		const answer = await this.service.write(CHAIN, {
@@ -162,7 +178,18 @@ export class World {
 		return answer;
 	}
 
-	async operation(of: OperationView): Promise<OperationView> {
+	/** Writes down an operation that was sent some other way. */
+	adopt(operationId: string, operation: AgentOperation): void {
+		this.journal.push({
+			operationId,
+			request: requestOf(operation, undefined),
+			readFrom: undefined,
+		});
+	}
+
+	/** How an operation stands now. */
+	async operation(of: OperationView | undefined): Promise<OperationView> {
+		if (of === undefined) throw new Error("there is no such operation");
 		return this.service.operation(CHAIN, of.operationId);
 	}
 

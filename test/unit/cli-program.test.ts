@@ -164,6 +164,17 @@ describe("output", () => {
 		expect(stdout).toContain("…");
 	});
 
+	it("shortens hashes where a terminal has no room for what a memory says", async () => {
+		const [token, holder] = [`0x${"5f".repeat(20)}`, `0x${"70".repeat(20)}`];
+		const memory = { ...MEMORY, id: `holder:${token}:${holder}` };
+		const memories = async () => ({ at: AT, items: [memory], cursor: undefined });
+		const { run } = await served({ memories });
+		expect((await run("state")).stdout).toContain(memory.id);
+		const { stdout } = await run("state", { isTTY: true, columns: 100, env: { NO_COLOR: "1" } });
+		expect(stdout).toContain("holder:0x5f5f5f…:0x707070… ");
+		for (const line of stdout.split("\n").slice(1)) expect(line.length).toBeLessThanOrEqual(100);
+	});
+
 	it("shows control characters of a memory, and does not send them", async () => {
 		const evil = { ...MEMORY, id: "a\u001b]0;owned\u0007\u202e", content: { "\u009b31m": "\r" } };
 		const memories = async () => ({ at: AT, items: [evil], cursor: undefined });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
+import type { Version } from "../../src/domain/memory.ts";
 import type {
 	JsonObject,
 	MemoryBody,
@@ -151,8 +152,9 @@ describe("ifVersion", () => {
 		}
 	});
 
-	test("is translated by the caller after a replay, but 0 still means none", () => {
-		const anew = (expected: bigint, present: bigint) => expected === 3n && present === 12n;
+	test("is told by the caller after a replay, but 0 still means none", () => {
+		const anew = (expected: bigint, present: Version) =>
+			expected === 3n && present.versionId === 12n;
 		expect(evaluate(put({ ifVersion: 3n }), PRESENT, anew).type).toBe("put");
 		expect(evaluate(put({ ifVersion: 12n }), PRESENT, anew).type).toBe("fail");
 		expect(evaluate(put({ ifVersion: 0n }), PRESENT, () => true).type).toBe("fail");

@@ -19,8 +19,8 @@ test("a backend that is lost and comes back makes one line each, with the first 
 	availability.onError(second);
 
 	expect(lines).toEqual([
-		["warn", { backend: "redis", err: first }],
+		["warn", { backend: "redis", reason: first.message }],
 		["info", { backend: "redis" }],
-		["warn", { backend: "redis", err: second }],
+		["warn", { backend: "redis", reason: second.message }],
 	]);
 });

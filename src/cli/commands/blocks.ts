@@ -1,4 +1,5 @@
 /** `recant blocks`: headers, orphaned ones too. */
+import type { BlocksAnswer } from "../../client/answers.ts";
 import type { BlocksQuery } from "../../client/requests.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import type { Session } from "../session.ts";
@@ -17,13 +18,20 @@ export async function blocks(session: Session, query: BlocksQuery): Promise<Exit
 		page.items.map(({ height, finality, generations, timestamp, hash }) => [
 			height,
 			finality === "orphaned" ? paint(terminal, "yellow", finality) : finality,
-			`${generations.from} to ${generations.to ?? "now"}`,
+			generationsOf(generations),
 			timeOf(timestamp),
 			hash,
 		]),
 	);
 	if (page.cursor !== undefined) printLine(terminal, `more: --cursor ${page.cursor}`);
 	return EXIT.ok;
+}
+
+/** Those in which the block was canonical, both ends inclusive. */
+function generationsOf({ from, to }: BlocksAnswer["items"][number]["generations"]): string {
+	if (to === undefined) return `${from} to now`;
+	const last = BigInt(to) - 1n;
+	return last === BigInt(from) ? from : `${from} to ${last}`;
 }
 
 /** Seconds since the epoch, as ISO 8601; as they are where no date can hold them. */

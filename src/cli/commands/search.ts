@@ -2,8 +2,7 @@
 import type { SearchInput } from "../../client/requests.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { coordinateLine, type Session } from "../session.ts";
-import { printJson, printLine, printTable } from "../terminal.ts";
-import { MEMORY_HEAD, memoryRow } from "./state.ts";
+import { printable, printJson, printLine, printTable } from "../terminal.ts";
 
 export async function search(session: Session, input: SearchInput): Promise<ExitCode> {
 	const { terminal, client } = session;
@@ -13,7 +12,18 @@ export async function search(session: Session, input: SearchInput): Promise<Exit
 		return EXIT.ok;
 	}
 	printLine(terminal, coordinateLine(found.at));
-	const rows = found.results.map(({ memory, score }) => [score.toFixed(4), ...memoryRow(memory)]);
-	printTable(terminal, ["score", ...MEMORY_HEAD], rows);
+	printTable(
+		terminal,
+		["score", "namespace", "id", "layer", "since", "text"],
+		found.results.map(({ memory, score }) => [
+			score.toFixed(4),
+			printable(memory.namespace),
+			printable(memory.id),
+			memory.layer,
+			memory.since,
+			// What was found by a vector of its own may have none.
+			printable(memory.text ?? JSON.stringify(memory.content)),
+		]),
+	);
 	return EXIT.ok;
 }

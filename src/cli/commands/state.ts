@@ -23,9 +23,9 @@ export async function state(session: Session, query: MemoriesQuery): Promise<Exi
 	return EXIT.ok;
 }
 
-export const MEMORY_HEAD = ["namespace", "id", "layer", "owner", "version", "since", "content"];
+const MEMORY_HEAD = ["namespace", "id", "layer", "owner", "version", "since", "content"];
 
-export function memoryRow(memory: MemoryAnswer): string[] {
+function memoryRow(memory: MemoryAnswer): string[] {
 	return [
 		printable(memory.namespace),
 		printable(memory.id),

@@ -1,0 +1,138 @@
+/**
+ * Connections to Postgres, each lent to one piece of work at a time.
+ *
+ * Each is a client of postgres.js of its own that connects once. Its own pool connects again by itself
+ * and then runs the next query of a transaction outside of it; it takes a dead connection back as an
+ * open one; and a write to either ends the process from a timer. Here:
+ *
+ * 1. A connection that is gone is never lent again, and answers every further query with an error.
+ * 2. A lent connection has nobody else's queries on it, so a transaction needs nothing but itself.
+ */
+import { RetryableError } from "../domain/errors.ts";
+import type { Sql } from "./database.ts";
+
+/**
+ * Pieces of work that wait for a connection: as many as HTTP takes connections, eightfold, since one
+ * request is rarely more than a few. They wait for milliseconds, so a longer queue means a stand-still.
+ */
+const MOST_WAITING = 4_096;
+
+export interface Connection {
+	readonly sql: Sql;
+	/** True: what is asked on it fails. */
+	readonly gone: boolean;
+	/** Gives it up, with whatever is under way on it. */
+	discard(): void;
+}
+
+/** Opens a client with one connection, at its first query; `onGone` is called once, when it is over. */
+export type OpenConnection = (onGone: () => void) => {
+	readonly sql: Sql;
+	readonly end: (timeoutS: number) => Promise<void>;
+};
+
+export class ConnectionPool {
+	readonly #open: OpenConnection;
+	readonly #size: number;
+	readonly #lent = new Set<PooledConnection>();
+	/** The last used is lent first, so that what load does not need stays unused. */
+	readonly #idle: PooledConnection[] = [];
+	readonly #waiting: ((connection: PooledConnection) => void)[] = [];
+	#closed = false;
+
+	constructor(size: number, open: OpenConnection) {
+		this.#size = size;
+		this.#open = open;
+	}
+
+	/** Lends a connection to `work`. Throws `RetryableError("database_unavailable")` past the limit. */
+	async lend<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+		const connection = await this.#take();
+		try {
+			return await work(connection);
+		} finally {
+			this.#giveBack(connection);
+		}
+	}
+
+	/** Ends every connection: those at work when they are done, or after `timeoutS` seconds. */
+	async close(timeoutS: number): Promise<void> {
+		this.#closed = true;
+		const all = [...this.#idle, ...this.#lent];
+		await Promise.all(all.map((connection) => connection.end(timeoutS)));
+	}
+
+	async #take(): Promise<PooledConnection> {
+		if (this.#closed) throw closed();
+		const idle = this.#idle.pop();
+		if (idle !== undefined) return this.#note(idle);
+		if (this.#lent.size < this.#size) return this.#note(this.#connect());
+		if (this.#waiting.length >= MOST_WAITING) throw overloaded(this.#waiting.length);
+		return new Promise((resolve) => this.#waiting.push(resolve));
+	}
+
+	#note(connection: PooledConnection): PooledConnection {
+		this.#lent.add(connection);
+		return connection;
+	}
+
+	#giveBack(connection: PooledConnection): void {
+		this.#lent.delete(connection);
+		const next = this.#waiting.shift();
+		if (next !== undefined) next(this.#note(connection.gone ? this.#connect() : connection));
+		else if (!connection.gone) this.#idle.push(connection);
+	}
+
+	#connect(): PooledConnection {
+		return new PooledConnection(this.#open, (gone) => {
+			const index = this.#idle.indexOf(gone);
+			if (index !== -1) this.#idle.splice(index, 1);
+		});
+	}
+}
+
+class PooledConnection implements Connection {
+	readonly sql: Sql;
+	readonly #end: (timeoutS: number) => Promise<void>;
+	#gone = false;
+
+	constructor(open: OpenConnection, onGone: (connection: PooledConnection) => void) {
+		const opened = open(() => {
+			if (this.#gone) return;
+			this.#gone = true;
+			onGone(this);
+			// From here on the client refuses every query by itself.
+			void this.end(0);
+		});
+		this.sql = opened.sql;
+		this.#end = opened.end;
+	}
+
+	get gone(): boolean {
+		return this.#gone;
+	}
+
+	discard(): void {
+		this.#gone = true;
+		void this.end(0);
+	}
+
+	async end(timeoutS: number): Promise<void> {
+		await this.#end(timeoutS);
+	}
+}
+
+function closed(): RetryableError {
+	return new RetryableError("database_unavailable", {
+		message: "the connections to Postgres are closed: this process is ending",
+		hint: "ask again when it has been started again",
+	});
+}
+
+function overloaded(waiting: number): RetryableError {
+	return new RetryableError("database_unavailable", {
+		message: `${waiting} pieces of work wait for a connection to Postgres`,
+		hint: "try again later; see whether Postgres answers slowly",
+		fields: { waiting, limit: MOST_WAITING },
+	});
+}

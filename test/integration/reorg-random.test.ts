@@ -1,0 +1,152 @@
+/**
+ * Random schedules of blocks, writes, forks, rollbacks by hand and restarts, each held against a
+ * straight run. A seed gives the same steps again; when they meet the service is its own timing.
+ */
+import { test } from "vitest";
+import type { SignedTransaction } from "../../scripts/support/token.ts";
+import { RecantError } from "../../src/domain/errors.ts";
+import { expectStraightRun } from "../support/oracle.ts";
+import { Random } from "../support/random.ts";
+import { CHAIN } from "../support/recant.ts";
+import { announcedSeed } from "../support/seed.ts";
+import type { TestChain } from "../support/test-chain.ts";
+import { until } from "../support/until.ts";
+import { type AgentOperation, World } from "../support/world.ts";
+
+const FILE = "test/integration/reorg-random.test.ts";
+const STEPS = 30;
+/** Lowest block that a fork leaves: the accounts have their tokens there. */
+const ROOT = 2;
+const IDS = ["a", "b", "c", "d"];
+
+test("any schedule ends as a straight run does", { timeout: 120_000 }, async () => {
+	const random = new Random(announcedSeed(FILE));
+	const world = await World.create({ inlineRollbacks: random.chance(0.8) });
+	const schedule = new Schedule(world, random);
+	for (let step = 0; step < STEPS; step += 1) await schedule.step();
+	await expectStraightRun(world);
+});
+
+class Schedule {
+	readonly #world: World;
+	readonly #random: Random;
+	/** Signed before, on whatever branch. */
+	readonly #sent: SignedTransaction[] = [];
+
+	constructor(world: World, random: Random) {
+		this.#world = world;
+		this.#random = random;
+	}
+
+	async step(): Promise<void> {
+		const draw = this.#random.next();
+		if (draw < 0.3) return this.#blocks();
+		if (draw < 0.75) return this.#write();
+		if (draw < 0.9) return this.#fork();
+		if (draw < 0.95) return this.#rollBack();
+		await this.#world.stop();
+		if (this.#random.chance(0.5)) await this.#branch(this.#world.chain);
+		await this.#world.start();
+		await this.#world.followed();
+	}
+
+	async #blocks(): Promise<void> {
+		const blocks = this.#random.between(1, 3);
+		await this.#world.gate.hold(() => this.#mine(this.#world.chain, blocks));
+		if (this.#random.chance(0.7)) await this.#world.followed();
+	}
+
+	async #fork(): Promise<void> {
+		if (this.#random.chance(0.7)) await this.#world.fork((chain) => this.#branch(chain));
+		else await this.#world.gate.hold(() => this.#branch(this.#world.chain));
+	}
+
+	async #branch(chain: TestChain): Promise<void> {
+		const head = Number((await chain.head()).number);
+		const depth = this.#random.between(1, Math.min(6, head - ROOT));
+		if (head === ROOT) return;
+		await chain.drop(depth);
+		// Not shorter by much: a chain that only shrinks is taken for a lagging node for seconds.
+		await this.#mine(chain, this.#random.between(1, depth + 2));
+	}
+
+	async #mine(chain: TestChain, blocks: number): Promise<void> {
+		for (let index = 0; index < blocks; index += 1) {
+			const again = this.#sent.filter(() => this.#random.chance(0.3));
+			for (const signed of again) await chain.token.send(signed).catch(ignoreRefusal);
+			const transfers = Array.from({ length: this.#random.between(0, 2) }, () => ({
+				from: this.#random.between(1, 3),
+				to: this.#random.between(1, 4),
+				value: BigInt(this.#random.between(1, 900)),
+			}));
+			const { sent } = await chain.block(...transfers);
+			this.#sent.push(...sent);
+		}
+	}
+
+	async #write(): Promise<void> {
+		const count = this.#random.between(1, 3);
+		const operations: AgentOperation[] = [];
+		for (let index = 0; index < count; index += 1) operations.push(await this.#operation());
+		try {
+			await this.#world.write(...operations);
+		} catch (error) {
+			// Refused as a whole: what it needs is not there.
+			if (!(error instanceof RecantError)) throw error;
+		}
+	}
+
+	async #operation(): Promise<AgentOperation> {
+		const id = this.#random.oneOf(IDS);
+		const n = this.#random.between(0, 9);
+		const anchor = this.#random.chance(0.4) ? await this.#anchor() : undefined;
+		const condition = this.#random.chance(0.2) ? ("present" as const) : undefined;
+		const shared = {
+			id,
+			...(anchor === undefined ? {} : { anchor }),
+			...(condition === undefined ? {} : { ifVersion: condition }),
+		};
+		const kind = this.#random.next();
+		if (kind < 0.15) return { op: "delete", ...shared };
+		if (kind < 0.4) return { op: "patch", ...shared, content: { [`patch ${n}`]: n } };
+		const head = Number((await this.#world.chain.head()).number);
+		return {
+			op: "put",
+			...shared,
+			layer: id === "a" ? "short_term" : this.#random.chance(0.9) ? "semantic" : "long_term",
+			content: { n },
+			...(this.#random.chance(0.6) ? { text: `the whale moves ${n}` } : {}),
+			...(this.#random.chance(0.25)
+				? { expiresAtBlock: BigInt(head + this.#random.between(2, 6)) }
+				: {}),
+		};
+	}
+
+	async #anchor(): Promise<AgentOperation["anchor"]> {
+		const { chain } = this.#world;
+		const blocks = chain.record.branch((await chain.head()).hash).slice(-6);
+		const transactions = blocks.flatMap((block) => [...block.effects.keys()]);
+		if (transactions.length > 0 && this.#random.chance(0.7)) {
+			return { transaction: this.#random.oneOf(transactions) };
+		}
+		return { block: this.#random.oneOf(blocks).hash };
+	}
+
+	async #rollBack(): Promise<void> {
+		const head = Number((await this.#world.followed()).number);
+		const toBlock = BigInt(this.#random.between(Math.max(ROOT, head - 5), head));
+		const { id } = await this.#world.service.startRollback(CHAIN, toBlock);
+		await until(
+			"the rollback by hand is over",
+			async () => (await this.#world.service.rollback(CHAIN, id)).state === "committed",
+			() => this.#world.service.rollback(CHAIN, id),
+		);
+	}
+}
+
+/** The account's nonce has moved on: another transaction took its place on this branch. */
+function ignoreRefusal(error: unknown): void {
+	if (!(error instanceof Error && /nonce|already|known|underpriced/i.test(error.message))) {
+		throw error;
+	}
+}
