@@ -26,7 +26,7 @@ export interface BenchService {
 	/** Of no use with `webSocket`. */
 	readonly gate: NodeGate;
 	readonly watch: CommitWatch;
-	/** Resolves when the committed head is the node's, and no vector waits for more than a moment. */
+	/** Resolves when the committed head is the node's. */
 	caughtUp(): Promise<void>;
 	/** Agents' memories with texts, in batches of 1,000, then blocks until all of them are final. */
 	fill(memories: number): Promise<void>;
@@ -83,6 +83,7 @@ export function ledgerChain(url: string, pollIntervalMs: number): ChainSpec {
 	return chainSpec({ ...example, rpc }, { file: "bench", code: Buffer.from("bench") });
 }
 
+/** Waits until LanceDB has followed so far that a batch is not refused. */
 export async function settledTail(service: RecantService): Promise<void> {
 	for (;;) {
 		const { collections } = await service.chain(CHAIN);
@@ -97,8 +98,8 @@ async function fill(service: RecantService, memories: number): Promise<void> {
 		const operations = Array.from({ length: count }, (_, index) => fact(start + index));
 		const request = { operations, idempotencyKey: undefined, deadlineMs: TIMEOUT_MS };
 		await service.write(CHAIN, request);
+		await settledTail(service);
 	}
-	await settledTail(service);
 }
 
 const TOPICS = ["whales", "bridges", "fees", "governance", "oracles", "liquidations", "airdrops"];

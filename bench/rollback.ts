@@ -27,7 +27,7 @@ export const rollbackSection: Section = {
 	run: async (context) => {
 		const setup: Setup = context.quick
 			? { depths: [1, 5], sizes: [1_000, 10_000], repetitions: 5 }
-			: { depths: [1, 5, 20, 60], sizes: [10_000, 100_000], repetitions: 11 };
+			: { depths: [1, 5, 20, 60], sizes: [10_000, 100_000], repetitions: 7 };
 		const services: BenchService[] = [];
 		try {
 			for (const size of setup.sizes) services.push(await filled(size, context));

@@ -16,13 +16,13 @@ import type { WriterStore } from "../writer/writer-store.ts";
 export type HandlerVersion = Pick<Version, "id" | "layer" | "content" | "expiresBlock">;
 
 export class HandlerCache {
-	readonly #store: WriterStore;
+	readonly #store: Pick<WriterStore, "latestVersions">;
 	readonly #chainId: ChainId;
 	readonly #versions = new LRUCache<MemoryKey, { readonly version: HandlerVersion | undefined }>({
 		max: LIMITS.handlerCacheEntries,
 	});
 
-	constructor(store: WriterStore, chainId: ChainId) {
+	constructor(store: Pick<WriterStore, "latestVersions">, chainId: ChainId) {
 		this.#store = store;
 		this.#chainId = chainId;
 	}

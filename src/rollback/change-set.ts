@@ -1,6 +1,6 @@
 /**
  * A prepared change set as text: what the commit merges is read back from Postgres, whoever prepared
- * it. Bigints carry an `n`, vectors are base64 of little-endian float32.
+ * it. Bigints carry an `n`, vectors an `f` and base64 of little-endian float32.
  */
 import { FatalError } from "../domain/errors.ts";
 import type { CommitBatch } from "../writer/commit-batch.ts";
@@ -36,9 +36,8 @@ export function decodeChangeSet(parts: readonly Part[]): ChangeSet {
 	const whole = ordered.every((part, index) => part.seq === index);
 	try {
 		if (!whole || ordered.length === 0) throw new SyntaxError("a part is missing");
-		return JSON.parse(ordered.map((part) => part.body).join(""), (_key, value: unknown) =>
-			decodeValue(value),
-		) as ChangeSet;
+		// A walk of our own: JSON.parse with a reviver takes four times as long.
+		return decodeValue(JSON.parse(ordered.map((part) => part.body).join(""))) as ChangeSet;
 	} catch (error) {
 		throw new FatalError("rollback_failed", {
 			message: `the prepared change set cannot be read (${parts.length} parts)`,
@@ -48,8 +47,9 @@ export function decodeChangeSet(parts: readonly Part[]): ChangeSet {
 	}
 }
 
+/** n: a bigint. f: a vector. j: JSON of an object that only looks like one of these. */
 interface Wrapped {
-	readonly $: "n" | "f";
+	readonly $: "n" | "f" | "j";
 	readonly v: string;
 }
 
@@ -59,24 +59,37 @@ function encodeValue(value: unknown): unknown {
 		const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 		return { $: "f", v: bytes.toString("base64") } satisfies Wrapped;
 	}
+	// Contents of memories come as JSON too, and an agent may write anything.
+	if (isWrapped(value)) return { $: "j", v: JSON.stringify(value) } satisfies Wrapped;
 	return value;
 }
 
+/** In place. Contents are at most LIMITS.contentDepth deep, so it may recurse. */
 function decodeValue(value: unknown): unknown {
-	if (!isWrapped(value)) return value;
-	if (value.$ === "n") return BigInt(value.v);
-	return new Float32Array(Uint8Array.from(Buffer.from(value.v, "base64")).buffer);
+	if (typeof value !== "object" || value === null) return value;
+	if (isWrapped(value)) return unwrapped(value);
+	const fields = value as Record<string, unknown>;
+	for (const key of Object.keys(fields)) {
+		const item = fields[key];
+		if (typeof item === "object") fields[key] = decodeValue(item);
+	}
+	return value;
 }
 
-/** Contents of memories come as JSON too; only an object of exactly this shape is ours. */
+function unwrapped({ $, v }: Wrapped): unknown {
+	switch ($) {
+		case "n":
+			return BigInt(v);
+		case "f":
+			return new Float32Array(Uint8Array.from(Buffer.from(v, "base64")).buffer);
+		case "j":
+			return JSON.parse(v);
+	}
+}
+
 function isWrapped(value: unknown): value is Wrapped {
-	if (typeof value !== "object" || value === null) return false;
-	const keys = Object.keys(value);
-	return (
-		keys.length === 2 &&
-		"$" in value &&
-		"v" in value &&
-		typeof value.v === "string" &&
-		(value.$ === "n" || value.$ === "f")
-	);
+	if (typeof value !== "object" || value === null || !Object.hasOwn(value, "$")) return false;
+	const { $, v, ...more } = value as Partial<Wrapped>;
+	const known = $ === "n" || $ === "f" || $ === "j";
+	return known && typeof v === "string" && Object.keys(more).length === 0;
 }

@@ -53,6 +53,8 @@ export type RunOutcome =
 
 export class RollbackCoordinator {
 	readonly #options: CoordinatorOptions;
+	/** A claim keeps other processes away, not this one: its job and its follower come here at once. */
+	readonly #running = new Set<RollbackId>();
 
 	constructor(options: CoordinatorOptions) {
 		this.#options = options;
@@ -74,6 +76,20 @@ export class RollbackCoordinator {
 
 	/** Works on it as far as this process can. `committer` undefined: only prepares. */
 	async run(
+		rollbackId: RollbackId,
+		deriver: BranchDeriver,
+		committer: Committer | undefined,
+	): Promise<RunOutcome> {
+		if (this.#running.has(rollbackId)) return { type: "busy" };
+		this.#running.add(rollbackId);
+		try {
+			return await this.#claimAndWork(rollbackId, deriver, committer);
+		} finally {
+			this.#running.delete(rollbackId);
+		}
+	}
+
+	async #claimAndWork(
 		rollbackId: RollbackId,
 		deriver: BranchDeriver,
 		committer: Committer | undefined,

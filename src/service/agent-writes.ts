@@ -101,7 +101,13 @@ export class AgentWrites {
 
 	#requireOpen(): void {
 		const writer = this.#options.writer();
-		if (writer === undefined || writer.window === undefined) {
+		if (writer === undefined) {
+			throw new RetryableError("not_ready", {
+				message: `this process does not write chain "${this.#options.spec.name}" at the moment`,
+				hint: "try again shortly after a start; else the chain's status says which process does",
+			});
+		}
+		if (writer.window === undefined) {
 			throw new RetryableError("not_ready", {
 				message: `chain "${this.#options.spec.name}" has no committed block yet`,
 				hint: "check that its node answers; see the chain's status",

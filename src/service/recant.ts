@@ -10,9 +10,10 @@ import type { InboxStore } from "../writer/inbox-store.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import { blockPage } from "./block-page.ts";
 import type { ChainRuntime } from "./chain-runtime.ts";
-import { cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
+import { cursorInvalid, decodeCursor, encodeCursor } from "./cursor.ts";
 import { diffPage } from "./diff.ts";
 import type { EventFeed } from "./events.ts";
+import { historyPage } from "./history-page.ts";
 import { planRollback, rollbackTarget } from "./manual-rollback.ts";
 import { memoryPage } from "./memory-page.ts";
 import { operationOf } from "./operation-request.ts";
@@ -31,7 +32,7 @@ import type {
 import { type SearchContext, search } from "./search.ts";
 import type { StateStore } from "./state-store.ts";
 import { reportOf } from "./stored-report.ts";
-import { checkpointView, historyEntry, memoryView, operationView, rollbackView } from "./views.ts";
+import { checkpointView, memoryView, operationView, rollbackView } from "./views.ts";
 
 export interface RecantOptions {
 	readonly about: Pick<
@@ -144,16 +145,11 @@ export class Recant implements RecantService {
 
 	async history(chain: string, query: Parameters<RecantService["history"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		const offset =
-			query.cursor === undefined ? 0 : Number(cursorNumber(decodeCursor(query.cursor, ["o"]).o));
+		const { limit, cursor } = query;
 		const key = memoryKey(query.namespace, query.id);
-		const versions = await this.#options.state.history(id, key, { offset, limit: query.limit + 1 });
-		if (versions.length === 0 && offset === 0) throw memoryNotFound(query, undefined);
-		const more = versions.length > query.limit;
-		return {
-			items: versions.slice(0, query.limit).map(historyEntry),
-			cursor: more ? encodeCursor({ o: (offset + query.limit).toString() }) : undefined,
-		};
+		const page = await historyPage(this.#options.state, id, { key, limit, cursor });
+		if (page === undefined) throw memoryNotFound(query, undefined);
+		return page;
 	}
 
 	async search(chain: string, request: Parameters<RecantService["search"]>[1]) {
@@ -200,15 +196,14 @@ export class Recant implements RecantService {
 
 	async rollbacks(chain: string, query: Parameters<RecantService["rollbacks"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		const offset =
-			query.cursor === undefined ? 0 : Number(cursorNumber(decodeCursor(query.cursor, ["o"]).o));
-		const records = await this.#options.state.rollbacks(id, { offset, limit: query.limit + 1 });
+		const after = query.cursor === undefined ? undefined : rollbackOfCursor(query.cursor);
+		const limit = query.limit + 1;
+		const records = await this.#options.state.rollbacks(id, { after, limit });
+		const page = records.slice(0, query.limit);
+		const last = records.length > query.limit ? page.at(-1) : undefined;
 		return {
-			items: records.slice(0, query.limit).map((record) => this.#rollbackView(record)),
-			cursor:
-				records.length > query.limit
-					? encodeCursor({ o: (offset + query.limit).toString() })
-					: undefined,
+			items: page.map((record) => this.#rollbackView(record)),
+			cursor: last && encodeCursor({ r: last.rollbackId }),
 		};
 	}
 
@@ -344,4 +339,10 @@ function memoryNotFound(
 
 function isUuid(value: string): boolean {
 	return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value);
+}
+
+function rollbackOfCursor(cursor: string): RollbackId {
+	const { r } = decodeCursor(cursor, ["r"]);
+	if (!isUuid(r)) throw cursorInvalid();
+	return r as RollbackId;
 }

@@ -92,6 +92,9 @@ export interface StoredBlock extends BlockHeader {
 	readonly toGen: Generation;
 }
 
+/** Place of a version in its memory's history. */
+export type HistoryPlace = Pick<Version, "toGen" | "fromBlock" | "fromGen">;
+
 /** Tells one block from all others of a chain. */
 export interface BlockPlace {
 	readonly height: Height;
@@ -154,16 +157,17 @@ export interface StateStore {
 	history(
 		chainId: ChainId,
 		key: MemoryKey,
-		query: { readonly offset: number; readonly limit: number },
+		query: { readonly after: HistoryPlace | undefined; readonly limit: number },
 	): Promise<readonly Version[]>;
 	checkpoints(
 		chainId: ChainId,
 		query: { readonly limit: number; readonly before: Height | undefined },
 	): Promise<readonly StoredCheckpoint[]>;
 	checkpoint(chainId: ChainId, height: Height): Promise<StoredCheckpoint | undefined>;
+	/** The newest first; those that were recorded before `after`. */
 	rollbacks(
 		chainId: ChainId,
-		query: { readonly limit: number; readonly offset: number },
+		query: { readonly limit: number; readonly after: RollbackId | undefined },
 	): Promise<readonly RollbackRecord[]>;
 	/** JSON of a committed rollback's report; undefined before. */
 	report(rollbackId: RollbackId): Promise<string | undefined>;

@@ -87,6 +87,8 @@ async function inSnapshot<Result>(
 ): Promise<Result> {
 	const { sql } = connection;
 	const begun = sql.unsafe("begin isolation level repeatable read read only").execute();
+	// Work that goes on without its snapshot must not go on at all.
+	begun.catch(() => connection.discard());
 	try {
 		const [result] = await Promise.all([work(sql), begun]);
 		sql.unsafe("commit").catch(() => connection.discard());

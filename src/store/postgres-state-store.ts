@@ -106,13 +106,16 @@ export class PostgresStateStore implements StateStore {
 	async history(
 		chainId: ChainId,
 		key: MemoryKey,
-		query: { readonly offset: number; readonly limit: number },
+		query: Parameters<StateStore["history"]>[2],
 	): Promise<readonly Version[]> {
+		// Nothing begins at FOREVER, so every row comes after this place.
+		const after = query.after ?? { toGen: FOREVER, fromBlock: FOREVER, fromGen: FOREVER };
 		const rows = await this.#database.run(
 			(sql) => sql<VersionRow[]>`
 				select * from versions where chain_id = ${chainId} and memory_key = ${key}
-				order by to_gen desc, from_block desc, from_gen desc
-				offset ${query.offset} limit ${query.limit}`,
+					and (to_gen, from_block, from_gen)
+						< (${after.toGen}, ${after.fromBlock}, ${after.fromGen})
+				order by to_gen desc, from_block desc, from_gen desc limit ${query.limit}`,
 		);
 		return rows.map(versionOf);
 	}
@@ -139,11 +142,14 @@ export class PostgresStateStore implements StateStore {
 		});
 	}
 
-	async rollbacks(chainId: ChainId, query: { readonly limit: number; readonly offset: number }) {
+	async rollbacks(chainId: ChainId, query: Parameters<StateStore["rollbacks"]>[1]) {
+		const after = query.after ?? null;
 		const rows = await this.#database.run(
 			(sql) => sql<RollbackRow[]>`
 				select * from rollbacks where chain_id = ${chainId}
-				order by created_at desc, rollback_id offset ${query.offset} limit ${query.limit}`,
+					and (${after}::uuid is null or (created_at, rollback_id) < (
+						select created_at, rollback_id from rollbacks where rollback_id = ${after}::uuid))
+				order by created_at desc, rollback_id desc limit ${query.limit}`,
 		);
 		return rows.map(rollbackOf);
 	}

@@ -8,6 +8,7 @@ import { deployToken } from "../../scripts/support/token.ts";
 import type { OperationId } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { NO_ANCHOR } from "../../src/domain/operation.ts";
+import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
 import { startAnvil } from "../support/anvil.ts";
@@ -167,48 +168,39 @@ describe("a node that is down", () => {
 		const service = await start({ chains });
 		await reachesState(service, "waiting");
 		expect((await service.chain("/memories?namespace=ledger")).body.items).toHaveLength(2);
-		expect((await service.write(note("plain"))).status).toBe(201);
 		await until("the left over entry to be admitted", async () => {
 			return (await service.chain("/memories/left%20over")).status === 200;
 		});
+		expect((await service.write(note("plain"))).status).toBe(201);
 	});
 });
 
 /** What a process leaves that ends between taking an operation in and committing it. */
 async function leaveInInbox(id: string): Promise<OperationId> {
 	const database = await Database.open(installation.database.url);
-	const operationId = randomUUID() as string as OperationId;
+	const left = operation(id);
 	try {
-		await new PostgresInboxStore(database).submit({
-			chainId: CHAIN_ID,
-			idempotency: undefined,
-			operations: [
-				{
-					operationId,
-					anchor: NO_ANCHOR,
-					operation: {
-						kind: "put",
-						id,
-						namespace: "default",
-						ifVersion: undefined,
-						body: {
-							layer: "semantic",
-							content: { left: true },
-							text: undefined,
-							vector: undefined,
-							collection: undefined,
-							importance: undefined,
-							confidence: undefined,
-							expiresAtBlock: undefined,
-						},
-					},
-				},
-			],
-		});
+		const inbox = new PostgresInboxStore(database);
+		await inbox.submit({ chainId: CHAIN_ID, idempotency: undefined, operations: [left] });
 	} finally {
 		await database.close();
 	}
-	return operationId;
+	return left.operationId;
+}
+
+function operation(id: string): StoredOperation {
+	return {
+		operationId: randomUUID() as string as OperationId,
+		anchor: NO_ANCHOR,
+		operation: {
+			...{ kind: "put", id, namespace: "default", ifVersion: undefined },
+			body: {
+				...{ layer: "semantic", content: { left: true } },
+				...{ text: undefined, vector: undefined, collection: undefined },
+				...{ importance: undefined, confidence: undefined, expiresAtBlock: undefined },
+			},
+		},
+	};
 }
 
 describe("an operation that was taken in and not committed", () => {
@@ -518,6 +510,42 @@ describe("an inbox that is full", () => {
 		// The key of a request that was refused is free.
 		const later = await service.write(note("one more"), { "idempotency-key": "full" });
 		expect(later.status).toBe(201);
+	});
+});
+
+describe("an inbox of several processes", () => {
+	it("takes no more than its limit, however many they bring at once", async () => {
+		const databases = [
+			await Database.open(installation.database.url),
+			await Database.open(installation.database.url),
+		];
+		try {
+			const operations = Array.from({ length: 1_000 }, (_, n) => operation(`m${n}`));
+			const results = await Promise.allSettled(
+				Array.from({ length: 30 }, (_, request) => {
+					const database = databases[request % 2];
+					if (database === undefined) return undefined;
+					return new PostgresInboxStore(database).submit({
+						chainId: CHAIN_ID,
+						idempotency: undefined,
+						operations: operations.map((each) => ({
+							...each,
+							operationId: randomUUID() as string as OperationId,
+						})),
+					});
+				}),
+			);
+			const refused = results.flatMap((each) => (each.status === "rejected" ? [each.reason] : []));
+			expect(refused).toHaveLength(20);
+			for (const reason of refused) expect(reason).toMatchObject({ code: "inbox_full" });
+			const [row] = await installation.database.query(
+				(sql) => sql<{ waiting: string }[]>`
+					select sum(operation_count) as waiting from recant.inbox`,
+			);
+			expect(Number(row?.waiting)).toBe(LIMITS.inboxOperations);
+		} finally {
+			await Promise.all(databases.map((database) => database.close()));
+		}
 	});
 });
 

@@ -5,11 +5,12 @@ import { startForkedLedger } from "../support/forked-ledger.ts";
 import { ledgerChain, startHere } from "../support/ledger-chain.ts";
 import { untilFollowed } from "../support/ledger-state.ts";
 import { createTestDatabase } from "../support/postgres.ts";
-import { ReadLoad, seededRandom } from "../support/read-load.ts";
+import { Random } from "../support/random.ts";
+import { ReadLoad } from "../support/read-load.ts";
 import { announcedSeed } from "../support/seed.ts";
 
 const CHAIN = "anvil";
-const READS = 30_000;
+const READS = 100_000;
 const ROLLBACKS = 50;
 /** More than there are connections, so that reads also wait for one. */
 const READERS = 16;
@@ -30,7 +31,7 @@ it(
 		const client = new RecantClient({ url });
 		await ledger.grow(5);
 		await untilFollowed(client, CHAIN, ledger.anvil.rpcUrl);
-		const random = seededRandom(announcedSeed("test/integration/readers-rollback.test.ts"));
+		const random = new Random(announcedSeed("test/integration/readers-rollback.test.ts"));
 		const load = new ReadLoad({ service, client, chain: CHAIN, random });
 		const began = performance.now();
 		const reading = load.run(READERS);

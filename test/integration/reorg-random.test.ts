@@ -14,7 +14,7 @@ import { until } from "../support/until.ts";
 import { type AgentOperation, World } from "../support/world.ts";
 
 const FILE = "test/integration/reorg-random.test.ts";
-const STEPS = 30;
+const STEPS = 40;
 /** Lowest block that a fork leaves: the accounts have their tokens there. */
 const ROOT = 2;
 const IDS = ["a", "b", "c", "d"];
@@ -85,7 +85,7 @@ class Schedule {
 	}
 
 	async #write(): Promise<void> {
-		const count = this.#random.between(1, 3);
+		const count = this.#random.between(1, 2);
 		const operations: AgentOperation[] = [];
 		for (let index = 0; index < count; index += 1) operations.push(await this.#operation());
 		try {
@@ -107,8 +107,8 @@ class Schedule {
 			...(condition === undefined ? {} : { ifVersion: condition }),
 		};
 		const kind = this.#random.next();
-		if (kind < 0.15) return { op: "delete", ...shared };
-		if (kind < 0.4) return { op: "patch", ...shared, content: { [`patch ${n}`]: n } };
+		if (kind < 0.1) return { op: "delete", ...shared };
+		if (kind < 0.3) return { op: "patch", ...shared, content: { [`patch ${n}`]: n } };
 		const head = Number((await this.#world.chain.head()).number);
 		return {
 			op: "put",

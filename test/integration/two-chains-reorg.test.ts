@@ -156,14 +156,14 @@ async function readWhile(
 			(await client.memories(STILL.name)).at,
 		]);
 	const first = await read();
-	const different: string[] = [];
+	const different = new Set<string>();
 	let reads = 0;
 	let working = true;
 	const reading = (async () => {
 		while (working) {
 			const answer = await read();
 			reads += 1;
-			if (answer !== first) different.push(answer);
+			if (answer !== first) different.add(answer);
 			await sleep(1);
 		}
 	})();
@@ -171,5 +171,5 @@ async function readWhile(
 		working = false;
 	});
 	await reading;
-	return { reads, different };
+	return { reads, different: [...different] };
 }

@@ -8,7 +8,7 @@
  * orphaned branches with what was remembered of them at the time.
  */
 import { expect } from "vitest";
-import { FOREVER, type Hex } from "../../src/domain/ids.ts";
+import type { Hex } from "../../src/domain/ids.ts";
 import type { RecantService } from "../../src/service/recant-service.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";
 import { nameOf, readHeld, readMemories } from "./held-state.ts";
@@ -225,5 +225,3 @@ async function expectRemembered({ service, remembered, recant }: World): Promise
 		await readVectors(recant, at);
 	}
 }
-
-export { FOREVER };

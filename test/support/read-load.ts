@@ -14,6 +14,7 @@ import type { AtRequest } from "../../src/domain/coordinate.ts";
 import { RecantError } from "../../src/domain/errors.ts";
 import type { Generation, Height } from "../../src/domain/ids.ts";
 import type { MemoryView, RecantService } from "../../src/service/recant-service.ts";
+import type { Random } from "./random.ts";
 
 const NAMESPACE = "ledger";
 const PAGE = 200;
@@ -46,8 +47,7 @@ export interface ReadLoadOptions {
 	/** For one read in thirty. */
 	readonly client: RecantClient;
 	readonly chain: string;
-	/** In [0, 1). */
-	readonly random: () => number;
+	readonly random: Random;
 }
 
 export class ReadLoad {
@@ -86,7 +86,7 @@ export class ReadLoad {
 	}
 
 	async #readSomething(): Promise<void> {
-		const dice = this.#options.random();
+		const dice = this.#options.random.next();
 		if (dice < 0.01) await this.#readLedger();
 		else if (dice < 0.04) await this.#search();
 		else if (dice < 0.07) await this.#readOverHttp();
@@ -235,8 +235,8 @@ export class ReadLoad {
 		this.#compare(memory.id, at, saying(memory));
 		const sighting = { id: memory.id, ...at, seenIn: this.#newest };
 		if (this.#sightings.length < REMEMBERED) this.#sightings.push(sighting);
-		else if (this.#options.random() < 0.05) {
-			this.#sightings[Math.floor(this.#options.random() * REMEMBERED)] = sighting;
+		else if (this.#options.random.next() < 0.05) {
+			this.#sightings[Math.floor(this.#options.random.next() * REMEMBERED)] = sighting;
 		}
 	}
 
@@ -275,7 +275,7 @@ export class ReadLoad {
 	}
 
 	#pick<Item>(items: readonly Item[]): Item | undefined {
-		return items[Math.floor(this.#options.random() * items.length)];
+		return items[Math.floor(this.#options.random.next() * items.length)];
 	}
 }
 
@@ -314,15 +314,4 @@ async function orMissing<Answer>(read: Promise<Answer>): Promise<Answer | undefi
 		if (error instanceof RecantError && error.code === "memory_not_found") return undefined;
 		throw error;
 	}
-}
-
-/** Mulberry32: numbers in [0, 1) that a seed repeats. */
-export function seededRandom(seed: number): () => number {
-	let state = seed >>> 0;
-	return () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
 }

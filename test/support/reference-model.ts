@@ -68,7 +68,7 @@ export interface StraightRun {
 }
 
 /** Thrown when what was committed cannot have been right, whatever came of it. */
-export class ImpossibleHistory extends Error {
+class ImpossibleHistory extends Error {
 	override readonly name = "ImpossibleHistory";
 }
 

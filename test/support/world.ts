@@ -241,7 +241,7 @@ export class World {
 	}
 }
 
-export const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
 
 export function hashOf(block: { readonly hash: Hex }, generation?: bigint) {
 	return { at: { kind: "hash", hash: block.hash }, generation } as const;

@@ -1,0 +1,43 @@
+/**
+ * A page of a memory's versions. Its cursor names the last row shown, so that versions written
+ * meanwhile shift nothing: the next page goes on below that row.
+ */
+import { type ChainId, FOREVER, type MemoryKey } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import { cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
+import type { HistoryEntryView, Page } from "./recant-service.ts";
+import type { HistoryPlace, StateStore } from "./state-store.ts";
+import { historyEntry } from "./views.ts";
+
+/** Undefined: the memory has no version at all. Throws `cursor_invalid`. */
+export async function historyPage(
+	store: StateStore,
+	chainId: ChainId,
+	query: {
+		readonly key: MemoryKey;
+		readonly limit: number;
+		readonly cursor: string | undefined;
+	},
+): Promise<Page<HistoryEntryView> | undefined> {
+	const { key, limit, cursor } = query;
+	const after = cursor === undefined ? undefined : placeOf(cursor);
+	const found = await store.history(chainId, key, { after, limit: limit + 1 });
+	if (found.length === 0 && after === undefined) return undefined;
+	const page = found.slice(0, limit);
+	const last = found.length > limit ? page.at(-1) : undefined;
+	return { items: page.map(historyEntry), cursor: last && cursorAfter(last) };
+}
+
+function cursorAfter({ toGen, fromBlock, fromGen }: Version): string {
+	return encodeCursor({ t: toGen.toString(), b: fromBlock.toString(), f: fromGen.toString() });
+}
+
+function placeOf(cursor: string): HistoryPlace {
+	const { t, b, f } = decodeCursor(cursor, ["t", "b", "f"]);
+	return { toGen: openEnded(t), fromBlock: cursorNumber(b), fromGen: cursorNumber(f) };
+}
+
+/** The end of a span may be FOREVER, which is no height or generation of its own. */
+function openEnded(value: string): bigint {
+	return value === FOREVER.toString() ? FOREVER : cursorNumber(value);
+}
