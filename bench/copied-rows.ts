@@ -5,7 +5,8 @@
 
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Database, Tx } from "../src/store/database.ts";
+import type { Database } from "../src/store/database.ts";
+import type { Tx } from "../src/store/sql.ts";
 import { RIG_CHAIN } from "./writer-rig.ts";
 
 /** Where the chain stood: what is above was left by later commits. */

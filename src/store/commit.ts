@@ -9,8 +9,8 @@ import { FOREVER, type Generation } from "../domain/ids.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import type { CommitBatch } from "../writer/commit-batch.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "./codec.ts";
-import type { Queryable } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
+import type { Queryable } from "./sql.ts";
 
 type Column = readonly [type: string, values: readonly Parameters<typeof pgArray>[0][number][]];
 type Scalar = string | bigint | null;

@@ -9,7 +9,7 @@
  * 2. A lent connection has nobody else's queries on it, so a transaction needs nothing but itself.
  */
 import { RetryableError } from "../domain/errors.ts";
-import type { Sql } from "./database.ts";
+import type { Sql } from "./sql.ts";
 
 /**
  * Pieces of work that wait for a connection: as many as HTTP takes connections, eightfold, since one

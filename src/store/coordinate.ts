@@ -8,7 +8,7 @@
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import { type ChainId, FOREVER, type Generation, type Height, type Hex } from "../domain/ids.ts";
-import type { Tx } from "./database.ts";
+import type { Tx } from "./sql.ts";
 
 export interface ResolvedCoordinate {
 	readonly at: AnsweredAt;

@@ -12,12 +12,7 @@ import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import { type Connection, ConnectionPool, type OpenConnection } from "./connection-pool.ts";
-
-export type Sql = postgres.Sql<{ bigint: bigint }>;
-/** A connection inside a transaction. */
-export type Tx = Sql;
-/** Either: a query that can run alone or inside a transaction. */
-export type Queryable = Sql;
+import type { Sql, Tx } from "./sql.ts";
 
 /** Connections of one process: two a chain for writing, the rest for readers. */
 const POOL_SIZE = 12;

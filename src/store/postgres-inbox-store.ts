@@ -15,8 +15,9 @@ import type {
 	Submission,
 	Submitted,
 } from "../writer/inbox-store.ts";
-import type { Database, Queryable, Tx } from "./database.ts";
+import type { Database } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
+import type { Queryable, Tx } from "./sql.ts";
 
 export class PostgresInboxStore implements InboxStore {
 	readonly #database: Database;

@@ -1,7 +1,8 @@
 import { type ChainId, FOREVER, type Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RetentionStore } from "../writer/retention.ts";
-import type { Database, Tx } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { Tx } from "./sql.ts";
 
 /** Rows that one step deletes of each kind: a transaction of tens of milliseconds. */
 const STEP_ROWS = 5_000;

@@ -28,9 +28,10 @@ import type { Checkpoint, VectorPointer } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
 import { toJson, type VersionRow } from "./codec.ts";
 import { commitBatch } from "./commit.ts";
-import type { Database, Queryable, Tx } from "./database.ts";
+import type { Database } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
 import { byMemory } from "./postgres-writer-store.ts";
+import type { Queryable, Tx } from "./sql.ts";
 
 export const ROLLBACK_TOPIC = "rollback";
 

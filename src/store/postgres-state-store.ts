@@ -23,7 +23,7 @@ import type { LogKind } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
 import { type VersionRow, versionOf } from "./codec.ts";
 import { commonHeight, resolveCoordinate } from "./coordinate.ts";
-import type { Database, Tx } from "./database.ts";
+import type { Database } from "./database.ts";
 import {
 	type CheckpointRow,
 	checkpointOf,
@@ -31,6 +31,7 @@ import {
 	rollbackOf,
 } from "./postgres-rollback-store.ts";
 import { SnapshotView } from "./snapshot-view.ts";
+import type { Tx } from "./sql.ts";
 
 export class PostgresStateStore implements StateStore {
 	readonly #database: Database;

@@ -24,9 +24,10 @@ import type {
 } from "../writer/writer-store.ts";
 import { bytesVector, toJson, type VersionRow, versionOf } from "./codec.ts";
 import { commitBatch } from "./commit.ts";
-import type { Database, Queryable } from "./database.ts";
+import type { Database } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
 import { anchorOf } from "./postgres-inbox-store.ts";
+import type { Queryable } from "./sql.ts";
 import { TableStatistics } from "./table-statistics.ts";
 
 export class PostgresWriterStore implements WriterStore {

@@ -5,9 +5,9 @@ import type { Version } from "../domain/memory.ts";
 import type { CollectionView, MemoryName, StateView, TailRow } from "../service/state-store.ts";
 import { bytesVector, layerNumber, layerOf, type VersionRow, versionOf } from "./codec.ts";
 import type { ResolvedCoordinate } from "./coordinate.ts";
-import type { Tx } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
 import { pointersOf } from "./postgres-rollback-store.ts";
+import type { Tx } from "./sql.ts";
 
 export class SnapshotView implements StateView {
 	readonly #tx: Tx;

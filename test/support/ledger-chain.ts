@@ -11,7 +11,7 @@ import { atTestEnd } from "./test-end.ts";
 
 const CODE = readFileSync(new URL("../../chains/anvil.ts", import.meta.url));
 /** Often enough that no test waits for it, seldom enough to leave the node some time. */
-export const POLL_INTERVAL_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
 export function ledgerChain(chain: {
 	readonly rpcUrl: string;

@@ -27,8 +27,6 @@ export interface ServiceProcess {
 	readonly pid: number;
 	readonly url: string;
 	readonly client: RecantClient;
-	/** What the process said so far, oldest first. */
-	events(): readonly ChildEvent[];
 	/** Resolves at the first event that fits, also one that was before. Throws when the process ends first. */
 	said(fits: (event: ChildEvent) => boolean): Promise<ChildEvent>;
 	/** Everything that was written, on stdout and stderr. */
@@ -69,7 +67,6 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 		pid,
 		url,
 		client: new RecantClient({ url }),
-		events,
 		output,
 		isRunning: () => running,
 		async said(fits) {
