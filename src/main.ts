@@ -207,12 +207,13 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		port: environment.port,
 		log,
 	});
-	await dispatch.start();
-	for (const chain of processes.values()) chain.start();
+	// Before anything that can fail: a port that is open keeps the process alive.
 	ending.add(async () => {
 		await Promise.all([http.close(CLOSE_MS), dispatch.stop()]);
 		await Promise.all([...processes.values()].map((chain) => chain.stop()));
 	});
+	await dispatch.start();
+	for (const chain of processes.values()) chain.start();
 	log.info({ url: http.url, chains: specs.map((spec) => spec.name) }, "Recant answers");
 	return { url: http.url, service, stop: () => ending.run() };
 }
@@ -275,7 +276,11 @@ async function startNode(
 }
 
 function openSource(spec: ChainSpec, log: Logger, ending: Ending): ChainSource {
-	const source = createChainSource({ ...spec.rpc, log: log.child({ chain: spec.name }) });
+	const source = createChainSource({
+		...spec.rpc,
+		chainId: spec.id,
+		log: log.child({ chain: spec.name }),
+	});
 	ending.add(() => source.close());
 	return source;
 }

@@ -3,6 +3,7 @@
  * gone. Only a process of this very host can be known to be gone; any other is given its time.
  */
 import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 
 /** `host:pid:uuid`; the uuid keeps two processes with one pid apart. */
@@ -16,9 +17,18 @@ export function isGone(holder: string): boolean {
 	if (Number(pid) === process.pid) return false;
 	try {
 		process.kill(Number(pid), 0);
-		return false;
 	} catch (error) {
 		// EPERM: somebody else's process has that pid, so it lives.
 		return error instanceof Error && "code" in error && error.code === "ESRCH";
 	}
+	return isZombie(pid);
+}
+
+/** One that only waits to be collected does nothing any more. Without /proc nothing is known. */
+function isZombie(pid: string): boolean {
+	const path = `/proc/${pid}/stat`;
+	if (!existsSync(path)) return false;
+	const stat = readFileSync(path, "utf8");
+	// pid (name) state …, and the name may hold anything, see proc(5).
+	return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
 }

@@ -6,15 +6,9 @@
  */
 import type { ChainLog } from "../domain/block.ts";
 import { FatalError } from "../domain/errors.ts";
+import type { ChainId } from "../domain/ids.ts";
 import type { ChainSource, LogFilter } from "../follower/chain-source.ts";
-import {
-	fetchBlockByHash,
-	fetchBlocks,
-	fetchChainId,
-	fetchLatest,
-	fetchReceipt,
-	fetchTagged,
-} from "./blocks.ts";
+import { fetchBlockByHash, fetchBlocks, fetchLatest, fetchReceipt, fetchTagged } from "./blocks.ts";
 import { watchHeads } from "./head-watch.ts";
 import type { HeightRange } from "./logs.ts";
 import { fetchLogChunk, fetchLogsOfBlock } from "./logs.ts";
@@ -26,6 +20,8 @@ import { parseProviderUrl } from "./provider-url.ts";
 export interface ChainSourceOptions {
 	/** http(s) or ws(s), in the order of preference; at least one. */
 	readonly urls: readonly string[];
+	/** Chain that every provider must serve; undefined: whichever it is. */
+	readonly chainId?: ChainId | undefined;
 	/** How often `watch` tells of a possible head, whatever else announces it. */
 	readonly pollIntervalMs: number;
 	/** Time limit of one request to one provider, and of opening a WebSocket. */
@@ -43,10 +39,11 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 	if (urls.length === 0) throw noUrls();
 	const providers = new ProviderSet(
 		urls.map((url) => new Provider(parseProviderUrl(url), timeoutMs, log)),
+		options.chainId,
 	);
 	const watches = new Set<() => void>();
 	return {
-		chainId: () => providers.run(fetchChainId),
+		chainId: () => providers.chainId(),
 		latest: () => providers.run(fetchLatest),
 		tagged: (tag) => providers.run((provider) => fetchTagged(provider, tag)),
 		blockByNumber: async (height) =>

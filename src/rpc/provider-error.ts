@@ -5,6 +5,7 @@
  * request, and a log would print both. Their code and message go into ours, redacted.
  */
 import { RetryableError } from "../domain/errors.ts";
+import type { ChainId } from "../domain/ids.ts";
 import type { ProviderUrl } from "./provider-url.ts";
 
 export type FailureReason =
@@ -25,6 +26,8 @@ export type FailureReason =
 	| { readonly kind: "range_refused" }
 	/** The node does not have the block whose logs were asked for. */
 	| { readonly kind: "lacking" }
+	/** The node serves another chain than the one that is followed. */
+	| { readonly kind: "other_chain"; readonly answered: ChainId }
 	/** The node answered with a JSON-RPC error. */
 	| { readonly kind: "refused"; readonly rpcCode: number; readonly rpcMessage: string }
 	/** Our side closed the source. */
@@ -66,6 +69,7 @@ export function isProviderAtFault(reason: FailureReason): boolean {
 		case "http_status":
 		case "rate_limited":
 		case "malformed":
+		case "other_chain":
 			return true;
 		default:
 			return false;
@@ -87,7 +91,8 @@ export function malformed(asked: Asked, what: string): ProviderError {
 }
 
 function answered(reason: FailureReason): boolean {
-	return !isProviderAtFault(reason) ? reason.kind !== "closed" : reason.kind === "malformed";
+	if (!isProviderAtFault(reason)) return reason.kind !== "closed";
+	return reason.kind === "malformed" || reason.kind === "other_chain";
 }
 
 const UNREACHABLE_HINT = "check that the node runs and that the URL is right; it is tried again";
@@ -102,6 +107,8 @@ const HINTS: Readonly<Record<FailureReason["kind"], string>> = {
 	batch_refused: "the provider takes no batch of this size",
 	range_refused: "the provider refuses even one block's logs; use a provider of your own",
 	lacking: "the block is orphaned, or the node is behind; it is asked again",
+	other_chain:
+		"correct the chain's id or the URL in its file; this provider is not asked for blocks",
 	refused: "the node does not answer this; it may be behind, pruned, or lack the method",
 	closed: "the service is stopping",
 };

@@ -2,18 +2,39 @@
  * The providers of one chain, in the order of preference. Each question goes to the first that is
  * not put aside; when it fails there, to the next. There is no waiting inside: when all have failed
  * or are put aside, the caller learns it at once and decides when to ask again.
+ *
+ * A provider is asked for its chain before anything else, and again after it was at fault: one of
+ * another chain, by a wrong URL or in the right one's place, is put aside and never believed.
  */
 import { RetryableError } from "../domain/errors.ts";
+import type { ChainId } from "../domain/ids.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
+import { fetchChainId } from "./blocks.ts";
 import type { Provider } from "./provider.ts";
-import { ProviderError } from "./provider-error.ts";
+import { isProviderAtFault, ProviderError } from "./provider-error.ts";
 
 export class ProviderSet {
 	readonly all: readonly Provider[];
+	/** Undefined: any chain will do. */
+	readonly #chainId: ChainId | undefined;
+	readonly #ofThisChain = new Set<Provider>();
 	#closed = false;
 
-	constructor(providers: readonly Provider[]) {
+	constructor(providers: readonly Provider[], chainId: ChainId | undefined) {
 		this.all = providers;
+		this.#chainId = chainId;
+	}
+
+	/** The chain that is served: where the only provider serves another, that one's. */
+	async chainId(): Promise<ChainId> {
+		try {
+			return await this.run(async (provider) => this.#chainId ?? (await fetchChainId(provider)));
+		} catch (error) {
+			if (error instanceof ProviderError && error.reason.kind === "other_chain") {
+				return error.reason.answered;
+			}
+			throw error;
+		}
 	}
 
 	/**
@@ -24,9 +45,13 @@ export class ProviderSet {
 		const failures: ProviderError[] = [];
 		for (const provider of this.#candidates()) {
 			try {
-				return await provider.attempt(task);
+				return await provider.attempt(async (asked) => {
+					await this.#requireThisChain(asked);
+					return task(asked);
+				});
 			} catch (error) {
 				if (!(error instanceof ProviderError)) throw error;
+				if (isProviderAtFault(error.reason)) this.#ofThisChain.delete(provider);
 				failures.push(error);
 			}
 		}
@@ -40,6 +65,19 @@ export class ProviderSet {
 	close(): void {
 		this.#closed = true;
 		for (const provider of this.all) provider.connection.close();
+	}
+
+	async #requireThisChain(provider: Provider): Promise<void> {
+		if (this.#chainId === undefined || this.#ofThisChain.has(provider)) return;
+		const answered = await fetchChainId(provider);
+		if (answered !== this.#chainId) {
+			throw new ProviderError(
+				{ provider: provider.url, method: "eth_chainId" },
+				{ kind: "other_chain", answered },
+				`answered chain ${answered}, not ${this.#chainId}`,
+			);
+		}
+		this.#ofThisChain.add(provider);
 	}
 
 	#candidates(): readonly Provider[] {

@@ -253,6 +253,53 @@ describe("a node of another chain", () => {
 		expect(problemOf(await service.get("/v1/chains/mixed-up/memories")).status).toBe(503);
 	});
 
+	it("among the providers of the right one is never believed, and named", async () => {
+		const right = await ledgerNode();
+		const wrong = await startAnvil({ chainId: 777 });
+		await wrong.mine(30);
+		await right.anvil.mine(3);
+		const proxy = await startSeverableProxy(right.anvil.rpcUrl);
+		const service = await start({
+			chains: [tokenChain({ rpcUrl: [wrong.rpcUrl, proxy.url], token: TOKEN })],
+		});
+		await service.reaches(4);
+		expect((await state(service)).providers).toMatchObject([
+			{ state: "failing", lastError: expect.stringMatching(/777.*31337/) },
+			{ state: "ok" },
+		]);
+		await proxy.cut();
+		await reachesState(service, "waiting");
+		expect((await state(service)).head.height).toBe("4");
+		await proxy.restore();
+		await right.anvil.mine(2);
+		await service.reaches(6);
+		expect((await state(service)).generation).toBe("0");
+	});
+
+	it("that takes the right one's place is not followed, and the right one goes on", async () => {
+		const port = await freePort();
+		const statePath = join(installation.dataDir, "..", `${randomUUID()}.json`);
+		const first = await ledgerNode({ port, statePath });
+		await first.anvil.mine(3);
+		const service = await start({
+			chains: [tokenChain({ rpcUrl: first.anvil.rpcUrl, token: TOKEN })],
+		});
+		await service.reaches(4);
+		await first.anvil.stop();
+		const impostor = await startAnvil({ port, chainId: 777 });
+		await impostor.mine(30);
+		await until("the impostor to be named", async () => {
+			const { state: now, problem } = await state(service);
+			return now === "waiting" && /777.*31337/.test(problem.message);
+		});
+		expect((await state(service)).head.height).toBe("4");
+		await impostor.stop();
+		const back = await startAnvil({ port, statePath });
+		await back.mine(1);
+		await service.reaches(5);
+		await rm(statePath);
+	});
+
 	it("that stands in for the right one at a restart changes nothing, and the right one goes on", async () => {
 		const right = await ledgerNode();
 		const wrong = await ledgerNode({ chainId: 777 });
