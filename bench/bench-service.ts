@@ -1,13 +1,14 @@
 /** A whole service beside a ledger node: embedded Postgres, LanceDB, the queue, HTTP. */
 
 import example from "../chains/anvil.ts";
-import { makeTempDir } from "../scripts/support/temp-dir.ts";
+import { makeServerDir } from "../scripts/support/temp-dir.ts";
 import { chainSpec } from "../src/config/chains.ts";
 import { readEnvironment } from "../src/config/environment.ts";
 import type { ChainSpec } from "../src/follower/chain-spec.ts";
 import { startRecant } from "../src/main.ts";
 import type { OperationRequest, RecantService } from "../src/service/recant-service.ts";
 import { CommitWatch } from "./commit-watch.ts";
+import { guardServerOf } from "./embedded-database.ts";
 import { type LedgerNode, startLedgerNode } from "./ledger-node.ts";
 import { NodeGate } from "./node-gate.ts";
 
@@ -37,7 +38,7 @@ export async function startBenchService(options: {
 	readonly pollIntervalMs: number;
 	readonly webSocket?: boolean;
 }): Promise<BenchService> {
-	const dir = makeTempDir("bench-service");
+	const dir = makeServerDir("bench-service");
 	const node = await startLedgerNode();
 	const gate = new NodeGate(node.rpcUrl);
 	const url = options.webSocket === true ? node.wsUrl : gate.url;
@@ -49,6 +50,7 @@ export async function startBenchService(options: {
 		}),
 		chains: [ledgerChain(url, options.pollIntervalMs)],
 	});
+	const unguard = guardServerOf(dir.path);
 	const watch = new CommitWatch(running.service, CHAIN);
 	const caughtUp = async () => {
 		const hash = await node.head();
@@ -71,6 +73,7 @@ export async function startBenchService(options: {
 			gate.open();
 			await watch.stop();
 			await running.stop();
+			unguard();
 			await node.stop();
 			dir.remove();
 		},

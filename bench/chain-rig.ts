@@ -4,13 +4,11 @@
  */
 import { join } from "node:path";
 import type { Hex } from "viem";
-import { makeTempDir } from "../scripts/support/temp-dir.ts";
+import { makeServerDir } from "../scripts/support/temp-dir.ts";
 import { LIMITS } from "../src/domain/limits.ts";
 import { ChainProcess } from "../src/follower/chain-process.ts";
 import { RollbackCoordinator } from "../src/rollback/coordinator.ts";
 import { createChainSource } from "../src/rpc/chain-source.ts";
-import { Database } from "../src/store/database.ts";
-import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
 import { PostgresFlushStore } from "../src/store/postgres-flush-store.ts";
 import { PostgresInboxStore } from "../src/store/postgres-inbox-store.ts";
 import { PostgresRetention } from "../src/store/postgres-retention.ts";
@@ -22,6 +20,7 @@ import { openLanceTables } from "../src/vectors/lance-tables.ts";
 import { CollectionChecks } from "../src/writer/collection-checks.ts";
 import { ledgerChain } from "./bench-service.ts";
 import { type Call, CallLog } from "./call-log.ts";
+import { startEmbeddedDatabase } from "./embedded-database.ts";
 import { type LedgerNode, startLedgerNode } from "./ledger-node.ts";
 import { NodeGate } from "./node-gate.ts";
 import { SILENT } from "./writer-rig.ts";
@@ -44,11 +43,10 @@ export interface ChainRig {
 }
 
 export async function startChainRig(): Promise<ChainRig> {
-	const dir = makeTempDir("bench-chain");
+	const dir = makeServerDir("bench-chain");
 	const node = await startLedgerNode();
 	const gate = new NodeGate(node.rpcUrl);
-	const server = await startEmbeddedPostgres({ dataDir: join(dir.path, "postgres") });
-	const database = await Database.open(server.url, server.socketPath);
+	const { database, stop } = await startEmbeddedDatabase(join(dir.path, "postgres"));
 	const tables = await openLanceTables({ uri: join(dir.path, "lancedb") });
 	const calls = new CallLog();
 	const spec = ledgerChain(gate.url, POLL_INTERVAL_MS);
@@ -58,6 +56,7 @@ export async function startChainRig(): Promise<ChainRig> {
 	const embedder = calls.watch("embedder", createHashingEmbedder());
 	const writerStore = calls.watch("writerStore", new PostgresWriterStore(database, isGone));
 	const rollbackStore = calls.watch("rollbackStore", new PostgresRollbackStore(database, isGone));
+	const collections = new CollectionChecks(spec.id, new PostgresInboxStore(database), embedder);
 	let committedMs = 0;
 	const chain = new ChainProcess({
 		spec,
@@ -70,6 +69,7 @@ export async function startChainRig(): Promise<ChainRig> {
 			store: rollbackStore,
 			writerStore,
 			embedder,
+			collections: () => collections,
 			holder: "bench",
 			log: SILENT,
 			beforeStage: async () => undefined,
@@ -77,7 +77,7 @@ export async function startChainRig(): Promise<ChainRig> {
 		}),
 		embedder,
 		tables,
-		collections: new CollectionChecks(spec.id, new PostgresInboxStore(database), embedder),
+		collections,
 		log: SILENT,
 		inlineRollbacks: true,
 		flushRows: LIMITS.tailFlushRows,
@@ -107,8 +107,7 @@ export async function startChainRig(): Promise<ChainRig> {
 			await chain.stop();
 			await source.close();
 			await tables.close();
-			await database.close();
-			await server.stop();
+			await stop();
 			await node.stop();
 			dir.remove();
 		},

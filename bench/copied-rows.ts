@@ -59,9 +59,9 @@ export class CopiedRows {
 				tables.push(await dumped(tx, table, `select * from ${table} where ${where}`));
 			}
 			// Memories are named once: those whose first version is among the new ones.
-			const named = `select m.* from memories m where chain_id = ${RIG_CHAIN} and not exists (
-				select 1 from versions v where v.chain_id = m.chain_id and v.memory_key = m.memory_key
-					and v.version_id <= ${mark.versionId})`;
+			const named = `select m.* from memories m where chain_id = ${RIG_CHAIN}
+				and memory_key in (select memory_key from versions where chain_id = ${RIG_CHAIN}
+					group by memory_key having min(version_id) > ${mark.versionId})`;
 			tables.push(await dumped(tx, "memories", named));
 			return tables.filter(({ rows }) => rows > 0);
 		});

@@ -35,7 +35,7 @@ export const groupCommitSection: Section = {
 	name: "group-commit",
 	title: "group commits against COPY of the rows that they leave",
 	run: async ({ quick, say }) => {
-		const repetitions = quick ? 5 : 31;
+		const repetitions = quick ? 5 : 15;
 		const rig = await startWriterRig();
 		try {
 			await rig.commitBlocks(1, 0);

@@ -3,9 +3,8 @@ import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from "nod
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
-import { makeTempDir } from "../scripts/support/temp-dir.ts";
-import { Database } from "../src/store/database.ts";
-import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
+import { makeServerDir } from "../scripts/support/temp-dir.ts";
+import { startEmbeddedDatabase } from "./embedded-database.ts";
 import { median } from "./figures.ts";
 
 const SYNCS = 100;
@@ -25,7 +24,7 @@ export interface Machine {
 
 /** Starts an embedded Postgres for a moment, to ask it. */
 export async function describeMachine(): Promise<Machine> {
-	const dir = makeTempDir("bench-machine");
+	const dir = makeServerDir("bench-machine");
 	try {
 		const postgres = await askPostgres(join(dir.path, "postgres"));
 		const { server_version: version = "", ...postgresSettings } = postgres;
@@ -44,19 +43,17 @@ export async function describeMachine(): Promise<Machine> {
 }
 
 async function askPostgres(dataDir: string): Promise<Readonly<Record<string, string>>> {
-	const server = await startEmbeddedPostgres({ dataDir });
+	const { database, stop } = await startEmbeddedDatabase(dataDir);
 	try {
-		const database = await Database.open(server.url, server.socketPath);
 		const rows = await database.run(
 			(sql) => sql<{ name: string; value: string }[]>`
 				select name, current_setting(name) as value from pg_settings where name in
 					('server_version', 'shared_buffers', 'fsync', 'synchronous_commit', 'full_page_writes')
 				order by name`,
 		);
-		await database.close();
 		return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 	} finally {
-		await server.stop();
+		await stop();
 	}
 }
 

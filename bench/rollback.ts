@@ -30,7 +30,11 @@ export const rollbackSection: Section = {
 			: { depths: [1, 5, 20, 60], sizes: [10_000, 100_000], repetitions: 7 };
 		const services: BenchService[] = [];
 		try {
-			for (const size of setup.sizes) services.push(await filled(size, context));
+			for (const size of setup.sizes) {
+				const service = await startBenchService({ pollIntervalMs: POLL_INTERVAL_MS });
+				services.push(service);
+				await fill(service, size, context);
+			}
 			return await measure(services, setup, context);
 		} finally {
 			for (const service of services) await service.stop();
@@ -38,14 +42,16 @@ export const rollbackSection: Section = {
 	},
 };
 
-async function filled(memories: number, { say }: SectionContext): Promise<BenchService> {
-	const service = await startBenchService({ pollIntervalMs: POLL_INTERVAL_MS });
+async function fill(
+	service: BenchService,
+	memories: number,
+	{ say }: SectionContext,
+): Promise<void> {
 	say(`writing ${memories} memories`);
 	const start = performance.now();
 	await service.fill(memories);
 	say(`written and final after ${Math.round((performance.now() - start) / 1_000)} s`);
 	await service.gate.shut();
-	return service;
 }
 
 async function measure(

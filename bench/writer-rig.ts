@@ -5,20 +5,21 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Hex } from "viem";
-import { makeTempDir } from "../scripts/support/temp-dir.ts";
+import { makeServerDir } from "../scripts/support/temp-dir.ts";
 import type { BlockHeader } from "../src/domain/block.ts";
 import type { Logger } from "../src/domain/logger.ts";
 import type { HandlerOperation } from "../src/memory/handler-operation.ts";
-import { Database } from "../src/store/database.ts";
-import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
+import type { Database } from "../src/store/database.ts";
 import { PostgresInboxStore } from "../src/store/postgres-inbox-store.ts";
 import { PostgresWriterStore } from "../src/store/postgres-writer-store.ts";
 import { registerChain } from "../src/store/registry.ts";
 import { createHashingEmbedder } from "../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../src/writer/chain-writer.ts";
+import { CollectionChecks } from "../src/writer/collection-checks.ts";
 import type { CommitBatch } from "../src/writer/commit-batch.ts";
 import type { WriterStore } from "../src/writer/writer-store.ts";
 import { CallLog } from "./call-log.ts";
+import { startEmbeddedDatabase } from "./embedded-database.ts";
 
 export const RIG_CHAIN = 31_337;
 const HANDLERS: Hex = "0x00";
@@ -48,9 +49,8 @@ export interface WriterRig {
 }
 
 export async function startWriterRig(): Promise<WriterRig> {
-	const dir = makeTempDir("bench-writer");
-	const server = await startEmbeddedPostgres({ dataDir: join(dir.path, "postgres") });
-	const database = await Database.open(server.url, server.socketPath);
+	const dir = makeServerDir("bench-writer");
+	const { database, stop } = await startEmbeddedDatabase(join(dir.path, "postgres"));
 	const isGone = () => false;
 	const chain = { id: RIG_CHAIN, name: "bench", startBlock: 0n, handlersHash: HANDLERS };
 	await registerChain(database, chain, { isGone, log: SILENT });
@@ -70,9 +70,9 @@ export async function startWriterRig(): Promise<WriterRig> {
 			altered(store, (batch) => change(batch)),
 		),
 		embedder: calls.watch("embedder", embedder),
+		collections: new CollectionChecks(RIG_CHAIN, inbox, embedder),
 		log: SILENT,
 		vectors: {
-			ensure: async () => undefined,
 			room: async () => undefined,
 			added: () => undefined,
 		},
@@ -101,8 +101,7 @@ export async function startWriterRig(): Promise<WriterRig> {
 			change = given;
 		},
 		stop: async () => {
-			await database.close();
-			await server.stop();
+			await stop();
 			dir.remove();
 		},
 	};

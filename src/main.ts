@@ -101,10 +101,17 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	const events = new EventFeed(state);
 	const etas = new Map<RollbackId, number | undefined>();
 	const holder = processName();
+	const known = new Map<number, CollectionChecks>();
+	const collectionsOf = (chainId: number) => {
+		const collections = known.get(chainId) ?? new CollectionChecks(chainId, inbox, embedder);
+		known.set(chainId, collections);
+		return collections;
+	};
 	const coordinator = new RollbackCoordinator({
 		store: rollbackStore,
 		writerStore,
 		embedder,
+		collections: collectionsOf,
 		holder,
 		log,
 		beforeStage: options.beforeStage ?? (async () => undefined),
@@ -119,7 +126,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	for (const spec of specs) {
 		await registerChain(database, spec, { isGone, log });
 		const source = openSource(spec, log, ending);
-		const collections = new CollectionChecks(spec.id, inbox, embedder);
+		const collections = collectionsOf(spec.id);
 		const chain = new ChainProcess({
 			spec,
 			source,

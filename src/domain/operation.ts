@@ -16,6 +16,9 @@ export type JsonValue =
 	| { readonly [key: string]: JsonValue };
 export type JsonObject = { readonly [key: string]: JsonValue };
 
+/** Collection of texts and vectors for which none is named. */
+export const DEFAULT_COLLECTION = "default";
+
 /** Content and meaning of a memory: what a put states. */
 export interface MemoryBody {
 	readonly layer: Layer;

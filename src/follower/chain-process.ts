@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RecantError } from "../domain/errors.ts";
 import type { ChainId, LogPosition } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
+import { DEFAULT_COLLECTION } from "../domain/operation.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { VectorTables } from "../vectors/vector-tables.ts";
@@ -19,7 +20,6 @@ import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { Follower, type FollowerStatus } from "./follower.ts";
-import { DEFAULT_COLLECTION } from "./handler-state.ts";
 import { WindowDeriver } from "./window-deriver.ts";
 
 /** A dead process's chain is taken over after this; renewed at a quarter of it. */
@@ -165,9 +165,9 @@ export class ChainProcess {
 			fence,
 			store: writerStore,
 			embedder,
+			collections: options.collections,
 			log,
 			vectors: {
-				ensure: (name) => options.collections.ensure(name),
 				room: async () => flusher?.room(),
 				added: (rows) => flusher?.added(rows),
 			},

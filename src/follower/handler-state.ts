@@ -8,7 +8,7 @@ import { FatalError } from "../domain/errors.ts";
 import type { Height, MemoryKey } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { MemoryBody } from "../domain/operation.ts";
+import { DEFAULT_COLLECTION, type MemoryBody } from "../domain/operation.ts";
 import { canonicalJson, parseContent } from "../memory/canonical.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
@@ -23,9 +23,6 @@ export type ReadCommitted = (
 	key: MemoryKey,
 	name: { readonly namespace: string; readonly id: string },
 ) => Promise<CommittedMemory | undefined>;
-
-/** Collection of texts for which none is named. */
-export const DEFAULT_COLLECTION = "default";
 
 export class HandlerState {
 	readonly #namespaces: readonly [string, ...string[]];

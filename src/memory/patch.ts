@@ -7,12 +7,13 @@ import { unreachable } from "../domain/errors.ts";
 import type { VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import type {
-	JsonObject,
-	MemoryBody,
-	Operation,
-	PatchOperation,
-	PutOperation,
+import {
+	DEFAULT_COLLECTION,
+	type JsonObject,
+	type MemoryBody,
+	type Operation,
+	type PatchOperation,
+	type PutOperation,
 } from "../domain/operation.ts";
 import { canonicalJson } from "./canonical.ts";
 
@@ -104,6 +105,8 @@ function evaluatePatch(operation: PatchOperation, present: Version): Evaluation 
 	const content = merge(present.content ?? {}, operation.content);
 	const tooLarge = checkSize(operation, content);
 	if (tooLarge !== undefined) return tooLarge;
+	// A memory that had no text is searchable from its first one on.
+	const added = operation.text === undefined ? undefined : DEFAULT_COLLECTION;
 	const keepsVector = operation.text === undefined && present.collection !== undefined;
 	return {
 		type: "put",
@@ -112,7 +115,7 @@ function evaluatePatch(operation: PatchOperation, present: Version): Evaluation 
 			content,
 			text: operation.text ?? present.text,
 			vector: undefined,
-			collection: present.collection,
+			collection: present.collection ?? added,
 			importance: operation.importance ?? present.importance,
 			confidence: operation.confidence ?? present.confidence,
 			expiresAtBlock: present.expiresBlock,

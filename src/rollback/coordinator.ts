@@ -7,11 +7,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { RecantError, RetryableError } from "../domain/errors.ts";
-import type { RollbackId } from "../domain/ids.ts";
+import type { ChainId, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { ChainState } from "../writer/chain-state.ts";
+import type { VectorCollections } from "../writer/embed-vectors.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { decodeChangeSet } from "./change-set.ts";
@@ -27,6 +28,7 @@ export interface CoordinatorOptions {
 	readonly store: RollbackStore;
 	readonly writerStore: WriterStore;
 	readonly embedder: Embedder;
+	readonly collections: (chainId: ChainId) => VectorCollections;
 	/** Name of this process, as in leases. */
 	readonly holder: string;
 	readonly log: Logger;
@@ -122,7 +124,9 @@ export class RollbackCoordinator {
 		const { store, writerStore, embedder, onProgress, beforeStage } = this.#options;
 		const clock = new StageClock(store, rollback, { onProgress, beforeStage });
 		if (rollback.state !== "prepared") {
-			await withDeadline(prepare(rollback, { store, writerStore, deriver, embedder, clock }));
+			const collections = this.#options.collections(rollback.chainId);
+			const context = { store, writerStore, deriver, embedder, collections, clock };
+			await withDeadline(prepare(rollback, context));
 		}
 		if (committer === undefined) return { type: "prepared" };
 		await clock.begin("commit", 1);

@@ -16,7 +16,7 @@ import type { Embedder } from "../vectors/embedder.ts";
 import { Assembly } from "../writer/assembly.ts";
 import type { ChainState } from "../writer/chain-state.ts";
 import type { Checkpoint, CommitBatch, VectorPointers } from "../writer/commit-batch.ts";
-import { embedVectors } from "../writer/embed-vectors.ts";
+import { embedVectors, type VectorCollections } from "../writer/embed-vectors.ts";
 import type { OpenOperation, WriterStore } from "../writer/writer-store.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { encodeChangeSet } from "./change-set.ts";
@@ -32,6 +32,7 @@ export interface PrepareContext {
 	readonly writerStore: WriterStore;
 	readonly deriver: BranchDeriver;
 	readonly embedder: Embedder;
+	readonly collections: VectorCollections;
 	readonly clock: StageClock;
 }
 
@@ -133,9 +134,10 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 	const { chainId, rollbackId, attempt, ancestor } = rollback;
 	const pending = targetOf(rollback).height + 1n;
 	report.compare(made.rewound.before, (key) => assembly.state.editor.visible(key, pending));
-	const vectors = await embedVectors(assembly.state.vectorRequests, context.embedder, (ids) =>
-		context.writerStore.vectors(chainId, ids),
-	);
+	const vectors = await embedVectors(assembly.state.vectorRequests, {
+		...context,
+		vectorsOf: (ids) => context.writerStore.vectors(chainId, ids),
+	});
 	const finality = rewindFinality(
 		{ safe: plan.state.safe ?? 0n, finalized: plan.state.finalized ?? 0n },
 		ancestor.height,

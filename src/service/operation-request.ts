@@ -1,7 +1,6 @@
 /** An agent's request as an operation. */
 import { randomUUID } from "node:crypto";
-import type { Operation } from "../domain/operation.ts";
-import { DEFAULT_COLLECTION } from "../follower/handler-state.ts";
+import { DEFAULT_COLLECTION, type Operation } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { OperationRequest } from "./recant-service.ts";
 

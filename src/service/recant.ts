@@ -2,7 +2,7 @@
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { DEFAULT_COLLECTION } from "../follower/handler-state.ts";
+import { DEFAULT_COLLECTION } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import type { RollbackStore } from "../rollback/rollback-store.ts";

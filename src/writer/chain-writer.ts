@@ -27,7 +27,7 @@ import type { Assembly } from "./assembly.ts";
 import type { ChainState } from "./chain-state.ts";
 import type { CommitBatch, VectorPointer, VectorPointers } from "./commit-batch.ts";
 import type { DerivedGroup } from "./derived-blocks.ts";
-import { embedVectors } from "./embed-vectors.ts";
+import { embedVectors, type VectorCollections } from "./embed-vectors.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
 
 const SUSPENDED_ONLY = { judgedAbove: undefined };
@@ -35,8 +35,6 @@ const SUSPENDED_ONLY = { judgedAbove: undefined };
 const DRAIN_GROUPS = (2 * LIMITS.inboxOperations) / LIMITS.groupOperations;
 
 export interface VectorSink {
-	/** Makes the collection if it is new. */
-	ensure(collection: string): Promise<void>;
 	/** Resolves when the tail has room. */
 	room(): Promise<void>;
 	added(rows: number): void;
@@ -48,6 +46,7 @@ export interface ChainWriterOptions {
 	readonly store: WriterStore;
 	readonly embedder: Embedder;
 	readonly log: Logger;
+	readonly collections: VectorCollections;
 	/** Where vectors go: waits for room, and hears of rows that were committed. */
 	readonly vectors: VectorSink;
 	/** Called after every commit, with the chain's new log position. */
@@ -242,14 +241,11 @@ export class ChainWriter {
 
 	async #commit(assembly: Assembly, finality: Parameters<Assembly["batch"]>[1]): Promise<void> {
 		const { store, embedder } = this.#options;
-		for (const name of new Set(
-			assembly.state.vectorRequests.map(({ version }) => version.collection),
-		)) {
-			await this.#options.vectors.ensure(name);
-		}
-		const vectors = await embedVectors(assembly.state.vectorRequests, embedder, (ids) =>
-			store.vectors(this.chainId, ids),
-		);
+		const vectors = await embedVectors(assembly.state.vectorRequests, {
+			embedder,
+			collections: this.#options.collections,
+			vectorsOf: (ids) => store.vectors(this.chainId, ids),
+		});
 		const batch = assembly.batch(vectors, finality);
 		this.#stale = true;
 		try {

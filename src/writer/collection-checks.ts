@@ -7,12 +7,13 @@ import type { ChainId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Embedder } from "../vectors/embedder.ts";
+import type { VectorCollections } from "./embed-vectors.ts";
 import type { CollectionShape, InboxStore } from "./inbox-store.ts";
 
 /** Model of a collection whose vectors come from outside only. */
-export const EXTERNAL_MODEL = "external";
+const EXTERNAL_MODEL = "external";
 
-export class CollectionChecks {
+export class CollectionChecks implements VectorCollections {
 	readonly #chainId: ChainId;
 	readonly #inbox: InboxStore;
 	readonly #embedder: Embedder;
@@ -55,9 +56,9 @@ export class CollectionChecks {
 		}
 	}
 
-	/** For handlers: the collection that their texts go into. */
-	async ensure(name: string): Promise<void> {
-		if ((await this.#find(name)) === undefined) await this.#make(this.#freshShape(name, undefined));
+	async ensure(name: string): Promise<{ readonly takesTexts: boolean }> {
+		const shape = (await this.#find(name)) ?? (await this.#make(this.#freshShape(name, undefined)));
+		return { takesTexts: shape.model === this.#embedder.model };
 	}
 
 	#checkOne(shape: CollectionShape, vector: readonly number[] | undefined): void {

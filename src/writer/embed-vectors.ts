@@ -10,15 +10,27 @@ export type VectorsOf = (
 	versionIds: readonly VersionId[],
 ) => Promise<ReadonlyMap<VersionId, Float32Array>>;
 
+export interface VectorCollections {
+	/** Makes the collection if it is new; one whose vectors come from outside takes no texts. */
+	ensure(name: string): Promise<{ readonly takesTexts: boolean }>;
+}
+
+export interface EmbedContext {
+	readonly embedder: Embedder;
+	readonly collections: VectorCollections;
+	readonly vectorsOf: VectorsOf;
+}
+
 /**
- * In the order of the requests. A copy may be of a version that an earlier request makes, as when a put
+ * In the order of the requests. A text for a collection that takes none gives none: its memory is
+ * without a vector until one is given. A copy may be of a version that an earlier request makes, as when a put
  * and its patch are replayed together; one of a version that has no vector gives none.
  */
 export async function embedVectors(
-	requests: readonly VectorRequest[],
-	embedder: Embedder,
-	vectorsOf: VectorsOf,
+	asked: readonly VectorRequest[],
+	{ embedder, collections, vectorsOf }: EmbedContext,
 ): Promise<readonly EmbeddedVersion[]> {
+	const requests = await answerable(asked, collections);
 	if (requests.length === 0) return [];
 	const texts = requests.flatMap(({ source }) => (source.type === "text" ? [source.text] : []));
 	const copies = requests.flatMap(({ source }) =>
@@ -42,6 +54,20 @@ export async function embedVectors(
 		known.set(request.version.versionId, vector);
 		return [{ ...request.version, vector }];
 	});
+}
+
+async function answerable(
+	requests: readonly VectorRequest[],
+	collections: VectorCollections,
+): Promise<readonly VectorRequest[]> {
+	const takesTexts = new Map<string, boolean>();
+	for (const { version } of requests) {
+		if (takesTexts.has(version.collection)) continue;
+		takesTexts.set(version.collection, (await collections.ensure(version.collection)).takesTexts);
+	}
+	return requests.filter(
+		({ source, version }) => source.type !== "text" || takesTexts.get(version.collection) === true,
+	);
 }
 
 function vectorFor(

@@ -404,7 +404,14 @@ describe("a signal", () => {
 	it("during the start ends it, and leaves nothing behind", async () => {
 		const { DATABASE_URL: _unset, ...embedded } = variables;
 		const started = startCommand(["start"], embedded);
-		await until("the database to come up", () => processesNaming(dir).length > 0);
+		let early: Ended | undefined;
+		void started.ended.then((ended) => {
+			early = ended;
+		});
+		await until("the database to come up", () => {
+			return early !== undefined || processesNaming(dir).length > 0;
+		});
+		expect(early).toBeUndefined();
 		started.kill("SIGTERM");
 		const ended = await started.ended;
 		expect(ended.signal).toBeNull();

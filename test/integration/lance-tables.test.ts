@@ -5,12 +5,13 @@ import { connect, type Table } from "@lancedb/lancedb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FOREVER, type MemoryKey } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
+import type { VectorRow } from "../../src/domain/vector.ts";
 import { TailScan } from "../../src/ranking/exact-scan.ts";
 import { embedText } from "../../src/vectors/hashing-embedder.ts";
 import { checkInstallation, checkInstallationTable } from "../../src/vectors/installation-stamp.ts";
 import { encodeRows } from "../../src/vectors/lance-rows.ts";
 import { openLanceTables } from "../../src/vectors/lance-tables.ts";
-import type { VectorRow } from "../../src/domain/vector.ts";
 import type { TableVersion, VectorFilter, VectorTables } from "../../src/vectors/vector-tables.ts";
 
 const TABLE = "31337.notes";
@@ -431,7 +432,7 @@ describe("bad input", () => {
 	it("refuses more rows, results and exclusions than its limits", async () => {
 		const version = await tables.append(TABLE, await tables.create(TABLE, 384), [row(1)]);
 		const limit = { code: "limit_exceeded" };
-		await expect(idsAt(version, {}, 801)).rejects.toMatchObject(limit);
+		await expect(idsAt(version, {}, LIMITS.searchCandidates + 1)).rejects.toMatchObject(limit);
 		const excludeVersions = Array.from({ length: 50_001 }, (_, i) => BigInt(i));
 		await expect(idsAt(version, { excludeVersions })).rejects.toMatchObject(limit);
 		const one = row(1);

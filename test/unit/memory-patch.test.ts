@@ -106,6 +106,11 @@ describe("patch", () => {
 		expect(patched).toMatchObject({ type: "put", body: parts, keepVectorOf: undefined });
 	});
 
+	test("a memory's first text puts it into the default collection", () => {
+		const first = evaluate(patch({}, { text: "now it can be found" }), row("a", 1n));
+		expect(first).toMatchObject({ body: { collection: "default" }, keepVectorOf: undefined });
+	});
+
 	test("a memory in no collection has no vector to keep", () => {
 		expect(evaluate(patch({}), row("a", 1n))).toMatchObject({ keepVectorOf: undefined });
 	});
