@@ -25,7 +25,7 @@ import { type LedgerNode, startLedgerNode } from "./ledger-node.ts";
 import { NodeGate } from "./node-gate.ts";
 import { SILENT } from "./writer-rig.ts";
 
-export const POLL_INTERVAL_MS = 20;
+const POLL_INTERVAL_MS = 20;
 
 /** What one block or rollback did, from the first request that could see it. */
 export interface Profile {

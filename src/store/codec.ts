@@ -22,7 +22,7 @@ export function hexBytes(hex: Hex): Buffer {
 	return Buffer.from(hex.slice(2), "hex");
 }
 
-export function bytesHex(bytes: Uint8Array): Hex {
+function bytesHex(bytes: Uint8Array): Hex {
 	return `0x${Buffer.from(bytes).toString("hex")}`;
 }
 

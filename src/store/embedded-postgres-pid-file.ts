@@ -31,7 +31,7 @@ type FoundPostmaster =
 const STATUSES = ["starting", "ready", "stopping", "standby"] as const;
 
 /** Undefined for anything that no running server writes. */
-export function parsePidFile(text: string): Postmaster | undefined {
+function parsePidFile(text: string): Postmaster | undefined {
 	const lines = text.split("\n").map((line) => line.trim());
 	const [pid = "", , , port = "", socketDir = "", , , status = ""] = lines;
 	// A postmaster is at work before it has written its port.

@@ -277,7 +277,7 @@ async function windowOf(tx: Queryable, chain: ChainRow): Promise<readonly BlockH
 }
 
 /** Where LanceDB stands for each collection of a chain. */
-export async function readPointers(
+async function readPointers(
 	tx: Queryable,
 	chainId: ChainId,
 ): Promise<Readonly<Record<string, VectorPointer>>> {

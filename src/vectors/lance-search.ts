@@ -16,7 +16,7 @@ import type { PinnedTable } from "./pinned-tables.ts";
 import type { VectorFilter } from "./vector-tables.ts";
 
 /** Versions left out at all: 0.4 to 0.9 s of SQL (measured); past it a scan of versions is cheaper. */
-export const EXCLUDED_VERSIONS = 50_000;
+const EXCLUDED_VERSIONS = 50_000;
 /**
  * Versions left out by fetching that many more rows, which is as exact as a predicate and costs
  * less: 1,500 more rows add 4 to 8 ms, as many ids in SQL 13 to 33 ms (1,000 and 20,000 rows).

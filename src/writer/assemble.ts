@@ -74,7 +74,7 @@ export async function assembleBlocks(
 	return assembly;
 }
 
-export function applyBlock(
+function applyBlock(
 	assembly: Assembly,
 	block: DerivedBlock,
 	how: { readonly mode: DerivedGroup["mode"]; readonly returning: readonly OpenOperation[] },
