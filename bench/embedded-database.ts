@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { endWithThisProcess } from "../scripts/support/process-guard.ts";
 import { Database } from "../src/store/database.ts";
-import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../src/store/embedded/postgres.ts";
 
 export interface EmbeddedDatabase {
 	readonly database: Database;

@@ -31,7 +31,7 @@ import { Recant } from "./service/recant.ts";
 import type { Readiness, RecantService } from "./service/recant-service.ts";
 import { TailCache } from "./service/tail-cache.ts";
 import { Database } from "./store/database.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./store/embedded-postgres.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./store/embedded/postgres.ts";
 import { forget, waitingRollbacks } from "./store/outbox.ts";
 import { PostgresFlushStore } from "./store/postgres-flush-store.ts";
 import { PostgresInboxStore } from "./store/postgres-inbox-store.ts";

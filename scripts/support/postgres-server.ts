@@ -2,7 +2,7 @@
  * A throw-away Postgres server for tests and measurements: the service's own embedded one, with a
  * data directory of its own and the durability of a server that matters (fsync is on).
  */
-import { startEmbeddedPostgres } from "../../src/store/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { endWithThisProcess } from "./process-guard.ts";
 import { makeServerDir } from "./temp-dir.ts";
 

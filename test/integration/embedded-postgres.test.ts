@@ -8,17 +8,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { findPostgresBinaries } from "../../src/store/embedded/binaries.ts";
+import { findPostmaster } from "../../src/store/embedded/pid-file.ts";
 import {
 	type EmbeddedPostgres,
 	type EmbeddedPostgresOptions,
 	startEmbeddedPostgres,
-} from "../../src/store/embedded-postgres.ts";
-import { findPostgresBinaries } from "../../src/store/embedded-postgres-binaries.ts";
-import { findPostmaster } from "../../src/store/embedded-postgres-pid-file.ts";
-import { isRunning, waitForExit } from "../../src/store/embedded-postgres-process.ts";
-import { stopServer } from "../../src/store/embedded-postgres-server.ts";
+} from "../../src/store/embedded/postgres.ts";
+import { isRunning, waitForExit } from "../../src/store/embedded/process.ts";
+import { stopServer } from "../../src/store/embedded/server.ts";
 
-const STORE = new URL("../../src/store/embedded-postgres.ts", import.meta.url).href;
+const STORE = new URL("../../src/store/embedded/postgres.ts", import.meta.url).href;
 const CONFIG = new URL("../../src/config/data-directory.ts", import.meta.url).href;
 const isRoot = process.getuid?.() === 0;
 

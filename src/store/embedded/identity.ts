@@ -8,8 +8,8 @@
  */
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { FatalError } from "../domain/errors.ts";
-import { type PostgresIdentity, runProgram, type UserIds } from "./embedded-postgres-process.ts";
+import { FatalError } from "../../domain/errors.ts";
+import { type PostgresIdentity, runProgram, type UserIds } from "./process.ts";
 
 /** `postgres` where there is one; `nobody` is on nearly every system. */
 const USER_NAMES = ["postgres", "nobody"];

@@ -11,8 +11,8 @@
 import { realpath, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import postgres from "postgres";
-import { FatalError, RecantError } from "../domain/errors.ts";
-import { findPostgresBinaries, readMajorVersion } from "./embedded-postgres-binaries.ts";
+import { FatalError, RecantError } from "../../domain/errors.ts";
+import { findPostgresBinaries, readMajorVersion } from "./binaries.ts";
 import {
 	clusterOwner,
 	ensureCluster,
@@ -21,15 +21,10 @@ import {
 	POSTGRES_USER,
 	type PostgresHome,
 	postgresHome,
-} from "./embedded-postgres-cluster.ts";
-import { chooseIdentity } from "./embedded-postgres-identity.ts";
-import { findPostmaster, type Postmaster } from "./embedded-postgres-pid-file.ts";
-import {
-	awaitFoundServer,
-	launchServer,
-	socketPath,
-	stopServer,
-} from "./embedded-postgres-server.ts";
+} from "./cluster.ts";
+import { chooseIdentity } from "./identity.ts";
+import { findPostmaster, type Postmaster } from "./pid-file.ts";
+import { awaitFoundServer, launchServer, socketPath, stopServer } from "./server.ts";
 
 export interface EmbeddedPostgres {
 	/** postgres://…@127.0.0.1:{port}/recant, with the password; for postgres.js, pg and psql. */

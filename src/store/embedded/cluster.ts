@@ -10,10 +10,10 @@
 import { randomBytes } from "node:crypto";
 import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { FatalError } from "../domain/errors.ts";
-import type { PostgresBinaries } from "./embedded-postgres-binaries.ts";
-import type { PostgresIdentity, UserIds } from "./embedded-postgres-process.ts";
-import { runProgram } from "./embedded-postgres-process.ts";
+import { FatalError } from "../../domain/errors.ts";
+import type { PostgresBinaries } from "./binaries.ts";
+import type { PostgresIdentity, UserIds } from "./process.ts";
+import { runProgram } from "./process.ts";
 
 /** Where things are in the home of the embedded Postgres. */
 export interface PostgresHome {

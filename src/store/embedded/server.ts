@@ -4,17 +4,17 @@ import { readdir, readFile, stat, truncate } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FatalError } from "../domain/errors.ts";
-import type { PostgresBinaries } from "./embedded-postgres-binaries.ts";
-import type { PostgresHome } from "./embedded-postgres-cluster.ts";
-import { type Postmaster, readPidFile } from "./embedded-postgres-pid-file.ts";
+import { FatalError } from "../../domain/errors.ts";
+import type { PostgresBinaries } from "./binaries.ts";
+import type { PostgresHome } from "./cluster.ts";
+import { type Postmaster, readPidFile } from "./pid-file.ts";
 import {
 	isRunning,
 	type PostgresIdentity,
 	programName,
 	spawnProgram,
 	waitForExit,
-} from "./embedded-postgres-process.ts";
+} from "./process.ts";
 
 /** Recovery after a crash replays at most max_wal_size (1 GB), half a minute on a slow disk. */
 const READY_MS = 120_000;
