@@ -1,0 +1,142 @@
+/** The one commit point: who may write, and against which state (INV-1 to INV-3). */
+import { expect, test } from "vitest";
+import type { Hex, OperationId } from "../../src/domain/ids.ts";
+import type { Logger } from "../../src/domain/logger.ts";
+import { NO_ANCHOR } from "../../src/domain/operation.ts";
+import { Database } from "../../src/store/database.ts";
+import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
+import { PostgresWriterStore } from "../../src/store/postgres-writer-store.ts";
+import { registerChain } from "../../src/store/registry.ts";
+import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
+import { ChainWriter } from "../../src/writer/chain-writer.ts";
+import type { CollectionChecks } from "../../src/writer/collection-checks.ts";
+import { createTestDatabase } from "../support/postgres.ts";
+import { tableDump } from "../support/table-dump.ts";
+import { atTestEnd } from "../support/test-end.ts";
+
+const CHAIN = 31_337;
+const SILENT: Logger = {
+	debug: () => undefined,
+	info: () => undefined,
+	warn: () => undefined,
+	error: () => undefined,
+	child: () => SILENT,
+};
+
+async function openChain() {
+	const { url } = await createTestDatabase("commit_fence");
+	const database = await Database.open(url);
+	atTestEnd(() => database.close());
+	const spec = { id: CHAIN, name: "test", startBlock: 0n, handlersHash: "0x00" as Hex };
+	await registerChain(database, spec, { isGone: () => false, log: SILENT });
+	const inbox = new PostgresInboxStore(database);
+	const store = new PostgresWriterStore(database, (holder) => holder === "dead");
+	return { url, inbox, store };
+}
+
+type Chain = Awaited<ReturnType<typeof openChain>>;
+
+async function openWriter({ store }: Chain, holder: string) {
+	const lease = await store.acquireLease(CHAIN, holder, 60_000);
+	if ("heldBy" in lease) return undefined;
+	const lost = { told: 0 };
+	const collections: Pick<CollectionChecks, "ensure"> = {
+		ensure: async () => ({ takesTexts: true }),
+	};
+	const writer = await ChainWriter.open({
+		chainId: CHAIN,
+		fence: lease.fence,
+		store,
+		embedder: createHashingEmbedder(),
+		collections,
+		vectors: { room: async () => undefined, added: () => undefined },
+		log: SILENT,
+		onCommit: () => undefined,
+		onLeaseLost: () => {
+			lost.told += 1;
+		},
+	});
+	return { writer, lost };
+}
+
+function block(number: bigint, parent: bigint) {
+	const hash = (of: bigint): Hex => `0x${of.toString(16).padStart(64, "0")}`;
+	const header = { number, hash: hash(number + 1n), parentHash: hash(parent + 1n), timestamp: 1n };
+	return {
+		mode: "window" as const,
+		blocks: [{ header, operations: [], anchors: new Map() }],
+		from: number,
+		finality: { safe: 0n, finalized: 0n },
+		handlersHash: "0x00" as Hex,
+	};
+}
+
+test("only one process gets the lease, until it is given back or its holder is dead", async () => {
+	const chain = await openChain();
+	const first = await openWriter(chain, "alive");
+	expect(first).toBeDefined();
+	expect(await openWriter(chain, "second")).toBeUndefined();
+	await chain.store.releaseLease(CHAIN, first?.writer.state.fence ?? 0n);
+	expect(await openWriter(chain, "dead")).toBeDefined();
+	expect(await openWriter(chain, "third")).toBeDefined();
+});
+
+test("a process that wakes after its lease is another's changes nothing, and hears of it once", async () => {
+	const chain = await openChain();
+	const zombie = await openWriter(chain, "dead");
+	await zombie?.writer.commitBlocks(block(0n, -1n));
+	const heir = await openWriter(chain, "heir");
+	const before = await tableDump(chain.url, CHAIN);
+
+	await expect(zombie?.writer.commitBlocks(block(1n, 0n))).rejects.toMatchObject({
+		code: "lease_lost",
+	});
+	await expect(zombie?.writer.commitBlocks(block(1n, 0n))).rejects.toMatchObject({
+		code: "lease_lost",
+	});
+
+	expect(await tableDump(chain.url, CHAIN)).toEqual(before);
+	expect(zombie?.lost.told).toBe(1);
+	await heir?.writer.commitBlocks(block(1n, 0n));
+	expect(heir?.writer.state.head?.number).toBe(1n);
+});
+
+test("a batch made against a log that has moved is refused whole; the writer reads its state again", async () => {
+	const chain = await openChain();
+	const late = await openWriter(chain, "dead");
+	await late?.writer.commitBlocks(block(0n, -1n));
+	const state = late?.writer.state;
+	// The same fence, another position: as after a commit whose answer was lost.
+	const { database } = { database: await Database.open(chain.url) };
+	atTestEnd(() => database.close());
+	await database.run(
+		(sql) => sql`update chains set log_position = log_position + 1 where chain_id = ${CHAIN}`,
+	);
+
+	await expect(late?.writer.commitBlocks(block(1n, 0n))).rejects.toMatchObject({
+		code: "lease_lost",
+	});
+
+	expect(late?.lost.told).toBe(0);
+	expect(late?.writer.state.logPosition).toBe((state?.logPosition ?? 0n) + 1n);
+	await late?.writer.commitBlocks(block(1n, 0n));
+	expect(late?.writer.state.head?.number).toBe(1n);
+});
+
+test("a request is admitted whole, in the order of the inbox, with its operations' outcomes", async () => {
+	const chain = await openChain();
+	const owner = await openWriter(chain, "alive");
+	await owner?.writer.commitBlocks(block(0n, -1n));
+	const operationId = "00000000-0000-4000-8000-000000000001" as string as OperationId;
+	const target = { namespace: "default", id: "missing", ifVersion: undefined };
+	await chain.inbox.submit({
+		chainId: CHAIN,
+		operations: [{ operationId, operation: { kind: "delete", ...target }, anchor: NO_ANCHOR }],
+		idempotency: undefined,
+	});
+	await owner?.writer.drained();
+	expect(await chain.inbox.operations(CHAIN, [operationId])).toMatchObject([
+		{ status: "refused", reason: { code: "memory_not_found" }, final: true },
+	]);
+	expect(await chain.store.inbox(CHAIN, 10)).toEqual([]);
+});
