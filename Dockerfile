@@ -1,6 +1,7 @@
 # Recant from its sources: Node 24 runs the TypeScript as it is, and chains/*.ts, which may be mounted
-# over, import the same sources. Started with nothing set it answers on loopback only; to be reached
-# from outside it needs RECANT_HOST and RECANT_API_KEYS, see docker-compose.yml.
+# over, import the same sources. It needs RECANT_RPC_URL, since
+# no Anvil is in the image, and RECANT_HOST and RECANT_API_KEYS to be reached from outside; see
+# docker-compose.yml.
 
 FROM node:24-slim AS packages
 WORKDIR /app

@@ -23,7 +23,7 @@ if (isNewEnough()) await import(entry.href);
 else if (existsSync(OWN_NODE)) runOn(OWN_NODE);
 else {
 	console.error(
-		`recant: Node ${process.versions.node} is too old; Recant needs 22.15 or later, and 22.18 or later for its sources\n` +
+		`recant: Node ${process.versions.node} is too old; Recant needs 22.18 or later\n` +
 			"hint: install a newer Node, or in a clone run npm ci, which brings one along",
 	);
 	process.exitCode = 1;
@@ -31,7 +31,7 @@ else {
 
 function isNewEnough() {
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-	const supported = major > 22 || (major === 22 && minor >= 15);
+	const supported = major > 22 || (major === 22 && minor >= 18);
 	return supported && (entry === BUILT || Boolean(process.features.typescript));
 }
 

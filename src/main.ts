@@ -47,6 +47,7 @@ import { CollectionChecks } from "./writer/collection-checks.ts";
 
 /** Where chains/anvil.ts points when RECANT_RPC_URL is not set. */
 const LOCAL_ANVIL_URL = "http://127.0.0.1:8545";
+const LOCAL_CHAIN = { id: 31_337, name: "anvil" };
 /** For requests under way, and for jobs, at the end. */
 const CLOSE_MS = 5_000;
 
@@ -141,7 +142,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			log: log.child({ chain: spec.name }),
 			inlineRollbacks,
 			flushRows: options.flushRows ?? LIMITS.tailFlushRows,
-			onCommit: () => events.committed(),
+			onCommit: (chainId, position) => events.committed(chainId, position),
 		});
 		processes.set(spec.id, chain);
 		chains.push(
@@ -272,8 +273,13 @@ async function startNode(
 	directory: DataDirectory,
 	ending: Ending,
 ): Promise<void> {
-	const local = specs.find((spec) => spec.rpc.urls.includes(LOCAL_ANVIL_URL));
-	if (local === undefined || environment.exampleChain.rpcUrls !== undefined) return;
+	if (environment.exampleChain.rpcUrls !== undefined) return;
+	// The example chain as it stands, and nothing else: whoever names a node of theirs waits for it.
+	const local = specs.find(
+		({ id, name, rpc }) =>
+			id === LOCAL_CHAIN.id && name === LOCAL_CHAIN.name && rpc.urls.includes(LOCAL_ANVIL_URL),
+	);
+	if (local === undefined) return;
 	const anvil = await startLocalAnvil({
 		url: LOCAL_ANVIL_URL,
 		chainId: local.id,

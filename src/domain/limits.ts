@@ -88,8 +88,8 @@ export const LIMITS = {
 	redeliveryMaxMs: 60_000,
 	/** Ended rollbacks of a chain whose records and reports are kept: weeks of an unruly chain. */
 	rollbackHistory: 10_000,
-	/** Longest time one stage may run before it is failed. */
-	stageMs: 300_000,
+	/** Longest time that an attempt may prepare, all stages but the commit, before it is tried again. */
+	prepareMs: 300_000,
 	/** Differences that one diff lists on a page. */
 	diffPage: 500,
 	/** Clients of the event stream: each holds a socket and a cursor. */

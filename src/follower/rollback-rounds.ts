@@ -4,7 +4,7 @@
  *
  * A head that extends the target does not supersede; the next round takes it. Another branch does,
  * and when the old branch has won again the rollback is cancelled. After LIMITS.supersessions in a
- * row the chain is given time to settle. The inbox waits from the record to the end.
+ * row the chain is given time to settle. The inbox waits from here to the end.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BlockHeader } from "../domain/block.ts";

@@ -158,7 +158,9 @@ export class RollbackCoordinator {
 			counts,
 			report,
 			ended: {
-				height: rollback.from.height,
+				// The head may have moved since the record, while it was not held yet.
+				height: state.head?.number ?? rollback.from.height,
+				hash: state.head?.hash ?? rollback.from.hash,
 				versionId: state.versionSeq,
 				pointers: state.pointers,
 			},
@@ -179,7 +181,9 @@ export class RollbackCoordinator {
 			await store.end(rollbackId, { state: "failed", error: { code, message, hint } });
 			return { type: "failed", error };
 		}
-		await store.release(rollbackId, attempt).catch(() => undefined);
+		await store.release(rollbackId, attempt).catch((reason: unknown) => {
+			log.warn({ rollbackId, err: reason }, "the claim was not given up; it lapses by itself");
+		});
 		return { type: "retry", error };
 	}
 }
@@ -197,11 +201,11 @@ async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
 		timer = setTimeout(() => {
 			reject(
 				new RetryableError("rollback_fenced", {
-					message: `preparing took more than ${LIMITS.stageMs} ms`,
+					message: `preparing took more than ${LIMITS.prepareMs} ms`,
 					hint: "check the node's and the database's latency",
 				}),
 			);
-		}, LIMITS.stageMs);
+		}, LIMITS.prepareMs);
 	});
 	try {
 		return await Promise.race([work, late]);

@@ -51,7 +51,7 @@ export async function replay(
 		rollback.branch,
 		anchored,
 		(key) => atAncestor(assembly, key, rollback, context.writerStore),
-		(done) => void context.clock.advance(done).catch(() => undefined),
+		(done) => context.clock.advance(done),
 	);
 	const verdicts = judgeOperations(rollback, context.open, blocks);
 	await loadAll(assembly, rollback, context, blocks);
@@ -59,11 +59,16 @@ export async function replay(
 		rollbackId: rollback.rollbackId,
 		cause: rollback.cause,
 		ancestor: { height: rollback.ancestor.height.toString(), hash: rollback.ancestor.hash },
-		from: { height: rollback.from.height.toString(), hash: rollback.from.hash },
+		from: headOf(context.state, rollback),
 		to: { height: targetOf(rollback).height.toString(), hash: targetOf(rollback).hash },
 	});
 	applyAll(assembly, { rollback, blocks, verdicts, context });
 	return { blocks };
+}
+
+/** The head that is left: it may have moved since the record. */
+function headOf({ head }: ChainState, { from }: RollbackRecord) {
+	return { height: (head?.number ?? from.height).toString(), hash: head?.hash ?? from.hash };
 }
 
 /** Handler-owned state at the ancestor: what was rewound, or else what stands. */

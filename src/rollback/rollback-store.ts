@@ -3,6 +3,7 @@ import type {
 	ChainId,
 	Generation,
 	Height,
+	Hex,
 	MemoryKey,
 	RollbackId,
 	VersionId,
@@ -40,6 +41,7 @@ export interface RollbackCommit {
 	/** How the generation that ends stood. */
 	readonly ended: {
 		readonly height: Height;
+		readonly hash: Hex;
 		readonly versionId: VersionId;
 		readonly pointers: VectorPointers;
 	};

@@ -23,6 +23,8 @@ export class StageClock {
 	readonly #ended: Partial<Record<Stage, number>> = {};
 	#stage: { readonly name: Stage; readonly total: number; readonly startedAt: number } | undefined;
 	#written = 0;
+	/** Progress under way; rejects when the attempt was overtaken. */
+	#writing: Promise<void> = Promise.resolve();
 
 	constructor(
 		store: RollbackStore,
@@ -48,6 +50,7 @@ export class StageClock {
 	}
 
 	async begin(stage: Stage, total: number): Promise<void> {
+		await this.#writing;
 		await this.#beforeStage(stage, this.#rollback);
 		const now = performance.now();
 		if (this.#stage !== undefined) {
@@ -57,10 +60,12 @@ export class StageClock {
 		await this.#write(0);
 	}
 
-	/** Says how many of the stage's items are done. */
-	async advance(done: number): Promise<void> {
+	/** Says how many of the stage's items are done; waits for nothing. A refusal is the next begin's. */
+	advance(done: number): void {
 		if (performance.now() - this.#written < PROGRESS_MS) return;
-		await this.#write(done);
+		const last = this.#writing;
+		this.#writing = last.then(() => this.#write(done));
+		this.#writing.catch(() => undefined);
 	}
 
 	async #write(done: number): Promise<void> {

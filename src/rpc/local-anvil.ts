@@ -97,7 +97,10 @@ function binary(): string {
 		const folder = dirname(launcher.resolve(`${name}/package.json`));
 		return join(folder, "bin", process.platform === "win32" ? "anvil.exe" : "anvil");
 	} catch (error) {
-		throw notStarted(`there is no binary for ${process.platform}-${process.arch}`, error);
+		throw notStarted(
+			`the package @foundry-rs/anvil is not installed for ${process.platform}-${process.arch}`,
+			error,
+		);
 	}
 }
 

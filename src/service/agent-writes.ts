@@ -164,6 +164,11 @@ export class AgentWrites {
 	async #blockAnchor(blockHash: Hex, deadline: number): Promise<Anchor> {
 		const block = await this.#options.source.blockByHash(blockHash);
 		if (block === undefined) throw unknownAnchor("block", blockHash);
+		// A node serves side branches by hash too; below the window nothing else would tell.
+		const canonical = await this.#options.source.blockByNumber(block.number);
+		if (canonical?.hash !== blockHash) {
+			throw notCommitted({ height: block.number, blockHash }, block.number);
+		}
 		await this.#committed({ height: block.number, blockHash }, deadline);
 		return { kind: "block", blockHash, height: block.number };
 	}

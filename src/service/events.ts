@@ -24,13 +24,18 @@ interface Listener {
 export class EventFeed {
 	readonly #store: StateStore;
 	readonly #listeners = new Set<Listener>();
+	/** Ends of the logs, as far as they are known here: a client that is there has nothing to read. */
+	readonly #ends = new Map<ChainId, LogPosition>();
+	#timer: NodeJS.Timeout | undefined;
 
 	constructor(store: StateStore) {
 		this.#store = store;
 	}
 
-	/** Something was committed. */
-	committed(): void {
+	/** A chain's log has come that far. */
+	committed(chainId: ChainId, position: LogPosition): void {
+		if (position <= (this.#ends.get(chainId) ?? 0n)) return;
+		this.#ends.set(chainId, position);
 		for (const listener of this.#listeners) listener.wake();
 	}
 
@@ -53,22 +58,22 @@ export class EventFeed {
 		const places = new Map(from);
 		const alarm = new Alarm();
 		const listener: Listener = { wake: () => alarm.ring(), progress: [] };
-		this.#listeners.add(listener);
 		const onAbort = () => alarm.ring();
 		signal.addEventListener("abort", onAbort);
+		this.#add(listener);
 		try {
+			await this.#look();
 			while (!signal.aborted) {
 				const rang = alarm.next();
 				for (const event of listener.progress.splice(0)) {
 					if (places.has(event.chainId) && wanted(event.type, types)) yield event;
 				}
 				const more = yield* this.#entries(places, types);
-				if (!more && !signal.aborted) await Promise.race([rang, alarm.after(LOOK_MS)]);
+				if (!more && !signal.aborted) await rang;
 			}
 		} finally {
-			alarm.end();
 			signal.removeEventListener("abort", onAbort);
-			this.#listeners.delete(listener);
+			this.#remove(listener);
 		}
 	}
 
@@ -79,25 +84,47 @@ export class EventFeed {
 	): AsyncGenerator<EventView, boolean> {
 		let more = false;
 		for (const [chainId, after] of places) {
+			const end = this.#ends.get(chainId) ?? after;
+			if (end <= after) continue;
 			const entries = await this.#store.log(chainId, {
 				after,
 				kinds: types,
 				limit: LIMITS.eventBatch,
 			});
-			more ||= entries.length === LIMITS.eventBatch;
 			for (const entry of entries) {
 				places.set(chainId, entry.position);
 				yield logEvent(chainId, entry);
 			}
+			if (entries.length === LIMITS.eventBatch) more = true;
+			// What was left out as of another type need not be looked through again.
+			else if (end > (places.get(chainId) ?? after)) places.set(chainId, end);
 		}
 		return more;
 	}
+
+	#add(listener: Listener): void {
+		this.#listeners.add(listener);
+		// A look that fails is no client's error: the next one tells as much.
+		this.#timer ??= setInterval(() => void this.#look().catch(() => undefined), LOOK_MS);
+	}
+
+	#remove(listener: Listener): void {
+		this.#listeners.delete(listener);
+		if (this.#listeners.size > 0) return;
+		clearInterval(this.#timer);
+		this.#timer = undefined;
+	}
+
+	/** One query for all clients. */
+	async #look(): Promise<void> {
+		for (const [chainId, position] of await this.#store.logEnds())
+			this.committed(chainId, position);
+	}
 }
 
-/** Wakes a loop that waits; a ring between two waits is not lost. */
+/** Wakes a loop that waits. */
 class Alarm {
 	#rung = Promise.withResolvers<void>();
-	#timer: NodeJS.Timeout | undefined;
 
 	ring(): void {
 		this.#rung.resolve();
@@ -107,17 +134,6 @@ class Alarm {
 	next(): Promise<void> {
 		this.#rung = Promise.withResolvers<void>();
 		return this.#rung.promise;
-	}
-
-	after(ms: number): Promise<void> {
-		clearTimeout(this.#timer);
-		return new Promise((resolve) => {
-			this.#timer = setTimeout(resolve, ms);
-		});
-	}
-
-	end(): void {
-		clearTimeout(this.#timer);
 	}
 }
 

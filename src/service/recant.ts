@@ -1,10 +1,11 @@
 /** Recant as its users see it: reads, writes, rollbacks and events over the parts of each chain. */
-import { FatalError, RetryableError } from "../domain/errors.ts";
+import { FatalError, type RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { DEFAULT_COLLECTION } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
+import { isActive, type RollbackRecord } from "../rollback/rollback-record.ts";
 import type { RollbackStore } from "../rollback/rollback-store.ts";
 import type { InboxStore } from "../writer/inbox-store.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
@@ -216,22 +217,20 @@ export class Recant implements RecantService {
 		const json = await this.#options.state.report(record.rollbackId);
 		const view = this.#rollbackView(record);
 		if (json === undefined) {
-			throw new RetryableError("not_ready", {
-				message: `rollback ${rollbackId} has no report: it is ${record.state}`,
-				hint: "a report is there once a rollback is committed",
-				fields: { rollbackId, state: record.state },
-			});
+			throw noReport(record);
 		}
 		return reportOf(view, json);
 	}
 
 	async planRollback(chain: string, toBlock: Height) {
-		const { spec } = this.#find(chain);
-		return planRollback(spec.id, toBlock, this.#options);
+		const runtime = this.#find(chain);
+		refuseHalted(runtime);
+		return planRollback(runtime.spec.id, toBlock, this.#options);
 	}
 
 	async startRollback(chain: string, toBlock: Height): Promise<RollbackView> {
 		const runtime = this.#find(chain);
+		refuseHalted(runtime);
 		const { state, from, ancestor } = await rollbackTarget(runtime.spec.id, toBlock, this.#options);
 		const rollbackId = await this.#options.coordinator.record({
 			chainId: runtime.spec.id,
@@ -325,6 +324,28 @@ export class Recant implements RecantService {
 }
 
 const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+
+/** A halted chain runs no rounds, so a rollback would be recorded and never begin. */
+function refuseHalted(chain: ChainRuntime): void {
+	const { state, problem } = chain.status();
+	if (state !== "halted") return;
+	throw new FatalError("chain_halted", {
+		message: `chain "${chain.spec.name}" is halted: ${problem?.message ?? "see its status"}`,
+		hint: problem?.hint ?? "see the chain's status",
+		fields: { chain: chain.spec.name },
+	});
+}
+
+function noReport({ rollbackId, state }: RollbackRecord): RecantError {
+	const detail = {
+		message: `rollback ${rollbackId} has no report: it is ${state}`,
+		hint: "a report is there once a rollback is committed",
+		fields: { rollbackId, state },
+	};
+	return isActive(state)
+		? new RetryableError("not_ready", detail)
+		: new FatalError("not_found", detail);
+}
 
 function memoryNotFound(
 	name: { readonly namespace: string; readonly id: string },

@@ -171,6 +171,8 @@ export interface StateStore {
 	): Promise<readonly RollbackRecord[]>;
 	/** JSON of a committed rollback's report; undefined before. */
 	report(rollbackId: RollbackId): Promise<string | undefined>;
+	/** Last position of every chain's log. */
+	logEnds(): Promise<ReadonlyMap<ChainId, LogPosition>>;
 	log(
 		chainId: ChainId,
 		query: {

@@ -164,6 +164,7 @@ export class PostgresRollbackStore implements RollbackStore {
 			const ended = tx`
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,
+					from_height = ${commit.ended.height}, from_hash = ${commit.ended.hash},
 					finished_at = now(), claim_until = null, error = null
 				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}
 					and state = 'prepared'`;

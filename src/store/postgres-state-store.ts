@@ -163,6 +163,14 @@ export class PostgresStateStore implements StateStore {
 		});
 	}
 
+	async logEnds(): Promise<ReadonlyMap<ChainId, LogPosition>> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ chain_id: bigint; log_position: bigint }[]>`
+				select chain_id, log_position from chains`,
+		);
+		return new Map(rows.map((row) => [Number(row.chain_id), row.log_position]));
+	}
+
 	async log(
 		chainId: ChainId,
 		query: {

@@ -401,7 +401,7 @@ describe("event clients", () => {
 		} finally {
 			for (const client of clients) client.abort();
 		}
-	});
+	}, 120_000);
 
 	it.each([
 		["garbage", "garbage"],

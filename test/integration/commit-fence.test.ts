@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import type { Hex, OperationId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
-import { NO_ANCHOR } from "../../src/domain/operation.ts";
+import { NO_ANCHOR, type Operation } from "../../src/domain/operation.ts";
+import { memoryKey } from "../../src/memory/memory-key.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
 import { PostgresWriterStore } from "../../src/store/postgres-writer-store.ts";
@@ -123,20 +124,57 @@ test("a batch made against a log that has moved is refused whole; the writer rea
 	expect(late?.writer.state.head?.number).toBe(1n);
 });
 
-test("a request is admitted whole, in the order of the inbox, with its operations' outcomes", async () => {
+test("requests are admitted in their order, each whole or not at all", async () => {
 	const chain = await openChain();
 	const owner = await openWriter(chain, "alive");
 	await owner?.writer.commitBlocks(block(0n, -1n));
-	const operationId = "00000000-0000-4000-8000-000000000001" as string as OperationId;
-	const target = { namespace: "default", id: "missing", ifVersion: undefined };
-	await chain.inbox.submit({
-		chainId: CHAIN,
-		operations: [{ operationId, operation: { kind: "delete", ...target }, anchor: NO_ANCHOR }],
-		idempotency: undefined,
-	});
+	const submit = async (...operations: readonly (readonly [number, Operation])[]) => {
+		await chain.inbox.submit({
+			chainId: CHAIN,
+			operations: operations.map(([number, operation]) => ({
+				operationId: idOf(number),
+				operation,
+				anchor: NO_ANCHOR,
+			})),
+			idempotency: undefined,
+		});
+	};
+	await submit([1, put("one")], [2, put("two")]);
+	await submit([3, put("three")], [4, remove("missing")]);
+	await submit([5, remove("one")]);
+
 	await owner?.writer.drained();
-	expect(await chain.inbox.operations(CHAIN, [operationId])).toMatchObject([
-		{ status: "refused", reason: { code: "memory_not_found" }, final: true },
+
+	const ids = [1, 2, 3, 4, 5].map(idOf);
+	const states = await chain.inbox.operations(CHAIN, ids);
+	expect(states.map(({ status, position }) => [status, position])).toEqual([
+		["applied", 2n],
+		["applied", 3n],
+		["refused", 4n],
+		["refused", 5n],
+		["applied", 6n],
 	]);
+	expect(states[2]?.reason?.message).toContain("operation 1 of the same request failed");
+	expect(states[3]).toMatchObject({ reason: { code: "memory_not_found" }, final: true });
+	const keys = ["one", "two", "three"].map((id) => memoryKey("default", id));
+	const rows = await chain.store.latestVersions(CHAIN, keys);
+	const believed = keys.map((key) => rows.get(key)?.at(0)?.content !== undefined);
+	expect(believed).toEqual([false, true, false]);
 	expect(await chain.store.inbox(CHAIN, 10)).toEqual([]);
 });
+
+function idOf(number: number): OperationId {
+	return `00000000-0000-4000-8000-00000000000${number}` as string as OperationId;
+}
+
+function put(id: string): Operation {
+	const none = { text: undefined, vector: undefined, collection: undefined };
+	const body = { layer: "semantic", content: { id }, ...none, ...UNWEIGHED } as const;
+	return { kind: "put", namespace: "default", id, ifVersion: undefined, body };
+}
+
+function remove(id: string): Operation {
+	return { kind: "delete", namespace: "default", id, ifVersion: undefined };
+}
+
+const UNWEIGHED = { importance: undefined, confidence: undefined, expiresAtBlock: undefined };
