@@ -18,6 +18,7 @@ export type RetryableCode =
 	| "not_ready"
 	| "queue_unavailable"
 	| "rollback_fenced"
+	| "rollback_interrupted"
 	| "rpc_failed"
 	| "rpc_unavailable"
 	| "tail_full"

@@ -51,6 +51,8 @@ interface Running {
 	readonly retention: Retention;
 	readonly fence: bigint;
 	readonly lost: Promise<void>;
+	/** Gives the chain up: the lease is another's. */
+	readonly stepDown: () => void;
 }
 
 export class ChainProcess {
@@ -194,7 +196,15 @@ export class ChainProcess {
 			state: () => writer.state,
 			log,
 		});
-		return { writer, follower, flusher, retention, fence, lost: lost.promise };
+		return {
+			writer,
+			follower,
+			flusher,
+			retention,
+			fence,
+			lost: lost.promise,
+			stepDown: lost.resolve,
+		};
 	}
 
 	#renew(running: Running): NodeJS.Timeout {
@@ -202,6 +212,9 @@ export class ChainProcess {
 		return setInterval(() => {
 			writerStore
 				.renewLease({ chainId: spec.id, fence: running.fence, ttlMs: LEASE_MS })
+				.then((held) => {
+					if (!held) running.stepDown();
+				})
 				.catch((error: unknown) =>
 					log.warn({ chain: spec.name, err: error }, "the lease was not renewed"),
 				);
@@ -209,8 +222,8 @@ export class ChainProcess {
 	}
 
 	async #end(running: Running): Promise<void> {
-		await running.follower.stop();
-		await running.flusher.stop();
+		// Together: a round may be waiting for the flusher to make room.
+		await Promise.all([running.follower.stop(), running.flusher.stop()]);
 		await running.retention.stop();
 		await running.writer.idle();
 		this.#running = undefined;

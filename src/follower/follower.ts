@@ -193,7 +193,10 @@ export class Follower {
 		readonly blocks: readonly BlockHeader[];
 	}): Promise<void> {
 		this.#say("rolling_back");
+		// A round that fails half way leaves a rollback behind, for the next one to finish.
+		this.#rollbackDue = true;
 		await this.#rounds.reorg(fork);
+		this.#rollbackDue = false;
 		this.#afterRollback();
 	}
 

@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BlockHeader } from "../domain/block.ts";
 import { FatalError, type RecantError } from "../domain/errors.ts";
-import type { RollbackId } from "../domain/ids.ts";
+import type { Generation, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { BranchDeriver } from "../rollback/branch-deriver.ts";
@@ -26,6 +26,15 @@ const BUSY_MS = 100;
 const RETRY_MS = 500;
 /** Looks at a chain that keeps forking, until two in a row agree; at most this many. */
 const SETTLE_LOOKS = 60;
+
+function isSame(rollback: RollbackRecord, fork: Fork, generation: Generation): boolean {
+	const target = fork.blocks.at(-1);
+	return (
+		rollback.fromGeneration === generation &&
+		rollback.ancestor.hash === fork.ancestor.hash &&
+		target?.hash === targetOf(rollback).hash
+	);
+}
 
 interface Fork {
 	readonly ancestor: BlockHeader;
@@ -141,6 +150,11 @@ export class RollbackRounds {
 		const { decision } =
 			supersessions > LIMITS.supersessions ? await this.#settled() : await this.#options.observe();
 		if (decision.type === "reorg") {
+			// The very same fork is no new rollback: its attempts go on counting.
+			if (isSame(old, decision, this.#options.writer.state.generation)) {
+				await sleep(RETRY_MS);
+				return rollbackId;
+			}
 			return this.#record(decision, { rollbackId, supersessions });
 		}
 		await coordinator.store.end(rollbackId, { state: "cancelled" });

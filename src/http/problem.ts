@@ -55,6 +55,7 @@ export const STATUS_OF = {
 	queue_unavailable: 503,
 	rollback_failed: 500,
 	rollback_fenced: 503,
+	rollback_interrupted: 503,
 	rollback_not_found: 404,
 	rpc_failed: 502,
 	rpc_unavailable: 503,

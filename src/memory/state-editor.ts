@@ -48,7 +48,7 @@ export interface StateChanges {
 	 */
 	readonly insert: readonly Version[];
 	/**
-	 * Memories for which no row was loaded and at least one is inserted. One that lived only on an
+	 * Memories, by layer, for which no row of that layer was loaded and at least one is inserted. One that lived only on an
 	 * orphaned branch is known to the store already: insert what is missing, keep what is there.
 	 */
 	readonly newMemories: readonly NewMemory[];
@@ -152,8 +152,7 @@ export class StateEditor {
 				if (how === "carried" && loaded !== undefined) closeGen.push(this.#ended(loaded));
 			}
 			for (const gone of before.values()) closeGen.push(this.#ended(gone));
-			const first = memory.rows[0];
-			if (memory.loaded.length === 0 && first !== undefined) newMemories.push(newMemory(first));
+			newMemories.push(...named(memory));
 		}
 		return { closeBlock, closeGen, insert, newMemories };
 	}
@@ -173,6 +172,16 @@ export class StateEditor {
 		if (memory === undefined) throw misused(`memory ${key} was not loaded`);
 		return memory;
 	}
+}
+
+/** A name for every layer in which the memory was not loaded: deleted, it may come back in another. */
+function named(memory: Memory): readonly NewMemory[] {
+	const layers = new Set(memory.loaded.map((row) => row.layer));
+	return memory.rows.flatMap((row) => {
+		if (layers.has(row.layer)) return [];
+		layers.add(row.layer);
+		return [newMemory(row)];
+	});
 }
 
 /** What is left of a row in the present generation. */

@@ -200,7 +200,7 @@ async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
 	const late = new Promise<never>((_resolve, reject) => {
 		timer = setTimeout(() => {
 			reject(
-				new RetryableError("rollback_fenced", {
+				new RetryableError("rollback_interrupted", {
 					message: `preparing took more than ${LIMITS.prepareMs} ms`,
 					hint: "check the node's and the database's latency",
 				}),
@@ -216,7 +216,7 @@ async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
 
 function asRecantError(cause: unknown): RecantError {
 	if (cause instanceof RecantError) return cause;
-	return new RetryableError("rollback_fenced", {
+	return new RetryableError("rollback_interrupted", {
 		message: `a stage failed: ${cause instanceof Error ? cause.message : String(cause)}`,
 		hint: "it is tried again; if this goes on, please report it with the log",
 		cause,

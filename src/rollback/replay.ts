@@ -134,6 +134,7 @@ function applyAll(assembly: Assembly, work: Work): void {
 	agents.suspend();
 	for (const block of blocks) {
 		const slot = block.header.number;
+		assembly.reach(slot);
 		const carried = agents.applyUpTo(slot);
 		for (const operation of block.operations) {
 			assembly.derive(operation, slot, true);

@@ -11,6 +11,9 @@ import type { DiffEntry, Page } from "./recant-service.ts";
 import type { StateStore } from "./state-store.ts";
 import { memoryView } from "./views.ts";
 
+/** Pages of candidates that one answer looks through; past it the cursor goes on with fewer items. */
+const LOOKS = 20;
+
 export interface DiffQuery {
 	readonly from: AtRequest;
 	readonly to: AtRequest;
@@ -30,7 +33,7 @@ export async function diffPage(
 		const items: DiffEntry[] = [];
 		let after = place?.after;
 		let ended = false;
-		while (items.length < limit && !ended) {
+		for (let look = 0; look < LOOKS && items.length < limit && !ended; look += 1) {
 			const keys = await views.candidates({ after, namespace: query.namespace, limit });
 			ended = keys.length < limit;
 			const [before, now] = await Promise.all([views.from.memories(keys), views.to.memories(keys)]);

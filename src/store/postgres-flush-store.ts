@@ -42,7 +42,11 @@ export class PostgresFlushStore implements FlushStore {
 	async rows(
 		chainId: ChainId,
 		query: { readonly collection: string; readonly above: VersionId; readonly limit: number },
-	): Promise<{ readonly rows: readonly VectorRow[]; readonly upTo: VersionId }> {
+	): Promise<{
+		readonly rows: readonly VectorRow[];
+		readonly upTo: VersionId;
+		readonly looked: number;
+	}> {
 		const found = await this.#database.run(
 			(sql) => sql<EmbeddedRow[]>`
 				select v.*, exists (
@@ -54,6 +58,7 @@ export class PostgresFlushStore implements FlushStore {
 		);
 		return {
 			upTo: found.at(-1)?.version_id ?? query.above,
+			looked: found.length,
 			rows: found.filter((row) => row.alive).map(vectorRow),
 		};
 	}
@@ -88,7 +93,9 @@ export class PostgresFlushStore implements FlushStore {
 				select min((pointers::jsonb -> ${collection} ->> 'at')::double precision) as at from (
 					select pointers from generations where chain_id = ${chainId} and pointers is not null
 					union all
-					select pointers from checkpoints where chain_id = ${chainId}
+					select p.pointers from checkpoints p join chains c on c.chain_id = p.chain_id
+					where p.chain_id = ${chainId} and p.to_gen = ${FOREVER}
+						and p.height >= coalesce(c.finalized_height, 0)
 				) named where (pointers::jsonb -> ${collection} ->> 'tableVersion') <> '0'`,
 		);
 		return new Date(rows[0]?.at ?? Date.now());

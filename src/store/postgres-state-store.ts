@@ -214,7 +214,7 @@ async function candidates(
 	const rows = await tx<{ memory_key: MemoryKey }[]>`
 		select distinct memory_key from (
 			select memory_key, namespace from versions where chain_id = ${chainId}
-				and layer in (0, 1, 2, 3) and from_block > ${query.above}
+				and layer in (0, 1, 2, 3) and from_block > ${query.above} and from_block <= ${query.top}
 			union all
 			select memory_key, namespace from versions where chain_id = ${chainId}
 				and expires_block > ${query.above} and expires_block <= ${query.top}

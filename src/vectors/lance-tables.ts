@@ -35,8 +35,6 @@ import { PinnedTables } from "./pinned-tables.ts";
 import type { TableVersion, VectorTables } from "./vector-tables.ts";
 import { WriteTurns } from "./write-turns.ts";
 
-/** Version of a table that was just made. */
-const EMPTY_TABLE: TableVersion = 1n;
 /** Tries of one write: another writer is a lease holder that is going, and writes once or twice more. */
 const WRITE_ATTEMPTS = 3;
 /** Rows of one append: four tails, 64 MiB at the largest dimension. */
@@ -67,11 +65,10 @@ class LanceTables implements VectorTables {
 		checkLimit("dimensions of a vector", dimensions, LIMITS.vectorDimensions);
 		return this.#writes.take(table, async () => {
 			try {
-				await this.#ensure(table, dimensions);
+				return await this.#emptied(table, dimensions);
 			} catch (error) {
 				throw asUnavailable(error, table, "create");
 			}
-			return EMPTY_TABLE;
 		});
 	}
 
@@ -136,11 +133,14 @@ class LanceTables implements VectorTables {
 		this.#connection.close();
 	}
 
-	async #ensure(table: string, dimensions: number): Promise<void> {
+	/** A version without rows: that of a new table, else a new one, since cleaning takes the first away. */
+	async #emptied(table: string, dimensions: number): Promise<TableVersion> {
 		const handle = await this.#openOrCreate(table, dimensions);
 		try {
 			const actual = dimensionsOf(await handle.schema());
 			if (actual !== dimensions) throw dimensionMismatch({ expected: actual, actual: dimensions });
+			if ((await handle.countRows()) > 0) await handle.delete("true");
+			return BigInt(await handle.version());
 		} finally {
 			handle.close();
 		}

@@ -21,12 +21,13 @@ export interface VectorFilter {
 	readonly excludeVersions: readonly VersionId[];
 }
 
-/** Version of a LanceDB table; 1 is the empty table. */
+/** Version of a LanceDB table, from 1. */
 export type TableVersion = bigint;
 
 export interface VectorTables {
 	/**
-	 * Creates the table if it is missing and answers the version of the empty table. A table's name
+	 * Answers a version without rows: of a new table, or a new one of a table that is there, whose
+	 * older versions stay what they are. A table's name
 	 * has letters, digits, `_`, `-` and `.`, at most 128.
 	 */
 	create(table: string, dimensions: number): Promise<TableVersion>;

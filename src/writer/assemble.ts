@@ -59,6 +59,7 @@ export async function assembleBlocks(
 	for (const block of group.blocks) {
 		applyBlock(assembly, block, {
 			mode: group.mode,
+			last: block.header.number === last,
 			returning: returning.get(block.header.number) ?? [],
 		});
 	}
@@ -77,20 +78,30 @@ export async function assembleBlocks(
 function applyBlock(
 	assembly: Assembly,
 	block: DerivedBlock,
-	how: { readonly mode: DerivedGroup["mode"]; readonly returning: readonly OpenOperation[] },
+	how: {
+		readonly mode: DerivedGroup["mode"];
+		/** The group's last block: the window begins there, so a fork may have it for its ancestor. */
+		readonly last: boolean;
+		readonly returning: readonly OpenOperation[];
+	},
 ): void {
 	const { header } = block;
 	const inWindow = how.mode === "window";
+	assembly.reach(header.number);
 	for (const each of how.returning) {
 		const anchored = { ...each.stored, anchor: movedAnchor(each, block.anchors) };
 		assembly.reapply(anchored, header.number, originalOf(each), "reinstated");
 	}
 	for (const operation of block.operations) assembly.derive(operation, header.number, inWindow);
 	assembly.seal(header, {
-		checkpoint: inWindow || header.number % BigInt(LIMITS.checkpointIntervalBlocks) === 0n,
+		checkpoint: inWindow || how.last || isAtInterval(header.number),
 		logged: inWindow,
 		operations: block.operations.length + how.returning.length,
 	});
+}
+
+function isAtInterval(height: Height): boolean {
+	return height % BigInt(LIMITS.checkpointIntervalBlocks) === 0n;
 }
 
 /** The stored anchor, at the place where it was found. */

@@ -131,6 +131,11 @@ export class Assembly {
 		});
 	}
 
+	/** Writes of that slot come next; slots must rise. */
+	reach(slot: Height): void {
+		this.state.expireUpTo(slot - 1n);
+	}
+
 	/** Ends a block: expiries, entry, checkpoint. Heights must rise. */
 	seal(
 		block: BlockHeader,
@@ -140,7 +145,7 @@ export class Assembly {
 			readonly operations: number;
 		},
 	): void {
-		this.state.expire(block.number);
+		this.state.expireUpTo(block.number);
 		this.#blocks.push(block);
 		this.#head = block;
 		if (options.logged) {

@@ -31,6 +31,8 @@ import { embedVectors, type VectorCollections } from "./embed-vectors.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
 
 const SUSPENDED_ONLY = { judgedAbove: undefined };
+/** How long an operation may lie in the inbox that no process here was told of. */
+const INBOX_LOOK_MS = 5_000;
 /** Groups that one drain of the inbox takes: the whole inbox, and as much again that came meanwhile. */
 const DRAIN_GROUPS = (2 * LIMITS.inboxOperations) / LIMITS.groupOperations;
 
@@ -65,6 +67,7 @@ export class ChainWriter {
 	/** Finalized height up to which operations were marked; commits move `state.finalized` alone. */
 	#settledTo: Height | undefined;
 	#stale = false;
+	#inboxLookedAt = 0;
 	#lost = false;
 	#drain: Promise<void> | undefined;
 	/** The inbox may hold entries for which no drain is to come; always so after a start. */
@@ -136,9 +139,16 @@ export class ChainWriter {
 		await this.#drain;
 	}
 
-	/** Admits what nobody waits for: left by a process that ended, or by an attempt that failed. */
+	/**
+	 * Admits what nobody waits for: left by a process that ended or gave the chain up, or by an attempt
+	 * that failed. Another process's leavings are found by looking now and then.
+	 */
 	async drainDue(): Promise<void> {
-		if (this.#inboxDue && this.#window !== undefined) await this.drained();
+		const now = performance.now();
+		const due = this.#inboxDue || now - this.#inboxLookedAt > INBOX_LOOK_MS;
+		if (!due || this.#window === undefined) return;
+		this.#inboxLookedAt = now;
+		await this.drained();
 	}
 
 	/** Commits a group of blocks on top of the present head. */

@@ -16,12 +16,16 @@ export interface FlushStore {
 	targets(chainId: ChainId): Promise<readonly FlushTarget[]>;
 	/**
 	 * The oldest rows above a version, without those that only orphaned branches hold; `upTo` is the last
-	 * version that was looked at.
+	 * version that was looked at, `looked` how many were.
 	 */
 	rows(
 		chainId: ChainId,
 		query: { readonly collection: string; readonly above: VersionId; readonly limit: number },
-	): Promise<{ readonly rows: readonly VectorRow[]; readonly upTo: VersionId }>;
+	): Promise<{
+		readonly rows: readonly VectorRow[];
+		readonly upTo: VersionId;
+		readonly looked: number;
+	}>;
 	/** False: fence, generation or pointer moved meanwhile, and nothing was changed. */
 	movePointer(move: {
 		readonly chainId: ChainId;

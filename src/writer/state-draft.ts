@@ -99,8 +99,16 @@ export class StateDraft {
 		return this.#versionId;
 	}
 
-	/** Takes what ends by itself at that height out of the digest. */
-	expire(height: Height): void {
+	/**
+	 * Takes what ends by itself up to that height, inclusive, out of the digest, height by height: a
+	 * group may leave heights out, and what ends there must be gone before anything is written above.
+	 */
+	expireUpTo(height: Height): void {
+		const due = [...this.#expiries.keys()].filter((each) => each <= height);
+		for (const each of due.sort((a, b) => (a < b ? -1 : 1))) this.#expire(each);
+	}
+
+	#expire(height: Height): void {
 		for (const key of this.#expiries.get(height) ?? []) {
 			const version = this.editor.visible(key, height - 1n);
 			if (version?.toBlock === height && version.expiresBlock === height) {

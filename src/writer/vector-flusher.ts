@@ -51,14 +51,14 @@ export class VectorFlusher {
 
 	/** Counts what is there and keeps flushing from here on. */
 	start(): void {
-		this.#schedule(0, true);
+		this.#schedule(0);
 	}
 
 	async stop(): Promise<void> {
 		this.#stopped = true;
 		clearTimeout(this.#timer);
-		await this.#running;
 		for (const resume of this.#waiting.splice(0)) resume();
+		await this.#running;
 	}
 
 	/** `rows` embedded versions were committed. */
@@ -106,12 +106,12 @@ export class VectorFlusher {
 			if (this.#failing) log.info({ chainId }, "LanceDB answers again");
 			this.#failing = false;
 			if (largest < LIMITS.tailRows) for (const resume of this.#waiting.splice(0)) resume();
-			this.#schedule(IDLE_FLUSH_MS, false);
+			this.#schedule(IDLE_FLUSH_MS);
 		} catch (error) {
 			if (!this.#failing)
 				log.warn({ chainId, err: error }, "a flush to LanceDB failed; it is tried again");
 			this.#failing = true;
-			this.#schedule(RETRY_MS, true);
+			this.#schedule(RETRY_MS);
 		}
 	}
 
@@ -133,7 +133,7 @@ export class VectorFlusher {
 	): Promise<{ readonly pointer: VectorPointer; readonly left: number } | undefined> {
 		const { store, tables, chainId } = this.#options;
 		const state = this.#options.state();
-		const { rows, upTo } = await store.rows(chainId, {
+		const { rows, upTo, looked } = await store.rows(chainId, {
 			collection: target.name,
 			above: pointer.versionId,
 			limit: ROWS_PER_WRITE,
@@ -157,7 +157,7 @@ export class VectorFlusher {
 		});
 		if (!moved) return undefined;
 		this.#options.onPointer(target.name, to);
-		return { pointer: to, left: rows.length < ROWS_PER_WRITE ? 0 : 1 };
+		return { pointer: to, left: looked < ROWS_PER_WRITE ? 0 : 1 };
 	}
 
 	async #compacted(target: FlushTarget, version: bigint): Promise<bigint> {
@@ -166,12 +166,12 @@ export class VectorFlusher {
 		return tables.compact(target.table, version, await store.oldestNamed(chainId, target.name));
 	}
 
-	#schedule(delayMs: number, now: boolean): void {
+	#schedule(delayMs: number): void {
 		clearTimeout(this.#timer);
 		if (this.#stopped) return;
 		this.#timer = setTimeout(() => {
-			if (now || this.#tail > 0) this.flush();
-			else this.#schedule(IDLE_FLUSH_MS, false);
+			// Without a look: the count here is a guess after a rollback, the one in Postgres is not.
+			this.flush();
 		}, delayMs);
 		this.#timer.unref();
 	}

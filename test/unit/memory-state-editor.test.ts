@@ -28,6 +28,15 @@ describe("writing", () => {
 		expect(editor.changes()).toEqual({ ...NOTHING, insert: [written], newMemories });
 	});
 
+	test("a memory that was deleted and comes back in another layer is named there too", () => {
+		const gone = row("a", 1n, { fromBlock: 3n, ...TOMBSTONE });
+		const editor = editing(0n, [gone]);
+		editor.put(newVersion("a", 2n, { layer: "episodic" }), 5n);
+		editor.put(newVersion("a", 3n, { layer: "episodic" }), 6n);
+		const newMemories = [{ memoryKey: KEY, namespace: "test", id: "a", layer: "episodic" }];
+		expect(editor.changes().newMemories).toEqual(newMemories);
+	});
+
 	test("a row of this generation is shortened and the new one inserted", () => {
 		const before = row("a", 1n, { fromBlock: 3n });
 		const editor = editing(0n, [before]);

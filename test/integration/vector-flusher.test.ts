@@ -1,0 +1,73 @@
+/** The flusher on real Postgres and real LanceDB: what only orphaned branches hold is left behind. */
+import { expect, test } from "vitest";
+import type { Logger } from "../../src/domain/logger.ts";
+import { Database } from "../../src/store/database.ts";
+import { PostgresFlushStore } from "../../src/store/postgres-flush-store.ts";
+import { PostgresWriterStore } from "../../src/store/postgres-writer-store.ts";
+import { registerChain } from "../../src/store/registry.ts";
+import { openLanceTables } from "../../src/vectors/lance-tables.ts";
+import { VectorFlusher } from "../../src/writer/vector-flusher.ts";
+import { createTestDatabase } from "../support/postgres.ts";
+import { testDir } from "../support/temp-dir.ts";
+import { atTestEnd } from "../support/test-end.ts";
+
+const CHAIN = 31_337;
+const SILENT: Logger = {
+	debug: () => undefined,
+	info: () => undefined,
+	warn: () => undefined,
+	error: () => undefined,
+	child: () => SILENT,
+};
+
+test("a tail whose first page is nearly all orphaned is flushed to its end", async () => {
+	const { url } = await createTestDatabase("flusher");
+	const database = await Database.open(url);
+	atTestEnd(() => database.close());
+	const spec = { id: CHAIN, name: "test", startBlock: 0n, handlersHash: "0x00" } as const;
+	await registerChain(database, spec, { isGone: () => false, log: SILENT });
+	await database.run(
+		(sql) => sql`insert into collections (chain_id, name, model, dimensions, table_name,
+			table_version, pointer_version_id) values (${CHAIN}, 'default', 'm', 2, 'chain_default', 0, 0)`,
+	);
+	// 6,000 rows of which every fiftieth is the version of a memory that is believed.
+	await database.run(
+		(sql) => sql`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace,
+			layer, from_block, vector)
+			select ${CHAIN}, 'default', n, lpad(to_hex(n), 32, '0')::uuid, 'default', 3, 1,
+				decode('0000803f00000000', 'hex') from generate_series(1, 6000) n`,
+	);
+	await database.run(
+		(sql) => sql`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen,
+			version_id, position, layer, owner, namespace, id, content, content_hash)
+			select ${CHAIN}, lpad(to_hex(n), 32, '0')::uuid, 1, 0, 9223372036854775807,
+				9223372036854775807, n, n, 3, 1, 'default', n::text, '{}', '\\x00'
+			from generate_series(50, 6000, 50) n`,
+	);
+	const store = new PostgresFlushStore(database);
+	const writerStore = new PostgresWriterStore(database, () => false);
+	await writerStore.acquireLease(CHAIN, "test", 60_000);
+	const { state } = await writerStore.loadChain(CHAIN);
+	const tables = await openLanceTables({ uri: testDir("lancedb") });
+	atTestEnd(() => tables.close());
+	const flusher = new VectorFlusher({
+		chainId: CHAIN,
+		tables,
+		store,
+		state: () => state,
+		onPointer: () => undefined,
+		log: SILENT,
+		flushRows: 512,
+	});
+	flusher.flush();
+	await flusher.idle();
+	await flusher.stop();
+
+	const [target] = await store.targets(CHAIN);
+	expect(target).toMatchObject({ tail: 0, pointer: { versionId: 6000n } });
+	const found: bigint[] = [];
+	for await (const rows of tables.rows("chain_default", target?.pointer.tableVersion ?? 0n)) {
+		found.push(...rows.map((row) => row.versionId));
+	}
+	expect(found).toHaveLength(120);
+});
