@@ -10,8 +10,6 @@ import { ToolError } from "./tool-error.ts";
 
 /** Output that is kept to explain a failure; a server's last words are at the end. */
 const OUTPUT_KEPT_CHARS = 65_536;
-/** How long a server may take to end by itself before it is killed; Postgres flushes in well under. */
-const STOP_TIMEOUT_MS = 5_000;
 
 export interface ProcessOptions {
 	/** Name for messages. */
@@ -24,6 +22,8 @@ export interface ProcessOptions {
 	readonly readyTimeoutMs?: number;
 	/** Asks the process to end; default SIGTERM. SIGKILL follows where it does not. */
 	readonly stopSignal?: NodeJS.Signals;
+	/** How long it may take to end by itself, default 5,000: Postgres flushes in well under. */
+	readonly stopTimeoutMs?: number;
 	readonly cwd?: string;
 	/** User and group to run as, where the caller is root and the server refuses that. */
 	readonly uid?: number;
@@ -57,7 +57,7 @@ export async function startProcess(options: ProcessOptions): Promise<StartedProc
 	};
 	for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", collect);
 	const output = () => written;
-	const stop = () => endProcess({ child, exited, signal: options.stopSignal ?? "SIGTERM" });
+	const stop = () => endProcess({ child, exited, options });
 	try {
 		const ready = await waitUntilReady({ child, output, options });
 		if (child.pid === undefined) throw failed(options, "has no pid", output());
@@ -115,12 +115,13 @@ function watchExit(child: ChildProcess): Promise<void> {
 async function endProcess(end: {
 	readonly child: ChildProcess;
 	readonly exited: Promise<void>;
-	readonly signal: NodeJS.Signals;
+	readonly options: ProcessOptions;
 }): Promise<void> {
+	const { stopSignal = "SIGTERM", stopTimeoutMs = 5_000 } = end.options;
 	// A process that is stopped (SIGSTOP, as tests do to a node) would never see the signal.
 	end.child.kill("SIGCONT");
-	end.child.kill(end.signal);
-	const killer = setTimeout(() => end.child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+	end.child.kill(stopSignal);
+	const killer = setTimeout(() => end.child.kill("SIGKILL"), stopTimeoutMs);
 	await end.exited;
 	clearTimeout(killer);
 }

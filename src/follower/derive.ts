@@ -9,7 +9,8 @@ import type { HandlerState } from "./handler-state.ts";
 /**
  * What the handlers make of one block's logs, which are in order.
  *
- * Throws `FatalError("handler_failed")` naming block, handler and cause.
+ * Throws `FatalError("handler_failed")` naming block, handler and cause, and what the store behind the
+ * handlers' reads throws, `RetryableError("database_unavailable")` also where it does not answer in time.
  */
 export async function deriveBlock(
 	spec: ChainSpec,
@@ -27,7 +28,7 @@ export async function deriveBlock(
 		const handler = topic === undefined ? undefined : spec.handlerOf(log.address, topic);
 		const args = handler?.decode(log);
 		if (handler === undefined || args === undefined) continue;
-		await run(handler, header, {
+		const context = {
 			event: {
 				args,
 				address: log.address,
@@ -38,7 +39,8 @@ export async function deriveBlock(
 			},
 			block: { number: header.number, hash: header.hash, timestamp: header.timestamp },
 			memory,
-		});
+		};
+		await run(handler, header, context, state);
 	}
 	return operations;
 }
@@ -47,13 +49,14 @@ async function run(
 	handler: EventHandler,
 	header: BlockHeader,
 	context: Parameters<EventHandler["run"]>[0],
+	state: HandlerState,
 ): Promise<void> {
 	let timer: NodeJS.Timeout | undefined;
 	const late = new Promise<never>((_resolve, reject) => {
-		timer = setTimeout(
-			() => reject(failed(handler, header, `it ran for more than ${LIMITS.handlerMs} ms`)),
-			LIMITS.handlerMs,
-		);
+		timer = setTimeout(() => {
+			const what = `it ran for more than ${LIMITS.handlerMs} ms`;
+			reject(state.isReading ? unread(handler, header, what) : failed(handler, header, what));
+		}, LIMITS.handlerMs);
 	});
 	try {
 		await Promise.race([handler.run(context), late]);
@@ -64,6 +67,15 @@ async function run(
 	} finally {
 		clearTimeout(timer);
 	}
+}
+
+/** A handler that waits for the store does not hang by itself. */
+function unread(handler: EventHandler, header: BlockHeader, what: string): RetryableError {
+	return new RetryableError("database_unavailable", {
+		message: `handler ${handler.name} waits for a memory at block ${header.number}: ${what}`,
+		hint: "it is tried again; see whether Postgres answers slowly",
+		fields: { handler: handler.name, block: header.number.toString() },
+	});
 }
 
 function failed(
@@ -78,4 +90,10 @@ function failed(
 		fields: { handler: handler.name, block: header.number.toString(), blockHash: header.hash },
 		cause,
 	});
+}
+
+/** A node's block without what only handlers and anchors need. */
+export function headerOnly(block: BlockHeader): BlockHeader {
+	const { number, hash, parentHash, timestamp } = block;
+	return { number, hash, parentHash, timestamp };
 }

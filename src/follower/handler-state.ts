@@ -28,10 +28,16 @@ export class HandlerState {
 	readonly #namespaces: readonly [string, ...string[]];
 	readonly #read: ReadCommitted;
 	readonly #written = new Map<MemoryKey, CommittedMemory | undefined>();
+	#reads = 0;
 
 	constructor(namespaces: readonly [string, ...string[]], read: ReadCommitted) {
 		this.#namespaces = namespaces;
 		this.#read = read;
+	}
+
+	/** True while a handler waits for what was committed. */
+	get isReading(): boolean {
+		return this.#reads > 0;
 	}
 
 	/** Access for the handlers of one block; what they write is appended to `operations`. */
@@ -58,11 +64,20 @@ export class HandlerState {
 		height: Height,
 	): Promise<HandlerMemory | undefined> {
 		const key = memoryKey(name.namespace, name.id);
-		if (!this.#written.has(key)) this.#written.set(key, await this.#read(key, name));
+		if (!this.#written.has(key)) this.#written.set(key, await this.#committed(key, name));
 		const found = this.#written.get(key);
 		if (found === undefined) return undefined;
 		if (found.expiresAtBlock !== undefined && found.expiresAtBlock <= height) return undefined;
 		return { id: found.id, layer: found.layer, content: found.content };
+	}
+
+	async #committed(...asked: Parameters<ReadCommitted>): Promise<CommittedMemory | undefined> {
+		this.#reads += 1;
+		try {
+			return await this.#read(...asked);
+		} finally {
+			this.#reads -= 1;
+		}
 	}
 
 	#name(id: string, namespace: string | undefined): { namespace: string; id: string } {

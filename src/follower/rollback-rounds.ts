@@ -16,6 +16,7 @@ import type { BranchDeriver } from "../rollback/branch-deriver.ts";
 import type { RollbackCoordinator, RunOutcome } from "../rollback/coordinator.ts";
 import { isActive, type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
+import type { Problem } from "../writer/writer-store.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import type { Observation } from "./observe.ts";
@@ -102,14 +103,14 @@ export class RollbackRounds {
 	async #after(rollbackId: RollbackId, outcome: RunOutcome): Promise<RollbackId | undefined> {
 		switch (outcome.type) {
 			case "committed":
-			case "over":
 				return undefined;
+			case "over":
+				return this.#over(await this.#options.coordinator.store.load(rollbackId));
 			case "moved":
 				return this.#lookAgain(rollbackId);
 			case "prepared":
 			case "busy":
-				await sleep(BUSY_MS);
-				return rollbackId;
+				return this.#whileBusy(rollbackId);
 			case "retry":
 				return this.#retry(rollbackId, outcome.error);
 			case "failed":
@@ -128,6 +129,20 @@ export class RollbackRounds {
 			stillWanted: (rollback) => this.#stillWanted(rollback),
 			exclusive: (work) => writer.exclusive(work),
 		});
+	}
+
+	/** Whoever works on it does not look whether the branch is gone, and would try for good. */
+	async #whileBusy(rollbackId: RollbackId): Promise<RollbackId | undefined> {
+		await sleep(BUSY_MS);
+		const record = await this.#options.coordinator.store.load(rollbackId);
+		if (record === undefined || !isActive(record.state)) return this.#over(record);
+		return (await this.#stillWanted(record)) ? rollbackId : this.#lookAgain(rollbackId);
+	}
+
+	/** Another may have ended it, also as one that cannot be done: then doing it again is no better. */
+	async #over(record: RollbackRecord | undefined): Promise<undefined> {
+		if (record?.state !== "failed" || record.error === undefined) return undefined;
+		return this.#giveUp(record.rollbackId, record.error);
 	}
 
 	/** What failed may have failed because the branch is gone; else it is tried again as it is. */
@@ -194,6 +209,7 @@ export class RollbackRounds {
 					timestamp,
 				})),
 				supersessions: supersedes?.supersessions ?? 0,
+				wantedStrategy: undefined,
 			},
 			supersedes?.rollbackId,
 		);
@@ -212,14 +228,14 @@ export class RollbackRounds {
 	}
 
 	/** One that was asked for by hand leaves the chain as it is; a fork that cannot be taken stops it. */
-	async #giveUp(rollbackId: RollbackId, error: RecantError): Promise<undefined> {
+	async #giveUp(rollbackId: RollbackId, why: Problem): Promise<undefined> {
 		const record = await this.#options.coordinator.store.load(rollbackId);
 		if (record?.cause === "manual") return undefined;
 		throw new FatalError("rollback_failed", {
-			message: `rollback ${rollbackId} failed: ${error.message}`,
-			hint: error.hint,
-			fields: { rollbackId, cause: error.code },
-			cause: error,
+			message: `rollback ${rollbackId} failed: ${why.message}`,
+			hint: why.hint,
+			fields: { rollbackId, cause: why.code },
+			cause: why,
 		});
 	}
 }

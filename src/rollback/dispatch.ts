@@ -4,7 +4,7 @@
  * The outbox is read after every record and every second, so a rollback always gets its job, whatever
  * dies when. A job is a reminder: the rollback's row and claim decide what is to be done about it.
  */
-import { RecantError } from "../domain/errors.ts";
+import { RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
@@ -83,7 +83,18 @@ export class RollbackDispatch {
 		}
 	}
 
-	async #take({ rollbackId }: RollbackJob): Promise<RollbackJobOutcome> {
+	/** What may pass puts the job off, as often as it takes; thrown, it would use up the job's attempts. */
+	async #take(job: RollbackJob): Promise<RollbackJobOutcome> {
+		try {
+			return await this.#work(job);
+		} catch (error) {
+			if (!(error instanceof RetryableError)) throw error;
+			this.#options.log.warn({ ...job, err: error }, "a rollback's job is put off");
+			return { type: "later", delayMs: AGAIN_MS };
+		}
+	}
+
+	async #work({ rollbackId }: RollbackJob): Promise<RollbackJobOutcome> {
 		const { coordinator, chain: find, inlineRollbacks } = this.#options;
 		const record = await coordinator.store.load(rollbackId);
 		if (record === undefined || !isActive(record.state)) return { type: "done" };

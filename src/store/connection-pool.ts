@@ -9,6 +9,7 @@
  * 2. A lent connection has nobody else's queries on it, so a transaction needs nothing but itself.
  */
 import { RetryableError } from "../domain/errors.ts";
+import type { PoolHealth } from "../domain/store-health.ts";
 import type { Sql } from "./sql.ts";
 
 /**
@@ -34,15 +35,22 @@ export type OpenConnection = (onGone: () => void) => {
 export class ConnectionPool {
 	readonly #open: OpenConnection;
 	readonly #size: number;
+	readonly #onLost: () => void;
 	readonly #lent = new Set<PooledConnection>();
 	/** The last used is lent first, so that what load does not need stays unused. */
 	readonly #idle: PooledConnection[] = [];
 	readonly #waiting: ((connection: PooledConnection) => void)[] = [];
 	#closed = false;
 
-	constructor(size: number, open: OpenConnection) {
+	/** `onLost` is called when a connection ends that nobody here ended. */
+	constructor(size: number, open: OpenConnection, onLost: () => void) {
 		this.#size = size;
 		this.#open = open;
+		this.#onLost = onLost;
+	}
+
+	health(): PoolHealth {
+		return { size: this.#size, busy: this.#lent.size, waiting: this.#waiting.length };
 	}
 
 	/** Lends a connection to `work`. Throws `RetryableError("database_unavailable")` past the limit. */
@@ -62,6 +70,17 @@ export class ConnectionPool {
 		await Promise.all(all.map((connection) => connection.end(timeoutS)));
 	}
 
+	/** Milliseconds since the longest lent connection was lent; 0: none is. */
+	longestLentMs(): number {
+		const now = performance.now();
+		return Math.max(0, ...[...this.#lent].map((connection) => now - connection.lentAtMs));
+	}
+
+	/** Gives up every lent connection, with what is under way on it. */
+	discardLent(): void {
+		for (const connection of this.#lent) connection.discard();
+	}
+
 	async #take(): Promise<PooledConnection> {
 		if (this.#closed) throw closed();
 		const idle = this.#idle.pop();
@@ -72,6 +91,7 @@ export class ConnectionPool {
 	}
 
 	#note(connection: PooledConnection): PooledConnection {
+		connection.lentAtMs = performance.now();
 		this.#lent.add(connection);
 		return connection;
 	}
@@ -87,12 +107,15 @@ export class ConnectionPool {
 		return new PooledConnection(this.#open, (gone) => {
 			const index = this.#idle.indexOf(gone);
 			if (index !== -1) this.#idle.splice(index, 1);
+			if (!this.#closed) this.#onLost();
 		});
 	}
 }
 
 class PooledConnection implements Connection {
 	readonly sql: Sql;
+	/** On the clock of performance.now(). */
+	lentAtMs = 0;
 	readonly #end: (timeoutS: number) => Promise<void>;
 	#gone = false;
 

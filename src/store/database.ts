@@ -4,6 +4,9 @@
  *
  * Every error that leaves this module is a RecantError: what the server or the network did becomes
  * `database_unavailable` when trying again can help, else `internal`.
+ *
+ * A snapshot that the server did not answer is asked again here, since it changes nothing. Everything
+ * else is sent once: whether a commit took place, its caller finds out by reading.
  */
 import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -11,7 +14,13 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { StoreHealth } from "../domain/store-health.ts";
+import { type GuardLog, StoreGuard } from "../resilience/store-guard.ts";
+import { withinTime } from "../resilience/time-limit.ts";
 import { type Connection, ConnectionPool, type OpenConnection } from "./connection-pool.ts";
+import { asDatabaseError, endsSession, reason } from "./database-errors.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 import type { Sql, Tx } from "./sql.ts";
 
 /** Connections of one process: two a chain for writing, the rest for readers. */
@@ -26,49 +35,109 @@ const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../drizzle", import.meta.url
 export class Database {
 	readonly url: string;
 	readonly #pool: ConnectionPool;
+	readonly #guard: StoreGuard;
+	readonly #silence: SilenceWatch;
+	/** Errors with which the server answered: it is there, whatever it said. */
+	readonly #answers = new WeakSet<RecantError>();
 
-	private constructor(url: string, pool: ConnectionPool) {
+	private constructor(url: string, open: OpenConnection, log: GuardLog | undefined) {
 		this.url = url;
-		this.#pool = pool;
+		this.#pool = new ConnectionPool(POOL_SIZE, open, () => this.#guard.lost(connectionLost()));
+		this.#guard = new StoreGuard({
+			name: "postgres",
+			isAway: (error) =>
+				error instanceof RecantError &&
+				error.code === "database_unavailable" &&
+				!this.#answers.has(error),
+			refusal: notAsked,
+			pool: () => this.#pool.health(),
+			log,
+		});
+		this.#silence = new SilenceWatch({
+			longestMs: () => this.#pool.longestLentMs(),
+			probe: () => answered(open),
+			onSilent: (error) => {
+				this.#guard.lost(error);
+				this.#pool.discardLent();
+			},
+		});
 	}
 
 	/**
 	 * Connects and brings the schema up to date. `socketPath`: Unix socket of the same server. Throws
 	 * `database_unreachable`.
 	 */
-	static async open(url: string, socketPath?: string): Promise<Database> {
+	static async open(url: string, socketPath?: string, log?: GuardLog): Promise<Database> {
 		await migrateSchema(url);
 		const open: OpenConnection = (onGone) => {
 			const sql = client(url, { socketPath, onGone });
 			return { sql, end: (timeoutS) => sql.end({ timeout: timeoutS }) };
 		};
-		return new Database(url, new ConnectionPool(POOL_SIZE, open));
+		return new Database(url, open, log);
+	}
+
+	/** False from when the server is seen to be away until its next answer. */
+	get isUp(): boolean {
+		return this.#guard.isUp;
+	}
+
+	health(): StoreHealth {
+		return this.#guard.health();
+	}
+
+	/** Asks whether the server is there and free, so that `health` is as of now; never fails. */
+	async probe(): Promise<void> {
+		try {
+			await withinTime(LIMITS.databaseProbeMs, () => this.run((sql) => sql`select 1`), busy);
+		} catch (error) {
+			this.#guard.lost(error);
+		}
 	}
 
 	/** Runs one statement, or several that need not be consistent with each other. */
 	async run<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-		return this.#lend(({ sql }) => work(sql));
+		return this.#guard.run(() => this.#lend(({ sql }) => work(sql)));
 	}
 
-	/** One snapshot for everything that `work` reads. */
+	/** One snapshot for everything that `work` reads; run anew when the server did not answer. */
 	async snapshot<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-		return this.#lend((connection) => inSnapshot(connection, work));
+		return this.#guard.read(() => this.#lend((connection) => inSnapshot(connection, work)));
 	}
 
 	async transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
-		return this.#lend((connection) => inTransaction(connection, "begin", work));
+		return this.#guard.run(() =>
+			this.#lend((connection) => inTransaction(connection, "begin", work)),
+		);
 	}
 
 	async close(): Promise<void> {
+		this.#silence.close();
 		await this.#pool.close(CLOSE_TIMEOUT_S);
 	}
 
 	async #lend<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-		try {
-			return await this.#pool.lend(work);
-		} catch (error) {
-			throw asDatabaseError(error);
-		}
+		return this.#pool.lend(async (connection) => {
+			try {
+				return await work(connection);
+			} catch (error) {
+				const isOver = endsSession(error);
+				if (isOver) connection.discard();
+				const known = asDatabaseError(error, connection.gone);
+				if (!isOver && !connection.gone) this.#answers.add(known);
+				throw known;
+			}
+		});
+	}
+}
+
+/** Asks for next to nothing on a connection of its own. */
+async function answered(open: OpenConnection): Promise<void> {
+	const { sql, end } = open(() => undefined);
+	try {
+		await sql`select 1`;
+	} finally {
+		// One that does not answer is not waited for.
+		void end(0);
 	}
 }
 
@@ -89,8 +158,7 @@ async function inSnapshot<Result>(
 		sql.unsafe("commit").catch(() => connection.discard());
 		return result;
 	} catch (error) {
-		if (!isBroken(error)) await rollBack(connection);
-		else connection.discard();
+		await rollBack(connection, error);
 		throw error;
 	}
 }
@@ -108,34 +176,20 @@ async function inTransaction<Result>(
 		await sql.unsafe("commit");
 		return result;
 	} catch (error) {
-		if (!isBroken(error)) await rollBack(connection);
-		else connection.discard();
+		await rollBack(connection, error);
 		throw error;
 	}
 }
 
-async function rollBack(connection: Connection): Promise<void> {
-	if (connection.gone) return;
+/** A session that `cause` ended is discarded by whoever lent it. */
+async function rollBack(connection: Connection, cause: unknown): Promise<void> {
+	if (connection.gone || endsSession(cause)) return;
 	try {
 		await connection.sql.unsafe("rollback");
 	} catch {
 		// What went wrong first is what the caller hears of; the server rolls back what it lost.
 		connection.discard();
 	}
-}
-
-/** Whether the connection is gone, or will be: a server that shuts down says so first. */
-function isBroken(error: unknown): boolean {
-	if (error instanceof RecantError) return false;
-	const code = codeOf(error);
-	return code !== "" && (!SQLSTATE.test(code) || code.startsWith("57P"));
-}
-
-/** Five characters with a digit among them: `EPIPE` is none. */
-const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
-
-function codeOf(error: unknown): string {
-	return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 
 /** One connection, made at the first query and, where we make the socket, never again. */
@@ -188,6 +242,20 @@ function connectionLost(): RetryableError {
 	});
 }
 
+function busy(): RetryableError {
+	return new RetryableError("database_unavailable", {
+		message: `Postgres did not answer within ${LIMITS.databaseProbeMs} ms`,
+		hint: "it is down, or every connection is busy: see the pool in /readyz",
+	});
+}
+
+function notAsked(lastError: string): RetryableError {
+	return new RetryableError("database_unavailable", {
+		message: `Postgres does not answer: ${lastError}`,
+		hint: "it is asked again every second; check the database server if this goes on",
+	});
+}
+
 async function migrateSchema(url: string): Promise<void> {
 	const sql = client(url, {});
 	try {
@@ -212,38 +280,4 @@ function shownUrl(url: string): string {
 	const parsed = new URL(url);
 	if (parsed.password !== "") parsed.password = "***";
 	return parsed.toString();
-}
-
-function reason(error: unknown): string {
-	if (error instanceof AggregateError) return error.errors.map(reason).join("; ");
-	if (error instanceof Error)
-		return error.cause === undefined ? error.message : reason(error.cause);
-	return String(error);
-}
-
-/** Classes of SQLSTATE in which the server or the network is at fault for the moment. */
-const PASSING_CLASSES = ["08", "40", "53", "55", "57", "58"];
-
-function asDatabaseError(error: unknown): RecantError {
-	if (error instanceof RecantError) return error;
-	const code =
-		typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-	const passing = !/^[0-9A-Z]{5}$/.test(code) || PASSING_CLASSES.includes(code.slice(0, 2));
-	if (!(error instanceof Error) || (code === "" && !/connect|socket|closed/i.test(error.message))) {
-		return internal(error);
-	}
-	if (!passing) return internal(error);
-	return new RetryableError("database_unavailable", {
-		message: `Postgres did not answer: ${reason(error)}`,
-		hint: "it is tried again; check the database server if this goes on",
-		cause: error,
-	});
-}
-
-function internal(error: unknown): FatalError {
-	return new FatalError("internal", {
-		message: `a query failed: ${reason(error)}`,
-		hint: "this is a defect of Recant; please report it with the log",
-		cause: error,
-	});
 }

@@ -5,6 +5,11 @@ import { RecantClient } from "../../src/client/client.ts";
 import type { EventsQuery } from "../../src/client/requests.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import {
+	askForEventsAndLeave,
+	type EventClient,
+	openEventClient,
+} from "../support/event-client.ts";
+import {
 	CHAIN_ID,
 	type Installation,
 	makeInstallation,
@@ -204,23 +209,26 @@ describe("the event stream", () => {
 	it("is answered to a HEAD and to a client that leaves at once", async () => {
 		const head = await service.get("/v1/events", { method: "HEAD" });
 		expect(head).toMatchObject({ status: 200, text: "" });
-		for (let round = 0; round < 300; round += 1) {
-			const leaving = new AbortController();
-			const response = fetch(`${service.url}/v1/events`, { signal: leaving.signal });
-			if (round % 3 === 0) leaving.abort();
-			await response.then(
-				() => leaving.abort(),
-				() => undefined,
-			);
+		const visit = async (_: unknown, index: number) => {
+			if (index % 3 === 0) await askForEventsAndLeave(service.url);
+			else (await openEventClient(service.url)).leave();
+		};
+		// More than there are places.
+		for (let round = 0; round < 10; round += 1)
+			await Promise.all(Array.from({ length: 30 }, visit));
+		const clients: EventClient[] = [];
+		const takePlace = async () => {
+			const client = await openEventClient(service.url);
+			if (client.status === 200) clients.push(client);
+		};
+		try {
+			await until("all places to be free", async () => {
+				const free = Math.min(32, LIMITS.eventClients - clients.length);
+				await Promise.all(Array.from({ length: free }, takePlace));
+				return clients.length === LIMITS.eventClients;
+			});
+		} finally {
+			for (const client of clients) client.leave();
 		}
-		const readers: AbortController[] = [];
-		await until("all places to be free", async () => {
-			const reader = new AbortController();
-			readers.push(reader);
-			const response = await fetch(`${service.url}/v1/events`, { signal: reader.signal });
-			if (!response.ok) readers.pop();
-			return readers.length === LIMITS.eventClients;
-		});
-		for (const reader of readers) reader.abort();
 	});
 });

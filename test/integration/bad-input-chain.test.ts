@@ -12,6 +12,7 @@ import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
 import { startAnvil } from "../support/anvil.ts";
+import { startHeadGate } from "../support/head-gate.ts";
 import {
 	type Answer,
 	CHAIN,
@@ -143,12 +144,12 @@ describe("a node that is down", () => {
 	it("that takes connections and says nothing is told from one that answers", async () => {
 		const { anvil } = await ledgerNode();
 		const proxy = await startSeverableProxy(anvil.rpcUrl);
-		const chain = tokenChain({ rpcUrl: proxy.url, token: TOKEN, timeoutMs: 300 });
+		const chain = tokenChain({ rpcUrl: proxy.url, token: TOKEN, timeoutMs: 1_500 });
 		const service = await start({ chains: [chain] });
 		await service.reaches(1);
 		proxy.freeze();
 		await reachesState(service, "waiting");
-		expect((await state(service)).problem.message).toMatch(/300 ms/);
+		expect((await state(service)).problem.message).toMatch(/1500 ms/);
 		expect((await service.chain("/memories")).status).toBe(200);
 		await proxy.restore();
 		await anvil.mine(2);
@@ -181,7 +182,7 @@ async function leaveInInbox(id: string): Promise<OperationId> {
 	const left = operation(id);
 	try {
 		const inbox = new PostgresInboxStore(database);
-		await inbox.submit({ chainId: CHAIN_ID, idempotency: undefined, operations: [left] });
+		await inbox.submit({ chainId: CHAIN_ID, idempotency: undefined, entries: [[left]] });
 	} finally {
 		await database.close();
 	}
@@ -381,11 +382,12 @@ describe("a handler that throws", () => {
 		await token.mint({ to: ALICE, value: 1n });
 		await anvil.mine(1);
 		const snapshot = await anvil.snapshot();
+		const gate = await startHeadGate(anvil.rpcUrl);
 		await anvil.mine(2);
 		let broken = true;
 		const chain = () =>
 			tokenChain({
-				rpcUrl: anvil.rpcUrl,
+				rpcUrl: gate.url,
 				token: TOKEN,
 				before: (_memory, block) => {
 					if (broken && block === 3n) throw new TypeError("no third");
@@ -394,9 +396,12 @@ describe("a handler that throws", () => {
 		const before = await start({ chains: [chain()] });
 		await before.reaches(4);
 		const { head } = await state(before);
-		await anvil.revert(snapshot);
-		await token.mint({ to: ALICE, value: 2n });
-		await anvil.mine(4);
+		// In one step, so that no pause in between looks like a chain that only got shorter.
+		await gate.hold(async () => {
+			await anvil.revert(snapshot);
+			await token.mint({ to: ALICE, value: 2n });
+			await anvil.mine(4);
+		});
 		await reachesState(before, "halted");
 		const halted = await state(before);
 		expect(halted.problem.message).toMatch(/Token:Transfer .* block 3 .*no third/);
@@ -575,10 +580,12 @@ describe("an inbox of several processes", () => {
 					return new PostgresInboxStore(database).submit({
 						chainId: CHAIN_ID,
 						idempotency: undefined,
-						operations: operations.map((each) => ({
-							...each,
-							operationId: randomUUID() as string as OperationId,
-						})),
+						entries: [
+							operations.map((each) => ({
+								...each,
+								operationId: randomUUID() as string as OperationId,
+							})),
+						],
 					});
 				}),
 			);

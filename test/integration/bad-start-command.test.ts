@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { beforeEach, describe, expect, inject, it } from "vitest";
+import { beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { freePort } from "../../scripts/support/free-port.ts";
 import { startAnvil } from "../support/anvil.ts";
 import { createTestDatabase } from "../support/postgres.ts";
@@ -18,6 +18,9 @@ import {
 import { until } from "../support/running-service.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
+
+/** Each test starts one or several processes of the whole service. */
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Nothing listens there, so no chain needs a node. */
 const NO_NODE = "http://127.0.0.1:9";
@@ -116,13 +119,25 @@ describe("DATABASE_URL", () => {
 });
 
 describe("REDIS_URL", () => {
-	it("where nothing listens is named", async () => {
+	it("where nothing listens is named, and done without", async () => {
 		const database = await createTestDatabase("bad redis");
-		const ended = await start({
+		const port = await freePort();
+		const command = startCommand(["start"], {
+			...variables,
 			DATABASE_URL: database.url,
-			REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+			REDIS_URL: `redis://:hush-hush@127.0.0.1:${port}`,
 		});
-		expectFailure(ended, "queue_unavailable", /Redis|redis/);
+		const [url = ""] = await command.says(/http:\/\/127\.0\.0\.1:\d+/);
+		const ready = await (await fetch(`${url}/readyz`)).json();
+		expect(ready).toMatchObject({
+			degraded: expect.arrayContaining(["queue", "redis"]),
+			checks: { redis: { ok: false, required: false, detail: expect.stringMatching(`${port}`) } },
+		});
+		command.kill("SIGTERM");
+		const ended = await command.ended;
+		expect({ code: ended.code, signal: ended.signal }).toEqual({ code: 0, signal: null });
+		expect(ended.stderr).toMatch(/going on without it/);
+		expect(ended.stderr + JSON.stringify(ready)).not.toContain("hush-hush");
 	});
 });
 

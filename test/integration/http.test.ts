@@ -197,7 +197,7 @@ describe("events over a socket", () => {
 			yield { chainId: CHAIN_ID, position: undefined, type: "progress", data: {} };
 		}
 		const { client } = await serving({ overrides: { events: two } });
-		const received = await collect(client.events({}, AbortSignal.timeout(5_000)));
+		const received = await collect(client.events({}, AbortSignal.timeout(20_000)));
 		expect(received).toEqual([
 			{
 				id: `${CHAIN_ID}:13`,
@@ -221,11 +221,11 @@ describe("events over a socket", () => {
 	it("end when the server closes, well before its deadline", async () => {
 		const source = waitingSource();
 		const { client, server } = await serving({ overrides: { events: source.events } });
-		const reading = collect(client.events({}, AbortSignal.timeout(20_000)));
+		const reading = collect(client.events({}, AbortSignal.timeout(50_000)));
 		await source.opened;
 		const begin = Date.now();
-		await server.close(10_000);
-		expect(Date.now() - begin).toBeLessThan(2_000);
+		await server.close(40_000);
+		expect(Date.now() - begin).toBeLessThan(20_000);
 		expect(await reading).toEqual([]);
 		await source.ended;
 	});
@@ -287,7 +287,7 @@ describe("closing", () => {
 		await asked.promise;
 		const begin = Date.now();
 		await Promise.all([server.close(100), server.close(100)]);
-		expect(Date.now() - begin).toBeLessThan(2_000);
+		expect(Date.now() - begin).toBeLessThan(20_000);
 		expect(await answer).toMatchObject({ code: "unreachable" });
 	});
 });

@@ -19,8 +19,11 @@ const STEPS = 40;
 const ROOT = 2;
 const IDS = ["a", "b", "c", "d"];
 
-test("any schedule ends as a straight run does", { timeout: 120_000 }, async () => {
-	const random = new Random(announcedSeed(FILE));
+test("any schedule ends as a straight run does", { timeout: 120_000 }, async ({ annotate }) => {
+	const seed = announcedSeed(FILE);
+	// Stands beside the failure, too, when all that is kept of a run is its end.
+	await annotate(`seed ${seed}`);
+	const random = new Random(seed);
 	const world = await World.create({ inlineRollbacks: random.chance(0.8) });
 	const schedule = new Schedule(world, random);
 	for (let step = 0; step < STEPS; step += 1) await schedule.step();

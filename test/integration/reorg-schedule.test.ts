@@ -113,6 +113,27 @@ describe("a fork while a rollback runs", () => {
 		},
 	);
 
+	test("supersedes it when another process prepares it, from blocks that are gone", async () => {
+		const hold = new StageHold();
+		const world = await World.create({ beforeStage: hold.beforeStage, inlineRollbacks: false });
+		for (let index = 0; index < 4; index += 1) {
+			await world.block({ from: 1, to: 2, value: 1n });
+			await world.write({ op: "put", id: `note ${index}`, content: {}, text: "the whale" });
+		}
+		await world.remember();
+		hold.at("replay");
+		await branchOff(world, 3);
+		await hold.reached();
+		await branchOff(world, 4);
+		hold.release();
+		await world.followed();
+		expect(await world.rollbacks()).toMatchObject([
+			{ state: "committed", ancestor: { height: 2n } },
+			{ state: "superseded", ancestor: { height: 3n } },
+		]);
+		await expectStraightRun(world);
+	});
+
 	test.each([
 		["replay", 0],
 		["commit", 0],

@@ -116,6 +116,31 @@ it("fails a transaction whose connection is lost between two statements, and kee
 	await database.close();
 });
 
+it("is tried again when the loss shows while a query is being sent", async () => {
+	const { url } = await createTestDatabase("lost while sending");
+	const database = await Database.open(url);
+	// Long enough to be written at once, and not with what else comes in this turn.
+	const long = `select 1 -- ${"x".repeat(4_096)}`;
+	const broken = database.transaction(async (tx) => {
+		const [row] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+		process.kill(row?.pid ?? Number.NaN, "SIGTERM");
+		// Nothing is read meanwhile, so the first write meets a closed connection, the second a reset one.
+		standStill(LOST_MS);
+		const first = tx.unsafe(long).execute();
+		await Promise.resolve();
+		standStill(LOST_MS);
+		await Promise.all([first, tx.unsafe(long)]);
+	});
+	await expect(broken).rejects.toMatchObject({ code: "database_unavailable", retryable: true });
+	await expect(broken).rejects.toThrow("write EPIPE");
+	await database.close();
+});
+
+/** Keeps this process from hearing of anything. */
+function standStill(ms: number): void {
+	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 async function keepAsking(
 	client: RecantClient,
 	name: string,

@@ -70,6 +70,8 @@ describe.each(["rpcUrl", "wsUrl"] as const)("over Anvil's %s", (transport) => {
 				latencyMs: expect.any(Number),
 				consecutiveFailures: 0,
 				lastError: undefined,
+				breaker: "closed",
+				since: expect.any(Date),
 			},
 		]);
 	});
@@ -168,6 +170,9 @@ describe.each(["rpcUrl", "wsUrl"] as const)("over Anvil's %s", (transport) => {
 });
 
 describe("heads", () => {
+	/** Nothing but an announcement ends these waits: the next poll is further off than any test. */
+	const PATIENT = { interval: 5, timeout: 15_000 };
+
 	interface Seen {
 		/** Calls of `onHead`. */
 		heads: number;
@@ -185,7 +190,7 @@ describe("heads", () => {
 	test("are told at each poll interval, until it is stopped", async () => {
 		const node = await startAnvil();
 		const seen = count(sourceOf({ urls: [node.rpcUrl], pollIntervalMs: 20 }));
-		await expect.poll(() => seen.heads).toBeGreaterThan(3);
+		await expect.poll(() => seen.heads, PATIENT).toBeGreaterThan(3);
 		seen.stop();
 		const before = seen.heads;
 		await new Promise((resolve) => setTimeout(resolve, 100));
@@ -196,11 +201,11 @@ describe("heads", () => {
 		const node = await startAnvil();
 		const seen = count(sourceOf({ urls: [node.wsUrl] }));
 		// Once for what came before the subscription.
-		await expect.poll(() => seen.heads).toBe(1);
+		await expect.poll(() => seen.heads, PATIENT).toBe(1);
 		await node.mine();
-		await expect.poll(() => seen.heads, { interval: 5, timeout: 1_000 }).toBe(2);
+		await expect.poll(() => seen.heads, PATIENT).toBe(2);
 		await node.mine(3);
-		await expect.poll(() => seen.heads, { interval: 5, timeout: 1_000 }).toBe(5);
+		await expect.poll(() => seen.heads, PATIENT).toBe(5);
 		seen.stop();
 		await node.mine();
 		await new Promise((resolve) => setTimeout(resolve, 100));
@@ -211,31 +216,31 @@ describe("heads", () => {
 		const node = await startAnvil();
 		await node.mine(5);
 		const seen = count(sourceOf({ urls: [node.wsUrl] }));
-		await expect.poll(() => seen.heads).toBe(1);
+		await expect.poll(() => seen.heads, PATIENT).toBe(1);
 		await node.reorg(2);
-		await expect.poll(() => seen.heads, { interval: 5, timeout: 1_000 }).toBeGreaterThan(1);
+		await expect.poll(() => seen.heads, PATIENT).toBeGreaterThan(1);
 	});
 
 	test("are announced by the second provider while the first is asked", async () => {
 		const node = await startAnvil();
 		const source = sourceOf({ urls: [node.rpcUrl, node.wsUrl] });
 		const seen = count(source);
-		await expect.poll(() => seen.heads).toBe(1);
+		await expect.poll(() => seen.heads, PATIENT).toBe(1);
 		await node.mine();
-		await expect.poll(() => seen.heads, { timeout: 1_000 }).toBe(2);
+		await expect.poll(() => seen.heads, PATIENT).toBe(2);
 		expect((await source.latest()).number).toBe(1n);
 	});
 
 	test("are announced again after the node was away", async () => {
 		const node = await startAnvil();
 		const seen = count(sourceOf({ urls: [node.wsUrl] }));
-		await expect.poll(() => seen.heads).toBe(1);
+		await expect.poll(() => seen.heads, PATIENT).toBe(1);
 		await node.stop();
 		await new Promise((resolve) => setTimeout(resolve, 300));
 		const again = await startAnvil({ port: node.port });
 		// The new subscription tells once, for what it missed.
-		await expect.poll(() => seen.heads, { timeout: 15_000 }).toBe(2);
+		await expect.poll(() => seen.heads, PATIENT).toBe(2);
 		await again.mine();
-		await expect.poll(() => seen.heads, { timeout: 1_000 }).toBe(3);
+		await expect.poll(() => seen.heads, PATIENT).toBe(3);
 	});
 });

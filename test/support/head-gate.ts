@@ -41,22 +41,23 @@ export async function startHeadGate(rpcUrl: string): Promise<HeadGate> {
 	let upstream = rpcUrl;
 	let limit: bigint | undefined;
 	let open: Promise<unknown> = Promise.resolve();
-	const passing = new Set<Promise<unknown>>();
+	/** What has passed the gate and is not answered by the node yet. */
+	const passed = new Set<Promise<string>>();
 	const server = createServer((request, response) => {
-		const answered = answer(request).then(
+		answer(request).then(
 			(body) => {
 				response.writeHead(200, { "content-type": "application/json" }).end(body);
 			},
 			// The service sees a node that broke the connection.
 			() => void response.destroy(),
 		);
-		passing.add(answered);
-		void answered.finally(() => passing.delete(answered));
 	});
 	async function answer(request: IncomingMessage): Promise<string> {
 		const body = await text(request);
 		await open;
-		return forward(upstream, body, limit);
+		const answered = forward(upstream, body, limit);
+		passed.add(answered);
+		return answered.finally(() => passed.delete(answered));
 	}
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	atTestEnd(() => {
@@ -71,11 +72,11 @@ export async function startHeadGate(rpcUrl: string): Promise<HeadGate> {
 		async hold(work) {
 			const before = open;
 			const { promise, resolve } = Promise.withResolvers<void>();
-			const under = [...passing];
 			open = promise;
 			try {
 				await before;
-				await settledSoon(under);
+				// Those that waited for `before` stood in line ahead of this, and have passed as well.
+				await Promise.allSettled(passed);
 				return await work();
 			} finally {
 				resolve();
@@ -85,14 +86,6 @@ export async function startHeadGate(rpcUrl: string): Promise<HeadGate> {
 			upstream = url;
 		},
 	};
-}
-
-/** What had passed the gate before it closed; a request that waits at the gate itself stays there. */
-async function settledSoon(under: readonly Promise<unknown>[]): Promise<void> {
-	await Promise.race([
-		Promise.allSettled(under),
-		new Promise((resolve) => setTimeout(resolve, 50)),
-	]);
 }
 
 async function text(request: IncomingMessage): Promise<string> {

@@ -6,8 +6,11 @@ import { endWithThisProcess } from "../../scripts/support/process-guard.ts";
 import { atTestEnd } from "./test-end.ts";
 
 const COMMAND = fileURLToPath(new URL("../../bin/recant.js", import.meta.url));
-/** Embedded Postgres, LanceDB and migrations, on a machine that is busy with other tests. */
-const PATIENCE_MS = 45_000;
+/**
+ * Embedded Postgres, LanceDB and migrations: seconds, and more than ten times that on two cores that
+ * do much else. Short of the limit of the tests, so that a failure shows what the command wrote.
+ */
+const PATIENCE_MS = 100_000;
 
 export interface Ended {
 	readonly code: number | null;

@@ -162,9 +162,18 @@ function serviceAt(running: RunningRecant): RunningService {
 	};
 }
 
+/** Short of a test's own limit, so that the failure names the request. */
+const ANSWER_MS = 45_000;
+
 async function ask(url: string, init: RequestInit): Promise<Answer> {
-	const response = await fetch(url, init);
-	const text = await response.text();
+	const patience = AbortSignal.timeout(ANSWER_MS);
+	const { response, text } = await wholeAnswer(url, { signal: patience, ...init }).catch(
+		(cause: unknown) => {
+			if (!patience.aborted) throw cause;
+			const { method = "GET" } = init;
+			throw new Error(`${method} ${url} did not end within ${ANSWER_MS} ms`, { cause });
+		},
+	);
 	const isJson = response.headers.get("content-type")?.includes("json") === true;
 	return {
 		status: response.status,
@@ -172,6 +181,11 @@ async function ask(url: string, init: RequestInit): Promise<Answer> {
 		text,
 		body: isJson && text !== "" ? JSON.parse(text) : undefined,
 	};
+}
+
+async function wholeAnswer(url: string, init: RequestInit) {
+	const response = await fetch(url, init);
+	return { response, text: await response.text() };
 }
 
 const UNTIL_MS = 30_000;

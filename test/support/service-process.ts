@@ -12,6 +12,8 @@ const CHILD = fileURLToPath(new URL("service-child.ts", import.meta.url));
 /** Embedded Postgres, LanceDB and a migration, on a machine that is busy with other tests. */
 const READY_MS = 60_000;
 const EVENT_MS = 60_000;
+/** Until the service itself gives up; killed before, it leaves its Postgres behind. */
+const STOP_MS = 20_000;
 const LOOK_MS = 5;
 
 export interface ServiceOptions {
@@ -21,6 +23,7 @@ export interface ServiceOptions {
 	readonly hangAfterCommit?: boolean;
 	readonly inlineRollbacks?: boolean;
 	readonly flushRows?: number;
+	readonly rollbackChanges?: number;
 }
 
 export interface ServiceProcess {
@@ -47,6 +50,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 		hangAfterCommit: options.hangAfterCommit ?? false,
 		inlineRollbacks: options.inlineRollbacks ?? true,
 		flushRows: options.flushRows,
+		rollbackChanges: options.rollbackChanges,
 	};
 	const started = await startProcess({
 		name: "recant",
@@ -54,6 +58,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 		args: [CHILD, JSON.stringify(settings)],
 		readyPattern: /\{"event":"ready","url":"([^"]+)"\}/,
 		readyTimeoutMs: READY_MS,
+		stopTimeoutMs: STOP_MS,
 	});
 	atTestEnd(() => started.stop());
 	const { pid, output, stop } = started;

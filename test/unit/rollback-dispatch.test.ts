@@ -1,0 +1,55 @@
+/** What a rollback's job does when something fails under it: its attempts are for failures of its own. */
+import { expect, test } from "vitest";
+import { FatalError, RetryableError } from "../../src/domain/errors.ts";
+import type { RollbackId } from "../../src/domain/ids.ts";
+import type { Logger } from "../../src/domain/logger.ts";
+import type { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
+import { RollbackDispatch } from "../../src/rollback/dispatch.ts";
+import type { RollbackJob, RollbackJobOutcome } from "../../src/rollback/rollback-queue.ts";
+
+const JOB: RollbackJob = { rollbackId: "11111111-1111-4111-8111-111111111111" as RollbackId };
+const SILENT: Logger = {
+	debug: () => undefined,
+	info: () => undefined,
+	warn: () => undefined,
+	error: () => undefined,
+	child: () => SILENT,
+};
+
+/** Delivers one job whose record cannot be read. */
+async function delivered(error: Error): Promise<RollbackJobOutcome> {
+	const handlers: ((job: RollbackJob) => Promise<RollbackJobOutcome>)[] = [];
+	const dispatch = new RollbackDispatch({
+		queue: {
+			backend: "redis",
+			enqueue: async () => undefined,
+			consume: async (handler) => void handlers.push(handler),
+			close: async () => undefined,
+		},
+		outbox: { waiting: async () => [], forget: async () => undefined },
+		coordinator: {
+			store: { load: () => Promise.reject(error) },
+		} as unknown as RollbackCoordinator,
+		chain: () => undefined,
+		inlineRollbacks: true,
+		log: SILENT,
+	});
+	await dispatch.start();
+	try {
+		const [handler] = handlers;
+		if (handler === undefined) throw new RangeError("nothing consumes");
+		return await handler(JOB);
+	} finally {
+		await dispatch.stop();
+	}
+}
+
+test("a database that is away puts the job off", async () => {
+	const away = new RetryableError("database_unavailable", { message: "write EPIPE", hint: "wait" });
+	expect(await delivered(away)).toEqual({ type: "later", delayMs: expect.any(Number) });
+});
+
+test("a defect ends the job", async () => {
+	const defect = new FatalError("internal", { message: "no such column", hint: "report it" });
+	await expect(delivered(defect)).rejects.toBe(defect);
+});
