@@ -1,6 +1,7 @@
 /** What a live block costs: the checkpoint's share, and where its time goes; a rollback's calls too. */
-import { DigestAccumulator } from "../src/commitment/state-digest.ts";
-import type { MemoryKey } from "../src/domain/ids.ts";
+import { hash } from "node:crypto";
+import { StateTree } from "../src/commitment/state-tree.ts";
+import { memoryKey } from "../src/memory/memory-key.ts";
 import type { CommitBatch } from "../src/writer/commit-batch.ts";
 import { type Call, coveredMs } from "./call-log.ts";
 import { type Profile, startChainRig } from "./chain-rig.ts";
@@ -11,6 +12,7 @@ import { startWriterRig } from "./writer-rig.ts";
 const OPERATIONS_PER_BLOCK = 20;
 const DEPTH = 5;
 const WARM_UP = 20;
+const TREE_MEMORIES = 10_000;
 /** Before blocks are profiled: every holder has been written once, and finality has begun to move. */
 const SETTLED_BLOCKS = 256;
 
@@ -47,21 +49,21 @@ async function checkpointShare(blocks: number): Promise<Table> {
 			whole[kind].push(wholeMs);
 			commit[kind].push(totalMs(rig.calls.take(), "store.commit"));
 		}
-		const digest = digestMs();
+		const root = rootMs();
 		const row = (name: string, samples: typeof commit): Row => ({
 			part: name,
 			"with checkpoint": figure("ms", samples.with),
 			"without its row": figure("ms", samples.without),
 			"row's share, medians": `${percent(1 - median(samples.without) / median(samples.with))}`,
 			"pair by pair": figure("×", ratios(samples.with, samples.without)),
-			"digest's share": `${percent(median(digest) / median(samples.with))}`,
+			"root's share": `${percent(median(root) / median(samples.with))}`,
 		});
 		return {
 			title: "The checkpoint's share of a live block's commit",
 			rows: [row("commit", commit), row("writer, commit included", whole)],
 			notes: [
-				"The digest is kept in the writer's memory: " +
-					`${median(digest).toFixed(3)} ms for 20 leaves added and 16 removed.`,
+				"The state tree is in the writer's memory: " +
+					`${median(root).toFixed(3)} ms for ${OPERATIONS_PER_BLOCK} changes at ${TREE_MEMORIES} memories.`,
 			],
 		};
 	} finally {
@@ -73,22 +75,29 @@ function withoutCheckpoints(batch: CommitBatch): CommitBatch {
 	return { ...batch, checkpoints: [] };
 }
 
-/** What the four sums of a block of five operations a transfer cost. */
-function digestMs(): readonly number[] {
-	const leaves = Array.from({ length: OPERATIONS_PER_BLOCK }, (_, index) => ({
-		memoryKey: `00000000-0000-0000-0000-0000000000${index + 10}` as MemoryKey,
-		layer: "semantic" as const,
-		contentHash: `0x${"ab".repeat(32)}` as const,
-	}));
-	const overwritten = leaves.filter((_, index) => index % 5 !== 0);
-	const digest = new DigestAccumulator();
-	return Array.from({ length: 1_000 }, () => {
+/** What a block of five operations a transfer costs the state tree, at ten thousand memories. */
+function rootMs(): readonly number[] {
+	const tree = new StateTree();
+	for (let index = 0; index < TREE_MEMORIES; index += 1) tree.set(leafOf(index, 0));
+	tree.roots();
+	return Array.from({ length: 1_000 }, (_, block) => {
+		const first = (block * OPERATIONS_PER_BLOCK) % TREE_MEMORIES;
+		const changes = Array.from({ length: OPERATIONS_PER_BLOCK }, (_, index) =>
+			leafOf(first + index, block + 1),
+		);
 		const start = performance.now();
-		for (const leaf of leaves) digest.add(leaf);
-		for (const leaf of overwritten) digest.remove(leaf);
-		digest.toDigest();
+		for (const change of changes) tree.set(change);
+		tree.roots();
 		return performance.now() - start;
 	});
+}
+
+function leafOf(index: number, version: number) {
+	return {
+		memoryKey: memoryKey("bench", `memory-${index}`),
+		layer: "semantic" as const,
+		contentHash: `0x${hash("sha256", `${index}:${version}`)}` as const,
+	};
 }
 
 async function profiles(repetitions: number): Promise<readonly Table[]> {

@@ -7,12 +7,16 @@ import type { Hex } from "viem";
 import { makeServerDir } from "../scripts/support/temp-dir.ts";
 import { LIMITS } from "../src/domain/limits.ts";
 import { ChainProcess } from "../src/follower/chain-process.ts";
+import { Restorer } from "../src/restore/restorer.ts";
 import { RollbackCoordinator } from "../src/rollback/coordinator.ts";
 import { createChainSource } from "../src/rpc/chain-source.ts";
 import { PostgresFlushStore } from "../src/store/postgres-flush-store.ts";
 import { PostgresInboxStore } from "../src/store/postgres-inbox-store.ts";
+import { PostgresLogReader } from "../src/store/postgres-log-reader.ts";
+import { PostgresRestoredStates } from "../src/store/postgres-restored-states.ts";
 import { PostgresRetention } from "../src/store/postgres-retention.ts";
 import { PostgresRollbackStore } from "../src/store/postgres-rollback-store.ts";
+import { PostgresShadowStore } from "../src/store/postgres-shadow-store.ts";
 import { PostgresWriterStore } from "../src/store/postgres-writer-store.ts";
 import { registerChain } from "../src/store/registry.ts";
 import { createHashingEmbedder } from "../src/vectors/hashing-embedder.ts";
@@ -68,6 +72,13 @@ export async function startChainRig(): Promise<ChainRig> {
 		coordinator: new RollbackCoordinator({
 			store: rollbackStore,
 			writerStore,
+			restorer: new Restorer({
+				shadows: new PostgresShadowStore(database),
+				log: new PostgresLogReader(database),
+				snapshots: undefined,
+			}),
+			states: new PostgresRestoredStates(database),
+			changesLimit: LIMITS.rollbackChanges,
 			embedder,
 			collections: () => collections,
 			holder: "bench",

@@ -118,7 +118,7 @@ async function agents(
 	withText: boolean,
 ): Promise<() => Promise<void>> {
 	const operations = Array.from({ length: count }, () => note(withText));
-	await rig.inbox.submit({ chainId: RIG_CHAIN, operations, idempotency: undefined });
+	await rig.inbox.submit({ chainId: RIG_CHAIN, entries: [operations], idempotency: undefined });
 	return () => rig.writer.drained();
 }
 

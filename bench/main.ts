@@ -18,7 +18,10 @@ import { describeMachine } from "./machine.ts";
 import { queryableSection } from "./queryable.ts";
 import { printMachine, printSection } from "./report.ts";
 import { rollbackSection } from "./rollback.ts";
+import { rootsSection } from "./roots.ts";
 import type { Section, SectionResult } from "./section.ts";
+import { startSection } from "./start.ts";
+import { storesSection } from "./stores.ts";
 
 const SECTIONS: readonly Section[] = [
 	rollbackSection,
@@ -26,6 +29,9 @@ const SECTIONS: readonly Section[] = [
 	groupCommitSection,
 	blockSection,
 	apiSection,
+	rootsSection,
+	startSection,
+	storesSection,
 ];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 

@@ -49,6 +49,11 @@ export const LIMITS = {
 	 * rows of 384 floats, as much as LanceDB's own overhead for a search.
 	 */
 	tailRows: 1_024,
+	/**
+	 * Where the tail ends for agents' writes while flushes succeed but do not keep up: a scan of it takes
+	 * some 15 ms by then.
+	 */
+	tailMostRows: 16_384,
 	/** Tail rows at which a flush begins: half, so that writes go on while it runs. */
 	tailFlushRows: 512,
 	/**
@@ -75,7 +80,10 @@ export const LIMITS = {
 	reportItems: 1_000,
 	/** Rollbacks superseded in a row before the follower waits for the chain to settle. */
 	supersessions: 5,
-	/** Attempts of one rollback before it is failed and shown to an operator. */
+	/**
+	 * Failures of one rollback, in one process, before it is failed and shown to an operator; what the
+	 * node, the database or the lease does is none.
+	 */
 	rollbackAttempts: 5,
 	/** Rollbacks that one process works on at once: one a chain, and each keeps a core busy. */
 	rollbackConcurrency: 4,
@@ -83,6 +91,31 @@ export const LIMITS = {
 	queueFinishedJobs: 1_000,
 	/** Longest wait for the queue to take a job: a commit waits for nothing longer than a block's time. */
 	queueRequestMs: 2_000,
+	/**
+	 * Short-term memories of one chain that are kept at hand, and their bytes: more than an agent works
+	 * with at a time, and little beside the service's own memory.
+	 */
+	workingMemoryEntries: 50_000,
+	workingMemoryBytes: 67_108_864,
+	/** Longest wait for Redis by a read that Postgres can answer too: a hundred times what either takes. */
+	redisRequestMs: 250,
+	/** Longest wait of a search for LanceDB, after which it goes on without: fifty times a usual one. */
+	vectorRequestMs: 5_000,
+	/** Longest wait of /readyz for Postgres; one that is slower serves no traffic well. */
+	databaseProbeMs: 2_000,
+	/** Longest look whether LanceDB is there; /readyz waits for it. */
+	vectorProbeMs: 1_000,
+	/** Searches at once: half the connections to Postgres, each of which a search holds until its end. */
+	searches: 6,
+	/** Searches that wait for their turn: what 1,000 searches a second leave behind in a quarter of one. */
+	searchesWaiting: 256,
+	/**
+	 * Vectors that one search reads from Postgres while LanceDB is away: 43,690 of 384 floats, which take
+	 * 1.1 to 1.7 s (measured on a busy machine). What is older is left out, and the answer says so.
+	 */
+	scanBytes: 67_108_864,
+	/** Such scans at once: each keeps a core of Postgres and one of this process busy. */
+	scans: 2,
 	/** Shortest and longest wait before a job that was put off comes again: no spinning, no forgetting. */
 	redeliveryMinMs: 50,
 	redeliveryMaxMs: 60_000,
@@ -90,6 +123,88 @@ export const LIMITS = {
 	rollbackHistory: 10_000,
 	/** Longest time that an attempt may prepare, all stages but the commit, before it is tried again. */
 	prepareMs: 300_000,
+	/**
+	 * Records of one chunk of a snapshot, uncompressed, and bytes of one chunk as it travels: what is in
+	 * memory at a time, and small enough that a broken transfer repeats little.
+	 */
+	chunkBytes: 4_194_304,
+	/** Chunks of one snapshot: 64 GiB of records, named by a manifest that still fits into one request. */
+	snapshotChunks: 16_384,
+	/** Snapshots between an increment and its full one: all of them are read to restore it. */
+	snapshotParents: 32,
+	/** Snapshots of a chain that are looked through for those past their keeping: years of daily ones. */
+	snapshotHistory: 1_000,
+	/** Memories that a snapshot reads at a time: some 10 ms of encoding, in which nothing else runs. */
+	snapshotPage: 500,
+	/** Changed memories of one increment; its keys are held at a time, and a full one costs no more. */
+	snapshotChanges: 200_000,
+	/** The same where the ancestor's state is restored: the whole state is read and hashed, twice. */
+	restoreMs: 6 * 3_600_000,
+	/**
+	 * Memories that one partial restore or merge changes. Their operations, two each at most, are taken into the
+	 * inbox in one transaction, so that a request that is killed was taken in whole or not at all.
+	 */
+	partialMemories: 5_000,
+	/** Their operations as JSON: what is held at a time, sixteen full requests. */
+	partialBytes: 67_108_864,
+	/** Memories that one of them compares, in one snapshot of the database: some seconds. */
+	partialCompared: 50_000,
+	/** Memories and operations that its answer lists, of each kind; the counts are always whole. */
+	partialItems: 200,
+	/** Namespaces, collections or fields that one of them names: each namespace is looked through by itself. */
+	partialNames: 64,
+	/** Of them at once, and waiting: each holds a connection to Postgres and up to the bytes above. */
+	partialRunning: 2,
+	partialWaiting: 16,
+	/** What a chain's merge function may take for all memories of one merge; nothing else runs meanwhile. */
+	mergeMs: 10_000,
+	/** Log entries that a restore takes at a time: some megabytes of ordinary operations. */
+	restoreEntries: 1_000,
+	/**
+	 * State trees of one chain that are kept for proofs beside the writer's own, 120 MB each for a million
+	 * memories: one near the head, and one for whoever looks far below.
+	 */
+	proofTrees: 2,
+	/** States that one of these trees holds beside its present one, the most recently used ones. */
+	proofStates: 64,
+	/**
+	 * Memories that a tree is taken through from one state to another, about a second; past it the state
+	 * is built from all rows.
+	 */
+	proofCarriedMemories: 50_000,
+	/** States of one chain that wait to be read: each takes up to a build, seconds at a million memories. */
+	proofsWaiting: 64,
+	/** Silence after which the trees of a chain are given up: nobody is comparing or proving any more. */
+	proofIdleMs: 600_000,
+	/** Paths, or keys, of one request about a state tree: 8 KB of address at most, 64 KB of answer. */
+	treePaths: 128,
+	/** Memories in which two replicas differ that one comparison lists: more than a person reads. */
+	comparedDifferences: 10_000,
+	/** Findings of one consistency run that are kept one by one; the counts are always whole. */
+	findingsKept: 10_000,
+	/** Ended consistency runs of a chain and level that are kept: eight hours of a run every minute. */
+	consistencyRuns: 500,
+	/** Consistency runs of a chain that wait for the one under way: more is a loop gone wrong. */
+	consistencyWaiting: 16,
+	/**
+	 * Records a second that a consistency check may read at most: what Postgres reads beside its users
+	 * without their noticing was measured at a tenth of it.
+	 */
+	readRowsPerSecond: 1_000_000,
+	/** Consistency rules that a chain's file adds: each is called for every page of a check. */
+	ownRules: 64,
+	/** Memories of one sample: beyond it, reading everything in the order of keys is faster. */
+	sampleMemories: 100_000,
+	/** Rows of versions up to which a basic check counts them: some 100 ms. */
+	basicCountVersions: 200_000,
+	/** Entries at the log's end that a basic check counts. */
+	basicLogEntries: 10_000,
+	/** Fragments of a LanceDB table: compaction comes every 64 versions, and may be late once. */
+	tableFragments: 160,
+	/** Rows that an index of a LanceDB table may not know yet: as many as an exact scan bears. */
+	unindexedRows: 65_536,
+	/** One table of Postgres with its indexes: the largest that Recant was thought out for. */
+	tableBytes: 274_877_906_944,
 	/** Differences that one diff lists on a page. */
 	diffPage: 500,
 	/** Clients of the event stream: each holds a socket and a cursor. */
@@ -115,6 +230,15 @@ export const LIMITS = {
 	handlerCacheEntries: 100_000,
 	/** Longest run of one handler for one event; beyond it the handler hangs, and its chain stops. */
 	handlerMs: 30_000,
+	/**
+	 * Rows of versions that a repair makes again in memory: those of the damaged memories, and where groups
+	 * are derived again, those of handlers. About 1 KiB each.
+	 */
+	repairVersions: 200_000,
+	/** Rows that a repair changes in one transaction: tens of milliseconds between two commits. */
+	repairRows: 500,
+	/** Ended repairs of a chain that are kept with what they did. */
+	repairHistory: 200,
 	/** Log entries of a history answer. */
 	historyVersions: 200,
 	/** JSON-RPC calls of one request to a node: what public providers take at most in one batch. */
@@ -139,12 +263,20 @@ export const LIMIT_RELATIONS: readonly { readonly why: string; readonly holds: b
 		holds: LIMITS.tailFlushRows < LIMITS.tailRows,
 	},
 	{
+		why: "a tail that is behind must hold what one that may not grow holds, and the inbox on top",
+		holds: LIMITS.tailMostRows > LIMITS.tailRows + LIMITS.inboxOperations,
+	},
+	{
 		why: "a backfilled group must end at each height that gets a checkpoint",
 		holds: LIMITS.checkpointIntervalBlocks % LIMITS.groupBlocks === 0,
 	},
 	{
 		why: "one request must fit the inbox, else it could never be accepted",
 		holds: LIMITS.batchOperations <= LIMITS.inboxOperations,
+	},
+	{
+		why: "a partial restore must fit the inbox: a memory that changes its layer is deleted and put",
+		holds: 2 * LIMITS.partialMemories <= LIMITS.inboxOperations,
 	},
 	{
 		why: "one request is one inbox entry and commits whole, so a group must hold it",

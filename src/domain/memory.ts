@@ -26,6 +26,11 @@ export interface VersionBody {
 	readonly collection: string | undefined;
 	readonly importance: number | undefined;
 	readonly confidence: number | undefined;
+	/**
+	 * Of the vector that the caller gave, see memory/given-vector.ts; undefined: the vector is embedded
+	 * from `text`, or there is none.
+	 */
+	readonly vectorHash: Hex | undefined;
 }
 
 /** One version of a memory with the span in which it holds. */

@@ -141,7 +141,7 @@ function utf8(text: string): Uint8Array {
  * SHA-256 of what a memory says: its content and meaning, and neither position, generation, span,
  * operation, version id nor wall time. So a fork that writes the same again gives the same hash.
  *
- * The input is `encodeFields("recant.memory.v1", …)` over ten fields:
+ * The input is `encodeFields("recant.memory.v1", …)` over eleven fields:
  *
  * | field | bytes |
  * | --- | --- |
@@ -153,6 +153,7 @@ function utf8(text: string): Uint8Array {
  * | collection | UTF-8; absent: none |
  * | importance, confidence | the number as canonical JSON; absent: none |
  * | expiresBlock | the height in decimal digits; absent: it stays |
+ * | vectorHash | SHA-256 of the vector that the caller gave, 32 bytes; absent: none was |
  *
  * Throws `FatalError("invalid_request")` for what `canonicalJson` refuses.
  */
@@ -170,6 +171,7 @@ export function contentHash(
 		body.importance === undefined ? undefined : printNumber(body.importance),
 		body.confidence === undefined ? undefined : printNumber(body.confidence),
 		body.expiresBlock?.toString(),
+		body.vectorHash === undefined ? undefined : Buffer.from(body.vectorHash.slice(2), "hex"),
 	];
 	return `0x${hash("sha256", encodeFields(CONTENT_TAG, fields))}`;
 }

@@ -226,6 +226,7 @@ function lasting(version: NewVersion, height: Height): NewVersion {
 		collection: undefined,
 		importance: undefined,
 		confidence: undefined,
+		vectorHash: undefined,
 		expiresBlock: undefined,
 	};
 	return { ...tombstone, contentHash: contentHash(tombstone) };

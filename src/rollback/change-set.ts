@@ -2,17 +2,30 @@
  * A prepared change set as text: what the commit merges is read back from Postgres, whoever prepared
  * it. Bigints carry an `n`, vectors an `f` and base64 of little-endian float32.
  */
+
+import type { LeafChange } from "../commitment/leaf-changes.ts";
 import { FatalError } from "../domain/errors.ts";
-import type { CommitBatch } from "../writer/commit-batch.ts";
+import type { Shadow } from "../restore/shadow-store.ts";
+import type { Checkpoint, UnrootedBatch, VectorPointers } from "../writer/commit-batch.ts";
 import type { Part } from "./rollback-store.ts";
 
 /** Characters of one part: far below what one Postgres value may hold, and few rows all the same. */
 const PART_CHARACTERS = 4_000_000;
 
 export interface ChangeSet {
-	readonly batch: CommitBatch;
+	readonly batch: UnrootedBatch;
+	/**
+	 * How the state tree goes back to the ancestor, and the roots that it must have there. `changes`
+	 * undefined: it becomes the shadow's.
+	 */
+	readonly back: {
+		readonly checkpoint: Pick<Checkpoint, "height" | "roots">;
+		readonly changes: readonly LeafChange[] | undefined;
+	};
+	/** The ancestor's state where it was restored; undefined: it was rewound to. */
+	readonly shadow: Pick<Shadow, "shadowId" | "height"> | undefined;
 	/** Where each collection goes back to. */
-	readonly pointers: CommitBatch["checkpoints"][number]["pointers"];
+	readonly pointers: VectorPointers;
 	/** JSON. */
 	readonly report: string;
 }

@@ -6,27 +6,45 @@
  * attempt still writes is refused by its number.
  */
 import { randomUUID } from "node:crypto";
-import { RecantError, RetryableError } from "../domain/errors.ts";
+import type { LeafChange } from "../commitment/leaf-changes.ts";
+import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
+import { leafDifference } from "../restore/leaf-difference.ts";
+import type { Restorer } from "../restore/restorer.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { ChainState } from "../writer/chain-state.ts";
+import type { CommitBatch } from "../writer/commit-batch.ts";
 import type { VectorCollections } from "../writer/embed-vectors.ts";
+import type { SealedStates } from "../writer/sealed-states.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
-import { decodeChangeSet } from "./change-set.ts";
+import { type ChangeSet, decodeChangeSet } from "./change-set.ts";
+import { makePlan } from "./plan.ts";
 import { prepare } from "./prepare.ts";
+import type { RestoredStates } from "./restored-states.ts";
+import { verifyRewound } from "./rewind.ts";
 import { isActive, type NewRollback, type RollbackRecord, type Stage } from "./rollback-record.ts";
 import type { RollbackStore } from "./rollback-store.ts";
 import { StageClock, type StageEvent } from "./stage-clock.ts";
+import { isDamage } from "./strategy.ts";
 
 /** A dead process is noticed after this at the latest; renewed at a third of it. */
 const CLAIM_MS = 5_000;
 
+/** A change set with its roots. */
+interface Verified extends Pick<ChangeSet, "pointers" | "report" | "shadow"> {
+	readonly batch: CommitBatch;
+}
+
 export interface CoordinatorOptions {
 	readonly store: RollbackStore;
 	readonly writerStore: WriterStore;
+	readonly restorer: Restorer;
+	readonly states: RestoredStates;
+	/** Memories that a rewind may touch; LIMITS.rollbackChanges, less in tests. */
+	readonly changesLimit: number;
 	readonly embedder: Embedder;
 	readonly collections: (chainId: ChainId) => VectorCollections;
 	/** Name of this process, as in leases. */
@@ -41,8 +59,10 @@ export interface CoordinatorOptions {
 export interface Committer {
 	/** False: the new branch is not the node's any more. */
 	readonly stillWanted: (rollback: RollbackRecord) => Promise<boolean>;
-	/** Runs the commit between two others of the chain. */
-	readonly exclusive: (work: (state: ChainState) => Promise<void>) => Promise<void>;
+	/** Runs the last stages between two other commits of the chain, with the chain's state tree. */
+	readonly exclusive: <Result>(
+		work: (state: ChainState, states: SealedStates) => Promise<Result>,
+	) => Promise<Result>;
 }
 
 /**
@@ -57,6 +77,11 @@ export class RollbackCoordinator {
 	readonly #options: CoordinatorOptions;
 	/** A claim keeps other processes away, not this one: its job and its follower come here at once. */
 	readonly #running = new Set<RollbackId>();
+	/** For each chain the rollback that failed by itself last, and how often it did so here. */
+	readonly #failures = new Map<
+		ChainId,
+		{ readonly rollbackId: RollbackId; readonly count: number }
+	>();
 
 	constructor(options: CoordinatorOptions) {
 		this.#options = options;
@@ -125,13 +150,23 @@ export class RollbackCoordinator {
 		const clock = new StageClock(store, rollback, { onProgress, beforeStage });
 		if (rollback.state !== "prepared") {
 			const collections = this.#options.collections(rollback.chainId);
-			const context = { store, writerStore, deriver, embedder, collections, clock };
-			await withDeadline(prepare(rollback, context));
+			const { restorer, states, changesLimit } = this.#options;
+			const context = { store, writerStore, restorer, states, changesLimit };
+			await clock.begin("plan", 1);
+			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs);
+			const limitMs = plan.strategy === "rewind" ? LIMITS.prepareMs : LIMITS.restoreMs;
+			const parts = { ...context, deriver, embedder, collections, clock };
+			await withDeadline(prepare(rollback, plan, parts), limitMs);
 		}
 		if (committer === undefined) return { type: "prepared" };
-		await clock.begin("commit", 1);
-		if (!(await committer.stillWanted(rollback))) return { type: "moved" };
-		await committer.exclusive((state) => this.#commit(rollback, state, clock));
+		const committed = await committer.exclusive(async (state, states) => {
+			const verified = await this.#verify(rollback, states, clock);
+			await clock.begin("commit", 1);
+			if (!(await committer.stillWanted(rollback))) return false;
+			await this.#commit(rollback, { state, verified }, clock);
+			return true;
+		});
+		if (!committed) return { type: "moved" };
 		onProgress({
 			rollback,
 			stage: "commit",
@@ -143,10 +178,44 @@ export class RollbackCoordinator {
 		return { type: "committed" };
 	}
 
-	async #commit(rollback: RollbackRecord, state: ChainState, clock: StageClock): Promise<void> {
+	/** Roots for the change set, from the tree of what was committed; nothing is changed for readers. */
+	async #verify(
+		rollback: RollbackRecord,
+		states: SealedStates,
+		clock: StageClock,
+	): Promise<Verified> {
+		const { rollbackId, attempt, ancestor } = rollback;
+		await clock.begin("verify", 1);
+		const parts = await this.#options.store.parts(rollbackId, attempt);
+		const { batch, back, shadow, pointers, report } = decodeChangeSet(parts);
+		const rooted = states.attemptFork(batch, {
+			ancestor: ancestor.height,
+			changes: back.changes ?? (await this.#fromShadow(states, shadow)),
+			verify: (roots) => verifyRewound(roots, back.checkpoint),
+		});
+		return { batch: rooted, shadow, pointers, report };
+	}
+
+	/** Reads every row of the restored state and hashes it again. */
+	async #fromShadow(
+		{ tree }: SealedStates,
+		shadow: ChangeSet["shadow"],
+	): Promise<readonly LeafChange[]> {
+		if (shadow !== undefined) return leafDifference(tree, this.#options.restorer.shadows, shadow);
+		throw new FatalError("internal", {
+			message: "a change set has neither changes nor a restored state",
+			hint: "this is a defect of Recant; please report it with the log",
+		});
+	}
+
+	async #commit(
+		rollback: RollbackRecord,
+		{ state, verified }: { readonly state: ChainState; readonly verified: Verified },
+		clock: StageClock,
+	): Promise<void> {
 		const { store } = this.#options;
 		const { rollbackId, attempt } = rollback;
-		const { batch, pointers, report } = decodeChangeSet(await store.parts(rollbackId, attempt));
+		const { batch, shadow, pointers, report } = verified;
 		const counts = (await store.load(rollbackId))?.counts ?? rollback.counts;
 		await store.commit({
 			rollbackId,
@@ -165,8 +234,27 @@ export class RollbackCoordinator {
 				pointers: state.pointers,
 			},
 			pointers,
+			shadow,
 			stageMs: clock.stageMs,
 		});
+	}
+
+	/**
+	 * Failures of its own, this one included. Attempts are no measure: a node that flaps makes many, and
+	 * the first failure after it would be the last.
+	 */
+	#failedAgain({ chainId, rollbackId }: RollbackRecord): number {
+		const before = this.#failures.get(chainId);
+		const count = before?.rollbackId === rollbackId ? before.count + 1 : 1;
+		this.#failures.set(chainId, { rollbackId, count });
+		return count;
+	}
+
+	/** Whether another strategy than this attempt's may do. */
+	async #isDamage(rollbackId: RollbackId, error: RecantError): Promise<boolean> {
+		if (error.retryable) return false;
+		const strategy = (await this.#options.store.load(rollbackId))?.strategy;
+		return strategy !== undefined && isDamage(error, strategy);
 	}
 
 	/** Gives the claim up for another try, or after the last ends it as failed. */
@@ -174,38 +262,44 @@ export class RollbackCoordinator {
 		const error = asRecantError(cause);
 		const { store, log } = this.#options;
 		const { rollbackId, attempt } = rollback;
-		const lastTry = attempt >= LIMITS.rollbackAttempts && !isPassing(error);
+		const lastTry =
+			!isPassing(error, rollback) && this.#failedAgain(rollback) >= LIMITS.rollbackAttempts;
 		log.warn({ rollbackId, attempt, code: error.code, err: error }, "a rollback's attempt failed");
-		if (!error.retryable || lastTry) {
-			const { code, message, hint } = error;
+		const { code, message, hint } = error;
+		const damage = await this.#isDamage(rollbackId, error);
+		if (lastTry || (!error.retryable && !damage)) {
 			await store.end(rollbackId, { state: "failed", error: { code, message, hint } });
 			return { type: "failed", error };
 		}
-		await store.release(rollbackId, attempt).catch((reason: unknown) => {
+		const failure = damage ? { code, message, hint } : undefined;
+		await store.release(rollbackId, attempt, failure).catch((reason: unknown) => {
 			log.warn({ rollbackId, err: reason }, "the claim was not given up; it lapses by itself");
 		});
 		return { type: "retry", error };
 	}
 }
 
-/** The node, the database or the lease is away: that says nothing about the rollback itself. */
-function isPassing(error: RecantError): boolean {
-	return ["rpc_failed", "rpc_unavailable", "database_unavailable", "lease_lost"].includes(
-		error.code,
-	);
+/**
+ * Whatever may pass says nothing about the rollback itself, but for a stage that failed without a
+ * reason of ours or took too long. One that was made for another state is superseded when it follows a
+ * fork, and never fits again when it was asked for by hand.
+ */
+function isPassing(error: RecantError, { cause }: RollbackRecord): boolean {
+	if (error.code === "rollback_fenced") return cause !== "manual";
+	return error.retryable && error.code !== "rollback_interrupted";
 }
 
-async function withDeadline<Result>(work: Promise<Result>): Promise<Result> {
+async function withDeadline<Result>(work: Promise<Result>, limitMs: number): Promise<Result> {
 	let timer: NodeJS.Timeout | undefined;
 	const late = new Promise<never>((_resolve, reject) => {
 		timer = setTimeout(() => {
 			reject(
 				new RetryableError("rollback_interrupted", {
-					message: `preparing took more than ${LIMITS.prepareMs} ms`,
+					message: `preparing took more than ${limitMs} ms`,
 					hint: "check the node's and the database's latency",
 				}),
 			);
-		}, LIMITS.prepareMs);
+		}, limitMs);
 	});
 	try {
 		return await Promise.race([work, late]);

@@ -22,9 +22,10 @@ export interface Replay {
 interface ReplayContext {
 	readonly state: ChainState;
 	readonly open: readonly OpenOperation[];
-	readonly writerStore: WriterStore;
-	readonly deriver: BranchDeriver;
-	readonly clock: StageClock;
+	/** Rows at the ancestor of memories that are not loaded. */
+	readonly writerStore: Pick<WriterStore, "latestVersions">;
+	readonly deriver: Pick<BranchDeriver, "derive">;
+	readonly clock: Pick<StageClock, "advance">;
 	readonly report: ReportBuilder;
 }
 
@@ -76,7 +77,7 @@ async function atAncestor(
 	assembly: Assembly,
 	key: MemoryKey,
 	rollback: RollbackRecord,
-	store: WriterStore,
+	store: Pick<WriterStore, "latestVersions">,
 ): Promise<Version | undefined> {
 	if (!assembly.state.editor.isLoaded(key)) {
 		const found = await store.latestVersions(rollback.chainId, [key]);

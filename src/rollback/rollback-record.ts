@@ -3,7 +3,7 @@ import type { BlockHeader } from "../domain/block.ts";
 import type { ChainId, Generation, Height, Hex, RollbackId } from "../domain/ids.ts";
 import type { Problem } from "../writer/writer-store.ts";
 
-/** In this order. All but the last only prepare. */
+/** In this order. The first three only prepare; the last two are the lease holder's. */
 export const STAGES = ["plan", "rewind", "replay", "verify", "commit"] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -14,6 +14,10 @@ export type RollbackState =
 	| "superseded"
 	| "cancelled"
 	| "failed";
+
+/** How a rollback gets the ancestor's state, see strategy.ts. */
+export const STRATEGIES = ["rewind", "snapshot", "rebuild"] as const;
+export type Strategy = (typeof STRATEGIES)[number];
 
 export interface Place {
 	readonly height: Height;
@@ -47,6 +51,8 @@ export interface NewRollback {
 	/** New branch, ascending from the ancestor's child; empty for a manual rollback. */
 	readonly branch: readonly BlockHeader[];
 	readonly supersessions: number;
+	/** Strategy that an operator named; undefined: the planner chooses. */
+	readonly wantedStrategy: Strategy | undefined;
 }
 
 export interface RollbackRecord extends NewRollback {
@@ -60,6 +66,10 @@ export interface RollbackRecord extends NewRollback {
 	readonly total: number;
 	readonly counts: Counts;
 	readonly stageMs: Readonly<Partial<Record<Stage, number>>>;
+	/** Of the newest attempt; undefined until it is planned. */
+	readonly strategy: Strategy | undefined;
+	readonly strategyReason: string | undefined;
+	/** Why it failed, or why the newest attempt did where another strategy may do. */
 	readonly error: Problem | undefined;
 	readonly supersededBy: RollbackId | undefined;
 	readonly createdAt: Date;

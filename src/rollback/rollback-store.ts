@@ -9,9 +9,10 @@ import type {
 	VersionId,
 } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import type { Shadow } from "../restore/shadow-store.ts";
 import type { Checkpoint, CommitBatch, VectorPointers } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
-import type { Counts, NewRollback, RollbackRecord, Stage } from "./rollback-record.ts";
+import type { Counts, NewRollback, RollbackRecord, Stage, Strategy } from "./rollback-record.ts";
 
 /** What a stage says of itself; every field that is given is written. */
 export interface StageProgress {
@@ -47,6 +48,11 @@ export interface RollbackCommit {
 	};
 	/** Where each collection goes back to. */
 	readonly pointers: VectorPointers;
+	/**
+	 * The ancestor's state where it was restored: the rows are brought to it before the batch is applied.
+	 * Undefined: the batch has all that changes.
+	 */
+	readonly shadow: Pick<Shadow, "shadowId" | "height"> | undefined;
 	readonly stageMs: Readonly<Partial<Record<Stage, number>>>;
 }
 
@@ -60,9 +66,15 @@ export interface RollbackStore {
 	active(chainId: ChainId): Promise<RollbackRecord | undefined>;
 	/** Undefined: it is over, or another live process has it. */
 	claim(rollbackId: RollbackId, holder: string, ttlMs: number): Promise<RollbackRecord | undefined>;
-	/** The next four throw `RetryableError("rollback_fenced")` when the attempt is not the newest. */
+	/** The next five throw `RetryableError("rollback_fenced")` when the attempt is not the newest. */
 	renewClaim(rollbackId: RollbackId, attempt: number, ttlMs: number): Promise<void>;
 	progress(rollbackId: RollbackId, attempt: number, progress: StageProgress): Promise<void>;
+	/** Says how this attempt gets the ancestor's state, and why so. */
+	planned(
+		rollbackId: RollbackId,
+		attempt: number,
+		choice: { readonly strategy: Strategy; readonly reason: string },
+	): Promise<void>;
 	/** Writes the change set and says that it is whole. */
 	prepared(
 		rollbackId: RollbackId,
@@ -76,8 +88,11 @@ export interface RollbackStore {
 		rollbackId: RollbackId,
 		how: { readonly state: "cancelled" } | { readonly state: "failed"; readonly error: Problem },
 	): Promise<void>;
-	/** Gives the claim up, so that another try can begin at once. */
-	release(rollbackId: RollbackId, attempt: number): Promise<void>;
+	/**
+	 * Gives the claim up, so that another try can begin at once. `failure`: why the strategy of this
+	 * attempt does not do, for the planner of the next.
+	 */
+	release(rollbackId: RollbackId, attempt: number, failure: Problem | undefined): Promise<void>;
 	checkpoint(chainId: ChainId, height: Height): Promise<Checkpoint | undefined>;
 	/** Memories that changed above the ancestor, or ended by themselves in (ancestor, to]. */
 	touched(

@@ -60,9 +60,13 @@ export class StageClock {
 		await this.#write(0);
 	}
 
-	/** Says how many of the stage's items are done; waits for nothing. A refusal is the next begin's. */
-	advance(done: number): void {
+	/**
+	 * Says how many of the stage's items are done, of how many if that was not known before; waits for
+	 * nothing. A refusal is the next begin's.
+	 */
+	advance(done: number, total?: number): void {
 		if (performance.now() - this.#written < PROGRESS_MS) return;
+		if (total !== undefined && this.#stage !== undefined) this.#stage = { ...this.#stage, total };
 		const last = this.#writing;
 		this.#writing = last.then(() => this.#write(done));
 		this.#writing.catch(() => undefined);

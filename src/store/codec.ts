@@ -2,7 +2,7 @@
 import type { Hex, MemoryKey } from "../domain/ids.ts";
 import { LAYERS, type Layer, type Owner } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
-import type { JsonObject } from "../domain/operation.ts";
+import { parseContent } from "../memory/canonical.ts";
 
 const OWNERS: readonly Owner[] = ["handler", "agent"];
 
@@ -45,6 +45,7 @@ export interface VersionRow {
 	readonly collection: string | null;
 	readonly importance: number | null;
 	readonly confidence: number | null;
+	readonly vector_hash: Uint8Array | null;
 	readonly content_hash: Uint8Array;
 }
 
@@ -62,11 +63,12 @@ export function versionOf(row: VersionRow): Version {
 		owner: OWNERS[row.owner] ?? "handler",
 		namespace: row.namespace,
 		id: row.id,
-		content: row.content === null ? undefined : (JSON.parse(row.content) as JsonObject),
+		content: row.content === null ? undefined : parseContent(row.content),
 		text: row.text ?? undefined,
 		collection: row.collection ?? undefined,
 		importance: row.importance ?? undefined,
 		confidence: row.confidence ?? undefined,
+		vectorHash: row.vector_hash === null ? undefined : bytesHex(row.vector_hash),
 		contentHash: bytesHex(row.content_hash),
 	};
 }

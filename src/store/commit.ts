@@ -10,6 +10,13 @@ import { canonicalJson } from "../memory/canonical.ts";
 import type { CommitBatch } from "../writer/commit-batch.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "./codec.ts";
 import { pgArray } from "./pg-array.ts";
+import {
+	blockChecksum,
+	checkpointChecksum,
+	logChecksum,
+	vectorChecksum,
+	versionChecksum,
+} from "./row-checksum.ts";
 import type { Queryable } from "./sql.ts";
 
 type Column = readonly [type: string, values: readonly Parameters<typeof pgArray>[0][number][]];
@@ -50,7 +57,7 @@ export async function commitBatch(
 			finalized_height = ${statement.scalar("bigint", batch.finalized ?? null)},
 			log_position = ${statement.scalar("bigint", batch.logPosition)},
 			version_seq = ${statement.scalar("bigint", batch.versionSeq)},
-			digest = ${statement.scalar("text", toJson(batch.digest))}
+			roots = ${statement.scalar("text", toJson(batch.roots))}
 			where chain_id = ${chain} and exists ${next} returning 1`,
 	);
 	const rows = await db.unsafe<{ moved: bigint }[]>(
@@ -106,11 +113,12 @@ function addLog(statement: Statement, batch: CommitBatch, chain: string, next: s
 		operation_id: ["uuid", batch.log.map((entry) => entry.operationId)],
 		memory_key: ["uuid", batch.log.map((entry) => entry.memoryKey)],
 		body: ["text", batch.log.map((entry) => entry.body)],
+		checksum: ["bytea", batch.log.map(logChecksum)],
 	});
 	statement.with(
 		"logged",
-		`insert into log (chain_id, position, generation, height, kind, operation_id, memory_key, body)
-			select ${chain}, r.* from ${rows} where exists ${next}`,
+		`insert into log (chain_id, position, generation, height, kind, operation_id, memory_key, body,
+			checksum) select ${chain}, r.* from ${rows} where exists ${next}`,
 	);
 }
 
@@ -163,13 +171,18 @@ function addVersions(statement: Statement, batch: CommitBatch, chain: string, ne
 			collection: ["text", insert.map((version) => version.collection)],
 			importance: ["double precision", insert.map((version) => version.importance)],
 			confidence: ["double precision", insert.map((version) => version.confidence)],
+			vector_hash: [
+				"bytea",
+				insert.map((version) => version.vectorHash && hexBytes(version.vectorHash)),
+			],
 			content_hash: ["bytea", insert.map((version) => hexBytes(version.contentHash))],
+			checksum: ["bytea", insert.map(versionChecksum)],
 		});
 		statement.with(
 			"inserted",
 			`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen, expires_block,
 				version_id, position, layer, owner, namespace, id, content, text, collection, importance,
-				confidence, content_hash)
+				confidence, vector_hash, content_hash, checksum)
 				select ${chain}, r.* from ${rows} where exists ${next}
 				on conflict (chain_id, memory_key, from_block, from_gen) do update set
 					to_block = excluded.to_block, to_gen = excluded.to_gen,
@@ -177,7 +190,8 @@ function addVersions(statement: Statement, batch: CommitBatch, chain: string, ne
 					position = excluded.position, layer = excluded.layer, owner = excluded.owner,
 					content = excluded.content, text = excluded.text, collection = excluded.collection,
 					importance = excluded.importance, confidence = excluded.confidence,
-					content_hash = excluded.content_hash`,
+					vector_hash = excluded.vector_hash, content_hash = excluded.content_hash,
+					checksum = excluded.checksum`,
 		);
 	}
 	if (newMemories.length > 0) {
@@ -205,11 +219,12 @@ function addVectors(statement: Statement, batch: CommitBatch, chain: string, nex
 		layer: ["smallint", batch.vectors.map((row) => layerNumber(row.layer))],
 		from_block: ["bigint", batch.vectors.map((row) => row.fromBlock)],
 		vector: ["bytea", batch.vectors.map((row) => vectorBytes(row.vector))],
+		checksum: ["bytea", batch.vectors.map(vectorChecksum)],
 	});
 	statement.with(
 		"embedded",
 		`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace, layer,
-			from_block, vector) select ${chain}, r.* from ${rows} where exists ${next}`,
+			from_block, vector, checksum) select ${chain}, r.* from ${rows} where exists ${next}`,
 	);
 }
 
@@ -222,26 +237,34 @@ function addBlocks(statement: Statement, batch: CommitBatch, chain: string, next
 			hash: ["text", batch.blocks.map((block) => block.hash)],
 			parent_hash: ["text", batch.blocks.map((block) => block.parentHash)],
 			timestamp: ["bigint", batch.blocks.map((block) => block.timestamp)],
+			checksum: ["bytea", batch.blocks.map((block) => blockChecksum(block, batch.generation))],
 		});
 		statement.with(
 			"sealed",
-			`insert into blocks (chain_id, from_gen, to_gen, height, hash, parent_hash, timestamp)
-				select ${chain}, ${generation}, r.* from ${rows} where exists ${next}`,
+			`insert into blocks (chain_id, from_gen, to_gen, height, hash, parent_hash, timestamp,
+				checksum) select ${chain}, ${generation}, r.* from ${rows} where exists ${next}`,
 		);
 	}
 	if (batch.checkpoints.length > 0) {
+		const points = batch.checkpoints.map((point) => ({
+			...point,
+			fromGen: batch.generation,
+			roots: toJson(point.roots),
+			pointers: toJson(point.pointers),
+		}));
 		const rows = statement.rows({
-			height: ["bigint", batch.checkpoints.map((point) => point.height)],
-			block_hash: ["text", batch.checkpoints.map((point) => point.blockHash)],
-			log_position: ["bigint", batch.checkpoints.map((point) => point.logPosition)],
-			version_id: ["bigint", batch.checkpoints.map((point) => point.versionId)],
-			digest: ["text", batch.checkpoints.map((point) => toJson(point.digest))],
-			pointers: ["text", batch.checkpoints.map((point) => toJson(point.pointers))],
+			height: ["bigint", points.map((point) => point.height)],
+			block_hash: ["text", points.map((point) => point.blockHash)],
+			log_position: ["bigint", points.map((point) => point.logPosition)],
+			version_id: ["bigint", points.map((point) => point.versionId)],
+			roots: ["text", points.map((point) => point.roots)],
+			pointers: ["text", points.map((point) => point.pointers)],
+			checksum: ["bytea", points.map(checkpointChecksum)],
 		});
 		statement.with(
 			"checked",
 			`insert into checkpoints (chain_id, from_gen, to_gen, height, block_hash, log_position,
-				version_id, digest, pointers)
+				version_id, roots, pointers, checksum)
 				select ${chain}, ${generation}, r.* from ${rows} where exists ${next}`,
 		);
 	}

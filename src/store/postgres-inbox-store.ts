@@ -7,7 +7,7 @@ import {
 	type OperationReason,
 	type OperationStatus,
 } from "../domain/operation.ts";
-import { toWire } from "../memory/operation-codec.ts";
+import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
 import type {
 	CollectionShape,
 	InboxStore,
@@ -27,14 +27,14 @@ export class PostgresInboxStore implements InboxStore {
 	}
 
 	async submit(submission: Submission): Promise<Submitted> {
-		const { chainId, operations } = submission;
+		const { chainId, entries } = submission;
+		const operations = entries.flat();
 		const ids = operations.map((each) => each.operationId);
 		return this.#database.transaction(async (tx) => {
 			const earlier = await keep(tx, submission, ids);
 			if (earlier !== undefined) return earlier;
-			await tx`insert into inbox (chain_id, operation_count, body) values (${chainId},
-				${operations.length}, ${JSON.stringify(operations.map(toWire))})`;
-			await insertOperations(tx, submission);
+			await insertEntries(tx, submission);
+			await insertOperations(tx, chainId, operations);
 			await checkRoom(tx, chainId, operations.length);
 			return { type: "new", operationIds: ids };
 		});
@@ -153,7 +153,22 @@ async function checkRoom(tx: Tx, chainId: ChainId, coming: number): Promise<void
 	});
 }
 
-async function insertOperations(tx: Tx, { chainId, operations }: Submission): Promise<void> {
+/** Entries are numbered in the order in which they stand. */
+async function insertEntries(tx: Tx, { chainId, entries }: Submission): Promise<void> {
+	const bodies = entries.map((operations) => JSON.stringify(operations.map(toWire)));
+	await tx`
+		insert into inbox (chain_id, operation_count, body)
+		select ${chainId}, r.operation_count, r.body from unnest(
+			${pgArray(entries.map((operations) => operations.length))}::int[],
+			${pgArray(bodies)}::text[]
+		) with ordinality as r (operation_count, body, place) order by r.place`;
+}
+
+async function insertOperations(
+	tx: Tx,
+	chainId: ChainId,
+	operations: readonly StoredOperation[],
+): Promise<void> {
 	const anchors = operations.map((each) => anchorColumns(each.anchor));
 	await tx`
 		insert into operations (chain_id, status, operation_id, kind, namespace, id, anchor_kind,

@@ -7,6 +7,9 @@ import type { Tx } from "./sql.ts";
 /** Rows that one step deletes of each kind: a transaction of tens of milliseconds. */
 const STEP_ROWS = 5_000;
 
+/** Longest time that an import, a check or a repair may build a state. */
+const SHADOW_MS = 24 * 3_600_000;
+
 export class PostgresRetention implements RetentionStore {
 	readonly #database: Database;
 
@@ -28,6 +31,7 @@ export class PostgresRetention implements RetentionStore {
 				await spareCheckpoints(tx, chainId, bounds.floor),
 				await oldKeys(tx, chainId),
 				await oldRollbacks(tx, chainId),
+				await leftShadows(tx, chainId),
 			];
 			return counts.some((count) => count === STEP_ROWS);
 		});
@@ -83,5 +87,20 @@ async function oldRollbacks(tx: Tx, chainId: ChainId): Promise<number> {
 			select rollback_id from rollbacks where chain_id = ${chainId}
 				and state not in ('recorded', 'running', 'prepared')
 			order by created_at desc offset ${LIMITS.rollbackHistory} limit ${STEP_ROWS})`;
+	return count;
+}
+
+/** States that were being built for what has ended since, or that whoever built them left. */
+async function leftShadows(tx: Tx, chainId: ChainId): Promise<number> {
+	await tx`
+		delete from shadows s where s.chain_id = ${chainId} and case s.purpose
+			when 'rollback' then not exists (select 1 from rollbacks r where r.rollback_id = s.owner_id
+				and r.state in ('recorded', 'running', 'prepared'))
+			else s.created_at < now() - ${SHADOW_MS} * interval '1 millisecond' end`;
+	const { count } = await tx`
+		delete from shadow_versions where ctid = any(array(
+			select v.ctid from shadow_versions v
+			where not exists (select 1 from shadows s where s.shadow_id = v.shadow_id)
+			limit ${STEP_ROWS}))`;
 	return count;
 }

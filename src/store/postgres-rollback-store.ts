@@ -1,4 +1,4 @@
-import type { StateDigest } from "../commitment/state-digest.ts";
+import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import { RetryableError } from "../domain/errors.ts";
 import {
@@ -16,6 +16,7 @@ import {
 	type RollbackRecord,
 	type RollbackState,
 	type Stage,
+	type Strategy,
 	targetOf,
 } from "../rollback/rollback-record.ts";
 import type {
@@ -29,7 +30,9 @@ import type { Problem } from "../writer/writer-store.ts";
 import { toJson, type VersionRow } from "./codec.ts";
 import { commitBatch } from "./commit.ts";
 import type { Database } from "./database.ts";
+import { mergeShadow } from "./merge-shadow.ts";
 import { pgArray } from "./pg-array.ts";
+import { dropShadowsOf } from "./postgres-shadow-store.ts";
 import { byMemory } from "./postgres-writer-store.ts";
 import type { Queryable, Tx } from "./sql.ts";
 
@@ -51,16 +54,18 @@ export class PostgresRollbackStore implements RollbackStore {
 				await tx`update rollbacks set state = 'superseded', superseded_by = ${rollback.rollbackId},
 					finished_at = now() where rollback_id = ${supersedes} and state <> 'committed'`;
 				await tx`delete from rollback_parts where rollback_id = ${supersedes}`;
+				await dropShadowsOf(tx, supersedes);
 			}
 			const target = targetOf(rollback);
 			const inserted = await tx`
 				insert into rollbacks (rollback_id, chain_id, cause, state, from_generation,
 					ancestor_height, ancestor_hash, from_height, from_hash, to_height, to_hash, branch,
-					supersessions, counts, stage_ms)
+					supersessions, wanted_strategy, counts, stage_ms)
 				values (${rollback.rollbackId}, ${rollback.chainId}, ${rollback.cause}, 'recorded',
 					${rollback.fromGeneration}, ${rollback.ancestor.height}, ${rollback.ancestor.hash},
 					${rollback.from.height}, ${rollback.from.hash}, ${target.height}, ${target.hash},
-					${toJson(rollback.branch)}, ${rollback.supersessions}, ${toJson(NO_COUNTS)}::text::jsonb, '{}')
+					${toJson(rollback.branch)}, ${rollback.supersessions}, ${rollback.wantedStrategy ?? null},
+					${toJson(NO_COUNTS)}::text::jsonb, '{}')
 				on conflict do nothing`;
 			if (inserted.count === 0) throw busy(rollback.chainId);
 			await tx`insert into outbox (topic, payload)
@@ -96,7 +101,10 @@ export class PostgresRollbackStore implements RollbackStore {
 			if (other && row.live && !this.#isGone(row.claim_holder ?? "")) return undefined;
 			// A prepared change set is kept: the commit names its attempt.
 			const again = row.state !== "prepared";
-			if (again) await tx`delete from rollback_parts where rollback_id = ${rollbackId}`;
+			if (again) {
+				await tx`delete from rollback_parts where rollback_id = ${rollbackId}`;
+				await dropShadowsOf(tx, rollbackId);
+			}
 			const [claimed] = await tx<RollbackRow[]>`
 				update rollbacks set claim_holder = ${holder},
 					claim_until = now() + ${ttlMs} * interval '1 millisecond',
@@ -129,6 +137,20 @@ export class PostgresRollbackStore implements RollbackStore {
 		);
 	}
 
+	async planned(
+		rollbackId: RollbackId,
+		attempt: number,
+		{ strategy, reason }: { readonly strategy: Strategy; readonly reason: string },
+	): Promise<void> {
+		await this.#fenced(
+			rollbackId,
+			attempt,
+			(sql) => sql`
+			update rollbacks set strategy = ${strategy}, strategy_reason = ${reason}, error = null
+			where rollback_id = ${rollbackId} and attempt = ${attempt} and state = 'running'`,
+		);
+	}
+
 	async prepared(
 		rollbackId: RollbackId,
 		attempt: number,
@@ -157,10 +179,9 @@ export class PostgresRollbackStore implements RollbackStore {
 	/** Moves everything in one transaction; the batch's fence is checked first. */
 	async commit(commit: RollbackCommit): Promise<void> {
 		await this.#database.transaction(async (tx) => {
-			await commitBatch(tx, commit.batch, {
-				fence: commit.fence,
-				generation: commit.fromGeneration,
-			});
+			const expected = { fence: commit.fence, generation: commit.fromGeneration };
+			if (commit.shadow !== undefined) await mergeShadow(tx, commit.shadow, commit.batch, expected);
+			await commitBatch(tx, commit.batch, expected);
 			const ended = tx`
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,
@@ -173,6 +194,10 @@ export class PostgresRollbackStore implements RollbackStore {
 			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
 		});
+		// Not in the transaction: it may be as large as the state. What is left goes with the next claim.
+		if (commit.shadow !== undefined) {
+			await this.#database.transaction((tx) => dropShadowsOf(tx, commit.rollbackId));
+		}
 	}
 
 	async end(
@@ -187,13 +212,20 @@ export class PostgresRollbackStore implements RollbackStore {
 			await tx`delete from rollback_parts where rollback_id = ${rollbackId}
 				and exists (select 1 from rollbacks r where r.rollback_id = ${rollbackId}
 					and r.state in ('failed', 'cancelled'))`;
+			await dropShadowsOf(tx, rollbackId);
 		});
 	}
 
-	async release(rollbackId: RollbackId, attempt: number): Promise<void> {
+	async release(
+		rollbackId: RollbackId,
+		attempt: number,
+		failure: Problem | undefined,
+	): Promise<void> {
+		const error = failure === undefined ? null : toJson(failure);
 		await this.#database.run(
 			(sql) => sql`
-				update rollbacks set claim_until = null, claim_holder = null, state = 'recorded'
+				update rollbacks set claim_until = null, claim_holder = null, state = 'recorded',
+					error = ${error}::text::jsonb
 				where rollback_id = ${rollbackId} and attempt = ${attempt}
 					and state in ('running', 'prepared')`,
 		);
@@ -298,6 +330,9 @@ export interface RollbackRow {
 	readonly total: number;
 	readonly counts: Counts;
 	readonly stage_ms: Partial<Record<Stage, number>>;
+	readonly strategy: Strategy | null;
+	readonly strategy_reason: string | null;
+	readonly wanted_strategy: Strategy | null;
 	readonly error: Problem | null;
 	readonly report: string | null;
 	readonly superseded_by: RollbackId | null;
@@ -332,6 +367,9 @@ export function rollbackOf(row: RollbackRow): RollbackRecord {
 		total: row.total,
 		counts: row.counts,
 		stageMs: row.stage_ms,
+		strategy: row.strategy ?? undefined,
+		strategyReason: row.strategy_reason ?? undefined,
+		wantedStrategy: row.wanted_strategy ?? undefined,
 		error: row.error ?? undefined,
 		supersededBy: row.superseded_by ?? undefined,
 		createdAt: row.created_at,
@@ -346,7 +384,7 @@ export interface CheckpointRow {
 	readonly block_hash: Hex;
 	readonly log_position: bigint;
 	readonly version_id: bigint;
-	readonly digest: string;
+	readonly roots: string;
 	readonly pointers: string;
 }
 
@@ -356,7 +394,7 @@ export function checkpointOf(row: CheckpointRow): Checkpoint {
 		blockHash: row.block_hash,
 		logPosition: row.log_position,
 		versionId: row.version_id,
-		digest: JSON.parse(row.digest) as StateDigest,
+		roots: JSON.parse(row.roots) as StateRoots,
 		pointers: pointersOf(row.pointers),
 	};
 }

@@ -33,6 +33,8 @@ import {
 import { SnapshotView } from "./snapshot-view.ts";
 import type { Tx } from "./sql.ts";
 
+const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };
+
 export class PostgresStateStore implements StateStore {
 	readonly #database: Database;
 
@@ -63,6 +65,7 @@ export class PostgresStateStore implements StateStore {
 			return (await work({
 				from: new SnapshotView(tx, from),
 				to: new SnapshotView(tx, to),
+				pending: async () => new SnapshotView(tx, await resolveCoordinate(tx, chainId, PENDING)),
 				candidates: (query) => candidates(tx, chainId, { above, top, ...query }),
 			})) as Result;
 		});
@@ -181,20 +184,18 @@ export class PostgresStateStore implements StateStore {
 	): Promise<readonly StoredLogEntry[]> {
 		const kinds = query.kinds === undefined ? null : [...query.kinds];
 		const rows = await this.#database.run(
-			(sql) => sql<LogRow[]>`
-				select position, generation, height, kind, operation_id, body from log
-				where chain_id = ${chainId} and position > ${query.after}
-					and (${kinds === null} or kind = any(${kinds ?? []}::text[]))
-				order by position limit ${query.limit}`,
+			(sql) => sql<(LogRow | NoLogRow)[]>`
+				select c.log_cut_to, l.* from chains c
+				left join lateral (
+					select position, generation, height, kind, operation_id, body from log
+					where chain_id = ${chainId} and position > ${query.after}
+						and (${kinds === null} or kind = any(${kinds ?? []}::text[]))
+					order by position limit ${query.limit}
+				) l on true where c.chain_id = ${chainId} order by l.position`,
 		);
-		return rows.map((row) => ({
-			position: row.position,
-			generation: row.generation,
-			height: row.height,
-			kind: row.kind,
-			operationId: row.operation_id ?? undefined,
-			body: row.body,
-		}));
+		const cutTo = rows[0]?.log_cut_to ?? 0n;
+		if (query.after < cutTo) throw logCut(chainId, query.after, cutTo);
+		return rows.flatMap((row) => (row.position === null ? [] : [logEntry(row)]));
 	}
 }
 
@@ -235,12 +236,30 @@ interface BlockRow {
 }
 
 interface LogRow {
+	readonly log_cut_to: bigint;
 	readonly position: bigint;
 	readonly generation: bigint;
 	readonly height: bigint;
 	readonly kind: LogKind;
 	readonly operation_id: string | null;
 	readonly body: string;
+}
+
+/** What a chain without further entries answers. */
+interface NoLogRow {
+	readonly log_cut_to: bigint;
+	readonly position: null;
+}
+
+function logEntry(row: LogRow): StoredLogEntry {
+	return {
+		position: row.position,
+		generation: row.generation,
+		height: row.height,
+		kind: row.kind,
+		operationId: row.operation_id ?? undefined,
+		body: row.body,
+	};
 }
 
 interface ChainRow {
@@ -322,5 +341,14 @@ function unknownChain(chainId: ChainId): FatalError {
 		message: `chain ${chainId} is not in this database`,
 		hint: "see /v1/chains for those that are served",
 		fields: { chainId },
+	});
+}
+
+/** A gap is told, never passed over. */
+function logCut(chainId: ChainId, after: LogPosition, cutTo: LogPosition): FatalError {
+	return new FatalError("history_pruned", {
+		message: `the log of chain ${chainId} was cut up to position ${cutTo}; entries after ${after} were asked for`,
+		hint: `go on after position ${cutTo}, and read what holds now from the state`,
+		fields: { chainId, after: after.toString(), logCutTo: cutTo.toString() },
 	});
 }

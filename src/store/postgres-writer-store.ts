@@ -1,4 +1,4 @@
-import type { StateDigest } from "../commitment/state-digest.ts";
+import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import { FatalError } from "../domain/errors.ts";
 import {
@@ -19,12 +19,14 @@ import type {
 	InboxEntry,
 	LoadedChain,
 	OpenOperation,
+	PackedLeaves,
 	Problem,
 	WriterStore,
 } from "../writer/writer-store.ts";
 import { bytesVector, toJson, type VersionRow, versionOf } from "./codec.ts";
 import { commitBatch } from "./commit.ts";
 import type { Database } from "./database.ts";
+import { leafPages } from "./leaf-pages.ts";
 import { pgArray } from "./pg-array.ts";
 import { anchorOf } from "./postgres-inbox-store.ts";
 import type { Queryable } from "./sql.ts";
@@ -92,7 +94,7 @@ export class PostgresWriterStore implements WriterStore {
 					fence: row.fence,
 					logPosition: row.log_position,
 					versionSeq: row.version_seq,
-					digest: JSON.parse(row.digest) as StateDigest,
+					roots: JSON.parse(row.roots) as StateRoots,
 					head: window.at(-1),
 					startBlock: row.start_block,
 					safe: row.safe_height ?? undefined,
@@ -101,6 +103,10 @@ export class PostgresWriterStore implements WriterStore {
 				},
 			};
 		});
+	}
+
+	leaves(chainId: ChainId): AsyncIterable<PackedLeaves> {
+		return leafPages(this.#database, chainId);
 	}
 
 	async inbox(chainId: ChainId, operationLimit: number): Promise<readonly InboxEntry[]> {
@@ -211,7 +217,7 @@ interface ChainRow {
 	readonly finalized_height: bigint | null;
 	readonly log_position: bigint;
 	readonly version_seq: bigint;
-	readonly digest: string;
+	readonly roots: string;
 	readonly fence: bigint;
 	readonly halt: string | null;
 }

@@ -1,5 +1,5 @@
 /** What stands in the database before any chain is followed: the installation, and the chains. */
-import { EMPTY_DIGEST } from "../commitment/state-digest.ts";
+import { EMPTY_ROOTS } from "../commitment/state-root.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -32,8 +32,8 @@ export async function registerChain(
 	context: { readonly isGone: (holder: string) => boolean; readonly log: Logger },
 ): Promise<void> {
 	await database.transaction(async (tx) => {
-		await tx`insert into chains (chain_id, name, start_block, digest, retained_from, handlers_hash)
-			values (${chain.id}, ${chain.name}, ${chain.startBlock}, ${toJson(EMPTY_DIGEST)}, 0,
+		await tx`insert into chains (chain_id, name, start_block, roots, retained_from, handlers_hash)
+			values (${chain.id}, ${chain.name}, ${chain.startBlock}, ${toJson(EMPTY_ROOTS)}, 0,
 				${chain.handlersHash}) on conflict do nothing`;
 		await tx`insert into generations (chain_id, generation) values (${chain.id}, 0)
 			on conflict do nothing`;

@@ -28,6 +28,8 @@ export const recant = pgSchema("recant");
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 const big = (name: string) => bigint(name, { mode: "bigint" });
 const chainId = () => big("chain_id").notNull();
+/** First 8 bytes of SHA-256 over the columns that never change, see row-checksum.ts. */
+const checksum = () => bytea("checksum").notNull();
 const at = (name: string) => timestamp(name, { withTimezone: true });
 
 /** One row: which installation this database belongs to. */
@@ -51,9 +53,11 @@ export const chains = recant.table("chains", {
 	logPosition: big("log_position").notNull().default(sql`0`),
 	/** Last version id given out. */
 	versionSeq: big("version_seq").notNull().default(sql`0`),
-	/** Running digest of each layer, pending slot included. */
-	digest: text("digest").notNull(),
+	/** JSON: layer → root of its state tree, pending slot included. */
+	roots: text("roots").notNull(),
 	retainedFrom: big("retained_from").notNull(),
+	/** Log entries at or below this position were cut; 0: none was. */
+	logCutTo: big("log_cut_to").notNull().default(sql`0`),
 	handlersHash: text("handlers_hash").notNull(),
 	/** JSON of why the chain is halted; null while it is not. */
 	halt: text("halt"),
@@ -93,6 +97,7 @@ export const blocks = recant.table(
 		hash: text("hash").notNull(),
 		parentHash: text("parent_hash").notNull(),
 		timestamp: big("timestamp").notNull(),
+		checksum: checksum(),
 	},
 	(t) => [
 		primaryKey({ columns: [t.chainId, t.height, t.fromGen] }),
@@ -137,7 +142,10 @@ export const versions = recant.table(
 		collection: text("collection"),
 		importance: doublePrecision("importance"),
 		confidence: doublePrecision("confidence"),
+		/** SHA-256 of a vector that came from outside; null where it is embedded from the text, or there is none. */
+		vectorHash: bytea("vector_hash"),
 		contentHash: bytea("content_hash").notNull(),
+		checksum: checksum(),
 	},
 	(t) => [
 		primaryKey({ columns: [t.chainId, t.memoryKey, t.fromBlock, t.fromGen] }),
@@ -185,6 +193,7 @@ export const log = recant.table(
 		operationId: uuid("operation_id"),
 		memoryKey: uuid("memory_key"),
 		body: text("body").notNull(),
+		checksum: checksum(),
 		recordedAt: at("recorded_at").notNull().defaultNow(),
 	},
 	(t) => [primaryKey({ columns: [t.chainId, t.position] })],
@@ -232,10 +241,11 @@ export const checkpoints = recant.table(
 		blockHash: text("block_hash").notNull(),
 		logPosition: big("log_position").notNull(),
 		versionId: big("version_id").notNull(),
-		/** JSON: layer → digest. */
-		digest: text("digest").notNull(),
+		/** JSON: layer → root of its state tree. */
+		roots: text("roots").notNull(),
 		/** JSON: collection → {tableVersion, versionId}. */
 		pointers: text("pointers").notNull(),
+		checksum: checksum(),
 	},
 	(t) => [primaryKey({ columns: [t.chainId, t.height, t.fromGen] })],
 );
@@ -271,6 +281,7 @@ export const vectorRows = recant.table(
 		fromBlock: big("from_block").notNull(),
 		/** Float32, little-endian. */
 		vector: bytea("vector").notNull(),
+		checksum: checksum(),
 	},
 	(t) => [primaryKey({ columns: [t.chainId, t.collection, t.versionId] })],
 );
@@ -304,6 +315,12 @@ export const rollbacks = recant.table(
 		error: jsonb("error"),
 		report: text("report"),
 		supersededBy: uuid("superseded_by"),
+		/** rewind, snapshot or rebuild; null until it is planned. */
+		strategy: text("strategy"),
+		/** Why that strategy was taken. */
+		strategyReason: text("strategy_reason"),
+		/** Strategy that an operator named; null: the planner chooses. */
+		wantedStrategy: text("wanted_strategy"),
 		createdAt: at("created_at").notNull().defaultNow(),
 		finishedAt: at("finished_at"),
 	},
@@ -336,3 +353,146 @@ export const outbox = recant.table("outbox", {
 	payload: text("payload").notNull(),
 	createdAt: at("created_at").notNull().defaultNow(),
 });
+
+/** Snapshots that this installation made or imported, and how far one that is being made has come. */
+export const snapshots = recant.table(
+	"snapshots",
+	{
+		snapshotId: uuid("snapshot_id").primaryKey(),
+		chainId: chainId(),
+		/** creating, stored, verified, damaged, failed, cancelled. */
+		state: text("state").notNull(),
+		/** full or incremental. */
+		kind: text("kind").notNull(),
+		parentId: uuid("parent_id"),
+		/** What asked for it: operator, blocks, time or import. */
+		cause: text("cause").notNull(),
+		height: big("height").notNull(),
+		generation: big("generation").notNull(),
+		blockHash: text("block_hash").notNull(),
+		logPosition: big("log_position").notNull(),
+		versionId: big("version_id").notNull(),
+		/** JSON: layer → root. */
+		roots: text("roots").notNull(),
+		/** SHA-256 of the manifest's bytes; null until it is stored. */
+		manifestHash: text("manifest_hash"),
+		memories: big("memories").notNull().default(sql`0`),
+		chunks: integer("chunks").notNull().default(0),
+		rawBytes: big("raw_bytes").notNull().default(sql`0`),
+		storedBytes: big("stored_bytes").notNull().default(sql`0`),
+		/** JSON of what is written so far and where to go on; null when it is stored. */
+		progress: text("progress"),
+		error: jsonb("error"),
+		createdAt: at("created_at").notNull().defaultNow(),
+		storedAt: at("stored_at"),
+		verifiedAt: at("verified_at"),
+	},
+	(t) => [index("snapshots_by_chain").on(t.chainId, t.height)],
+);
+
+/** States that are being built beside the present one. Nobody reads them but who builds them. */
+export const shadows = recant.table("shadows", {
+	shadowId: uuid("shadow_id").primaryKey(),
+	chainId: chainId(),
+	/** rollback, import, check or repair. */
+	purpose: text("purpose").notNull(),
+	/** Rollback, import or run that it is for. */
+	ownerId: uuid("owner_id").notNull(),
+	height: big("height").notNull(),
+	/** JSON of how far it is, for one that goes on after a kill. */
+	progress: text("progress"),
+	createdAt: at("created_at").notNull().defaultNow(),
+});
+
+/** Visible versions of a shadow at its height, one a memory. */
+export const shadowVersions = recant.table(
+	"shadow_versions",
+	{
+		shadowId: uuid("shadow_id").notNull(),
+		memoryKey: uuid("memory_key").notNull(),
+		fromBlock: big("from_block").notNull(),
+		/** Generation that the row has, or will have. */
+		fromGen: big("from_gen").notNull(),
+		/** True: the row stands in `versions` as it is here. */
+		kept: boolean("kept").notNull().default(false),
+		expiresBlock: big("expires_block"),
+		versionId: big("version_id").notNull(),
+		position: big("position").notNull(),
+		layer: smallint("layer").notNull(),
+		owner: smallint("owner").notNull(),
+		namespace: text("namespace").notNull(),
+		id: text("id").notNull(),
+		/** Null: deleted. */
+		content: text("content"),
+		text: text("text"),
+		collection: text("collection"),
+		importance: doublePrecision("importance"),
+		confidence: doublePrecision("confidence"),
+		vectorHash: bytea("vector_hash"),
+		contentHash: bytea("content_hash").notNull(),
+		checksum: checksum(),
+		/** Float32, little-endian; null: none, or embedded from the text again. */
+		vector: bytea("vector"),
+	},
+	(t) => [primaryKey({ columns: [t.shadowId, t.memoryKey] })],
+);
+
+/** Consistency checks with their results; the trend is read from here. */
+export const consistencyRuns = recant.table(
+	"consistency_runs",
+	{
+		runId: uuid("run_id").primaryKey(),
+		chainId: chainId(),
+		level: text("level").notNull(),
+		/** running, done or failed. */
+		state: text("state").notNull(),
+		/** operator, schedule or start. */
+		cause: text("cause").notNull(),
+		/** What was compared: null until it is known. */
+		generation: big("generation"),
+		height: big("height"),
+		logPosition: big("log_position"),
+		/** In [0, 1]; null until it is done. */
+		score: doublePrecision("score"),
+		/** JSON: rule → {checked, found, ms, sampled}. */
+		rules: text("rules").notNull().default("{}"),
+		/** JSON: severity → count; the list of findings may be cut, these are whole. */
+		counts: text("counts").notNull().default("{}"),
+		error: jsonb("error"),
+		startedAt: at("started_at").notNull().defaultNow(),
+		finishedAt: at("finished_at"),
+	},
+	(t) => [index("consistency_runs_by_chain").on(t.chainId, t.startedAt)],
+);
+
+export const findings = recant.table(
+	"findings",
+	{
+		runId: uuid("run_id").notNull(),
+		seq: integer("seq").notNull(),
+		class: text("class").notNull(),
+		severity: text("severity").notNull(),
+		/** JSON of the finding. */
+		body: text("body").notNull(),
+	},
+	(t) => [primaryKey({ columns: [t.runId, t.seq] })],
+);
+
+export const repairs = recant.table(
+	"repairs",
+	{
+		repairId: uuid("repair_id").primaryKey(),
+		chainId: chainId(),
+		runId: uuid("run_id").notNull(),
+		/** running, done or failed. */
+		state: text("state").notNull(),
+		/** JSON: outcome → count. */
+		counts: text("counts").notNull().default("{}"),
+		/** JSON array: what was done for each finding, or why it was not. */
+		outcomes: text("outcomes").notNull().default("[]"),
+		error: jsonb("error"),
+		startedAt: at("started_at").notNull().defaultNow(),
+		finishedAt: at("finished_at"),
+	},
+	(t) => [index("repairs_by_chain").on(t.chainId, t.startedAt)],
+);

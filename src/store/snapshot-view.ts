@@ -38,6 +38,28 @@ export class SnapshotView implements StateView {
 		return new Map(rows.map((row) => [row.memory_key as MemoryKey, versionOf(row)]));
 	}
 
+	async lastSaid(keys: readonly MemoryKey[]): Promise<ReadonlyMap<MemoryKey, Version>> {
+		if (keys.length === 0) return new Map();
+		const { chainId, height, generation } = this.at;
+		const rows = await this.#tx<VersionRow[]>`
+			select v.* from unnest(${pgArray(keys)}::uuid[]) as wanted(memory_key)
+			cross join lateral (
+				select * from versions where chain_id = ${chainId} and memory_key = wanted.memory_key
+					and from_block <= ${height}
+					and from_gen <= ${generation} and to_gen > ${generation}
+				order by from_block desc limit 1
+			) v`;
+		return new Map(rows.map((row) => [row.memory_key as MemoryKey, versionOf(row)]));
+	}
+
+	async vectors(ids: readonly VersionId[]): Promise<ReadonlyMap<VersionId, Float32Array>> {
+		if (ids.length === 0) return new Map();
+		const rows = await this.#tx<Pick<VectorRow, "version_id" | "vector">[]>`
+			select version_id, vector from vector_rows where chain_id = ${this.at.chainId}
+				and version_id = any(${pgArray(ids)}::bigint[])`;
+		return new Map(rows.map((row) => [row.version_id, bytesVector(row.vector)]));
+	}
+
 	async page(query: {
 		readonly namespace: string | undefined;
 		readonly layer: Layer | undefined;
@@ -98,14 +120,22 @@ export class SnapshotView implements StateView {
 			select version_id, memory_key, namespace, layer, from_block, vector from vector_rows
 			where chain_id = ${this.at.chainId} and collection = ${collection}
 				and version_id > ${range.above} and version_id <= ${range.to} order by version_id`;
-		return rows.map((row) => ({
-			versionId: row.version_id,
-			memoryKey: row.memory_key,
-			namespace: row.namespace,
-			layer: layerOf(row.layer),
-			fromBlock: row.from_block,
-			vector: bytesVector(row.vector),
-		}));
+		return rows.map(tailRowOf);
+	}
+
+	async embedded(
+		collection: string,
+		query: Parameters<StateView["embedded"]>[1],
+	): Promise<readonly TailRow[]> {
+		const { namespace, layers, maxFromBlock, upTo, limit } = query;
+		const rows = await this.#tx<VectorRow[]>`
+			select version_id, memory_key, namespace, layer, from_block, vector from vector_rows
+			where chain_id = ${this.at.chainId} and collection = ${collection}
+				and version_id <= ${upTo} and from_block <= ${maxFromBlock}
+				and (${namespace === undefined} or namespace = ${namespace ?? ""})
+				and (${layers === undefined} or layer = any(${pgArray((layers ?? []).map(layerNumber))}::int[]))
+			order by version_id desc limit ${limit}`;
+		return rows.map(tailRowOf);
 	}
 }
 
@@ -118,6 +148,17 @@ interface CollectionRow {
 	readonly pointer_at: Date;
 	readonly pointers: string | null;
 	readonly last_version_id: bigint | null;
+}
+
+function tailRowOf(row: VectorRow): TailRow {
+	return {
+		versionId: row.version_id,
+		memoryKey: row.memory_key,
+		namespace: row.namespace,
+		layer: layerOf(row.layer),
+		fromBlock: row.from_block,
+		vector: bytesVector(row.vector),
+	};
 }
 
 interface VectorRow {

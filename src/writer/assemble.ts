@@ -39,7 +39,10 @@ export async function assembleInbox(
 export async function assembleBlocks(
 	state: ChainState,
 	group: DerivedGroup,
-	context: { readonly store: WriterStore; readonly suspended: readonly OpenOperation[] },
+	context: {
+		readonly store: Pick<WriterStore, "expiring" | "latestVersions">;
+		readonly suspended: readonly OpenOperation[];
+	},
 ): Promise<Assembly> {
 	const assembly = new Assembly(state);
 	const returning = reinstatements(group, context.suspended);
@@ -68,8 +71,10 @@ export async function assembleBlocks(
 			from: group.from.toString(),
 			to: last.toString(),
 			handlersHash: group.handlersHash,
+			base: { position: state.logPosition.toString(), versionId: state.versionSeq.toString() },
+			versionId: assembly.state.versionId.toString(),
 			operations: group.blocks.reduce((sum, block) => sum + block.operations.length, 0),
-			digest: { ...assembly.state.digest.toDigest() },
+			changes: assembly.changesHash(),
 		});
 	}
 	return assembly;
@@ -147,7 +152,7 @@ function reinstatements(
 
 async function load(
 	assembly: Assembly,
-	store: WriterStore,
+	store: Pick<WriterStore, "latestVersions">,
 	wanted: { readonly chainId: ChainId; readonly keys: readonly MemoryKey[] },
 ): Promise<void> {
 	const keys = [...new Set(wanted.keys)];

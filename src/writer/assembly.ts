@@ -2,11 +2,12 @@
  * Assembles one commit in memory: operations and sealed blocks go in, a `CommitBatch` comes out.
  *
  * Blocks following the chain, agents' groups and rollbacks all use it, so there is one place where an
- * operation becomes a version, a log entry, a digest and a vector. It decides nothing about time: the
+ * operation becomes a version, a log entry, a leaf and a vector. It decides nothing about time: the
  * caller says in which slot and in which order.
  */
+import { changesHash, type LeafChange } from "../commitment/leaf-changes.ts";
 import type { BlockHeader } from "../domain/block.ts";
-import type { Generation, Height, LogPosition, VersionId } from "../domain/ids.ts";
+import type { Generation, Height, Hex, LogPosition, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody, OperationReason } from "../domain/operation.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
@@ -14,7 +15,7 @@ import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import { type Evaluation, evaluate } from "../memory/patch.ts";
 import type { ChainState } from "./chain-state.ts";
-import type { Checkpoint, CommitBatch, LogKind } from "./commit-batch.ts";
+import type { CommitBatch, LogKind, Sealed, UnrootedBatch } from "./commit-batch.ts";
 import { LogDraft, type OriginalPlace } from "./log-draft.ts";
 import { StateDraft } from "./state-draft.ts";
 
@@ -37,7 +38,7 @@ export class Assembly {
 	readonly #base: ChainState;
 	readonly #log: LogDraft;
 	readonly #blocks: BlockHeader[] = [];
-	readonly #checkpoints: Checkpoint[] = [];
+	readonly #steps: { readonly changes: readonly LeafChange[]; readonly sealed: Sealed }[] = [];
 	readonly #settled: bigint[] = [];
 	#head: BlockHeader | undefined;
 
@@ -154,7 +155,9 @@ export class Assembly {
 			const { operations } = options;
 			this.note("block", block.number, { hash, parentHash, timestamp, operations });
 		}
-		if (options.checkpoint) this.#checkpoints.push(this.#checkpointAt(block));
+		if (options.checkpoint) {
+			this.#steps.push({ changes: this.state.leaves.take(), sealed: this.#sealedAt(block) });
+		}
 	}
 
 	/** An entry of the chain's own: a block, a derived group, a rollback. */
@@ -167,18 +170,25 @@ export class Assembly {
 		this.#settled.push(entryId);
 	}
 
-	/** The batch; vectors are added by the caller, who embeds what `state` requests. */
+	/** Hash of what the blocks sealed so far change, for a group that has one log entry; see changesHash. */
+	changesHash(): Hex {
+		return changesHash(this.#steps.flatMap((step) => step.changes));
+	}
+
+	/**
+	 * The batch, once; vectors are added by the caller, who embeds what `state` requests, and roots by
+	 * who holds the state tree.
+	 */
 	batch(
 		vectors: CommitBatch["vectors"],
 		finality: { readonly safe: Height | undefined; readonly finalized: Height | undefined },
-	): CommitBatch {
+	): UnrootedBatch {
 		return {
 			chainId: this.#base.chainId,
 			generation: this.generation,
 			basePosition: this.#base.logPosition,
 			logPosition: this.#log.position,
 			versionSeq: this.state.versionId,
-			digest: this.state.digest.toDigest(),
 			head: this.#head,
 			safe: finality.safe,
 			finalized: finality.finalized,
@@ -186,7 +196,7 @@ export class Assembly {
 			changes: this.state.editor.changes(),
 			vectors,
 			blocks: this.#blocks,
-			checkpoints: this.#checkpoints,
+			steps: [...this.#steps, { changes: this.state.leaves.take(), sealed: undefined }],
 			operations: this.#log.operations,
 			settledEntries: this.#settled,
 		};
@@ -236,13 +246,12 @@ export class Assembly {
 		return this.state.editor.visible(memoryKey(operation.namespace, operation.id), slot);
 	}
 
-	#checkpointAt(block: BlockHeader): Checkpoint {
+	#sealedAt(block: BlockHeader): Sealed {
 		return {
 			height: block.number,
 			blockHash: block.hash,
 			logPosition: this.#log.position,
 			versionId: this.state.versionId,
-			digest: this.state.digest.toDigest(),
 			pointers: this.#base.pointers,
 		};
 	}
@@ -250,11 +259,15 @@ export class Assembly {
 
 const WITHDRAWN = { verdict: "recanted", slot: undefined, versionId: undefined } as const;
 
+/** All that a handler can say: the state is made from the log again. */
 function bodyForLog(body: MemoryBody): JsonObject {
 	return {
 		layer: body.layer,
 		content: body.content,
 		...(body.text === undefined ? {} : { text: body.text }),
+		...(body.collection === undefined ? {} : { collection: body.collection }),
+		...(body.importance === undefined ? {} : { importance: body.importance }),
+		...(body.confidence === undefined ? {} : { confidence: body.confidence }),
 		...(body.expiresAtBlock === undefined
 			? {}
 			: { expiresAtBlock: body.expiresAtBlock.toString() }),

@@ -2,7 +2,7 @@
  * What the lease holder knows of its chain between two commits. It is read once under the lease and
  * then follows each commit; when the outcome of a commit is unknown it is read again.
  */
-import type { StateDigest } from "../commitment/state-digest.ts";
+import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import type { ChainId, Generation, Height, LogPosition, VersionId } from "../domain/ids.ts";
 import type { VectorPointers } from "./commit-batch.ts";
@@ -14,8 +14,8 @@ export interface ChainState {
 	readonly fence: bigint;
 	readonly logPosition: LogPosition;
 	readonly versionSeq: VersionId;
-	/** Running digest, pending slot included. */
-	readonly digest: StateDigest;
+	/** Roots of the state tree, pending slot included. */
+	readonly roots: StateRoots;
 	/** Undefined before the first block. */
 	readonly head: BlockHeader | undefined;
 	readonly startBlock: Height;

@@ -9,6 +9,8 @@
  * 3. While a rollback is under way the inbox waits: what agents write then is durable, and is admitted
  *    to the generation that follows. So a rollback's change set is never made against a state that moved.
  * 4. A commit whose fence is no longer the newest changes nothing and ends this writer.
+ * 5. `states` holds the tree of `state`: it is built from rows at the start, tried on before a commit, and
+ *    kept or set back with the commit. Rows that do not give the recorded roots halt the chain.
  *
  * When a commit fails, the caller gets the error, nothing is lost: the inbox keeps its entries and the
  * follower its blocks.
@@ -16,8 +18,11 @@
 
 import { windowFloor } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
+import { differingLayers } from "../commitment/state-root.ts";
+import { StateTree } from "../commitment/state-tree.ts";
 import { RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { SerialLane } from "../domain/serial-lane.ts";
@@ -25,9 +30,11 @@ import type { Embedder } from "../vectors/embedder.ts";
 import { assembleBlocks, assembleInbox } from "./assemble.ts";
 import type { Assembly } from "./assembly.ts";
 import type { ChainState } from "./chain-state.ts";
-import type { CommitBatch, VectorPointer, VectorPointers } from "./commit-batch.ts";
-import type { DerivedGroup } from "./derived-blocks.ts";
+import { type CommitBatch, isChain, movedBack, type VectorPointer } from "./commit-batch.ts";
+import { addsVectors, type DerivedGroup } from "./derived-blocks.ts";
 import { embedVectors, type VectorCollections } from "./embed-vectors.ts";
+import { SealedStates } from "./sealed-states.ts";
+import { changedMemories, type WorkingMemory } from "./working-memory.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
 
 const SUSPENDED_ONLY = { judgedAbove: undefined };
@@ -37,7 +44,7 @@ const INBOX_LOOK_MS = 5_000;
 const DRAIN_GROUPS = (2 * LIMITS.inboxOperations) / LIMITS.groupOperations;
 
 export interface VectorSink {
-	/** Resolves when the tail has room. */
+	/** Resolves when the tail has room. Throws `RetryableError("tail_full")` while it cannot be flushed. */
 	room(): Promise<void>;
 	added(rows: number): void;
 }
@@ -51,6 +58,7 @@ export interface ChainWriterOptions {
 	readonly collections: VectorCollections;
 	/** Where vectors go: waits for room, and hears of rows that were committed. */
 	readonly vectors: VectorSink;
+	readonly workingMemory?: WorkingMemory | undefined;
 	/** Called after every commit, with the chain's new log position. */
 	readonly onCommit: (chainId: ChainId, position: LogPosition) => void;
 	/** Called once when the lease is another's; the writer is of no use any more. */
@@ -61,12 +69,15 @@ export class ChainWriter {
 	readonly #options: ChainWriterOptions;
 	readonly #lane = new SerialLane();
 	#state: ChainState;
+	#states: SealedStates;
 	#window: HeaderWindow | undefined;
 	#halt: Problem | undefined;
 	#suspended: readonly OpenOperation[];
 	/** Finalized height up to which operations were marked; commits move `state.finalized` alone. */
 	#settledTo: Height | undefined;
 	#stale = false;
+	/** Pointers that moved since the state was last asked for. */
+	readonly #movedMeanwhile = new Map<string, VectorPointer>();
 	#inboxLookedAt = 0;
 	#lost = false;
 	#drain: Promise<void> | undefined;
@@ -78,9 +89,11 @@ export class ChainWriter {
 	private constructor(
 		options: ChainWriterOptions,
 		loaded: Awaited<ReturnType<WriterStore["loadChain"]>>,
+		tree: StateTree,
 		suspended: readonly OpenOperation[],
 	) {
 		this.#options = options;
+		this.#states = new SealedStates(tree);
 		this.#state = loaded.state;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
 		this.#halt = loaded.halt;
@@ -90,8 +103,12 @@ export class ChainWriter {
 
 	static async open(options: ChainWriterOptions): Promise<ChainWriter> {
 		const loaded = await options.store.loadChain(options.chainId);
+		const tree = await treeOf(options.store, options.chainId);
 		const open = await options.store.openOperations(options.chainId, SUSPENDED_ONLY);
-		return new ChainWriter(options, loaded, open);
+		const writer = new ChainWriter(options, loaded, tree, open);
+		await writer.#checkTree();
+		options.workingMemory?.resume(loaded.state);
+		return writer;
 	}
 
 	get chainId(): ChainId {
@@ -100,6 +117,11 @@ export class ChainWriter {
 
 	get state(): ChainState {
 		return this.#state;
+	}
+
+	/** State tree of the last commit, and of the window's sealed blocks as far as they are held. */
+	get states(): SealedStates {
+		return this.#states;
 	}
 
 	/** Undefined before the first block. */
@@ -153,7 +175,7 @@ export class ChainWriter {
 
 	/** Commits a group of blocks on top of the present head. */
 	async commitBlocks(group: DerivedGroup): Promise<void> {
-		await this.#options.vectors.room();
+		if (addsVectors(group)) await this.#options.vectors.room();
 		await this.#lane.run(async () => {
 			await this.#ensureFresh();
 			const assembly = await assembleBlocks(this.#state, group, {
@@ -198,13 +220,16 @@ export class ChainWriter {
 	}
 
 	/** Runs `work` between two commits, then reads the state again: what it committed was not ours. */
-	async exclusive<Result>(work: (state: ChainState) => Promise<Result>): Promise<Result> {
+	async exclusive<Result>(
+		work: (state: ChainState, states: SealedStates) => Promise<Result>,
+	): Promise<Result> {
 		return this.#lane.run(async () => {
 			await this.#ensureFresh();
 			this.#stale = true;
+			this.#options.workingMemory?.suspend();
 			const { pointers } = this.#state;
 			try {
-				return await work(this.#state);
+				return await work(this.#state, this.#states);
 			} finally {
 				await this.#ensureFresh();
 				// A table that went back to an older version has its later rows in the tail again.
@@ -215,8 +240,19 @@ export class ChainWriter {
 		});
 	}
 
+	/** Runs `work`, which only reads, between two commits. */
+	async between<Result>(
+		work: (state: ChainState, states: SealedStates) => Promise<Result>,
+	): Promise<Result> {
+		return this.#lane.run(async () => {
+			await this.#ensureFresh();
+			return work(this.#state, this.#states);
+		});
+	}
+
 	/** A collection's table moved on; checkpoints name the new pointer from here. */
 	pointerMoved(collection: string, pointer: VectorPointer): void {
+		this.#movedMeanwhile.set(collection, pointer);
 		this.#state = {
 			...this.#state,
 			pointers: { ...this.#state.pointers, [collection]: pointer },
@@ -256,16 +292,19 @@ export class ChainWriter {
 			collections: this.#options.collections,
 			vectorsOf: (ids) => store.vectors(this.chainId, ids),
 		});
-		const batch = assembly.batch(vectors, finality);
+		const batch = this.#states.attempt(assembly.batch(vectors, finality));
 		this.#stale = true;
+		this.#options.workingMemory?.changing(changedMemories(batch.changes));
 		try {
 			await store.commit(batch, this.#state);
 		} catch (error) {
 			if (error instanceof RecantError && error.code === "lease_lost") await this.#ensureFresh();
 			throw error;
 		}
+		this.#states.keep();
 		this.#follow(batch);
 		this.#stale = false;
+		this.#options.workingMemory?.changed(this.#state, batch.changes.insert);
 		if (vectors.length > 0) this.#options.vectors.added(vectors.length);
 		this.#options.onCommit(this.chainId, batch.logPosition);
 	}
@@ -275,7 +314,7 @@ export class ChainWriter {
 			...this.#state,
 			logPosition: batch.logPosition,
 			versionSeq: batch.versionSeq,
-			digest: batch.digest,
+			roots: batch.roots,
 			head: batch.head,
 			safe: batch.safe,
 			finalized: batch.finalized,
@@ -295,43 +334,72 @@ export class ChainWriter {
 	#trimWindow(): void {
 		const { head, finalized } = this.#state;
 		if (this.#window === undefined || head === undefined) return;
-		this.#window = this.#window.trimBelow(
-			windowFloor({ head: head.number, finalized: finalized ?? 0n }),
-		);
+		const floor = windowFloor({ head: head.number, finalized: finalized ?? 0n });
+		this.#window = this.#window.trimBelow(floor);
+		this.#states.trimBelow(floor);
+	}
+
+	/** The tree as the database says that the last commit ended. */
+	async #settleTree({ logPosition, roots }: ChainState): Promise<void> {
+		const committed = logPosition !== this.#state.logPosition;
+		if (committed) this.#states.keep();
+		else this.#states.drop();
+		if (differingLayers(this.#states.roots, roots).length === 0) return;
+		this.#states = new SealedStates(await treeOf(this.#options.store, this.chainId));
+	}
+
+	/** Halts the chain when its rows are not what was committed. */
+	async #checkTree(): Promise<void> {
+		const differing = differingLayers(this.#states.roots, this.#state.roots);
+		if (differing.length === 0 || this.#halt !== undefined) return;
+		const problem = rowsDiffer(differing);
+		await this.#options.store.halt(this.chainId, this.#state.fence, problem);
+		this.#halt = problem;
+	}
+
+	/** A flush may have moved a pointer since the state was read; what a new generation says stands. */
+	#withMoved(loaded: ChainState): ChainState {
+		if (loaded.generation !== this.#state.generation) return loaded;
+		const moved = Object.fromEntries(this.#movedMeanwhile);
+		return { ...loaded, pointers: { ...loaded.pointers, ...moved } };
 	}
 
 	async #ensureFresh(): Promise<void> {
 		if (this.#lost) throw leaseLost(this.chainId);
 		if (!this.#stale) return;
 		const { store } = this.#options;
+		this.#movedMeanwhile.clear();
 		const loaded = await store.loadChain(this.chainId);
 		if (loaded.state.fence !== this.#state.fence) {
 			this.#lost = true;
+			this.#options.workingMemory?.suspend();
 			this.#options.onLeaseLost();
 			throw leaseLost(this.chainId);
 		}
 		this.#suspended = await store.openOperations(this.chainId, SUSPENDED_ONLY);
-		this.#state = loaded.state;
+		await this.#settleTree(loaded.state);
+		this.#state = this.#withMoved(loaded.state);
 		this.#halt = loaded.halt;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
 		this.#trimWindow();
 		this.#stale = false;
+		this.#options.workingMemory?.resume(loaded.state);
+		await this.#checkTree();
 	}
 }
 
-/** Whether the batch's blocks follow one another; a backfilled group leaves blocks out. */
-function isChain(batch: CommitBatch): boolean {
-	return batch.blocks.every((block, index) => {
-		const parent = batch.blocks[index - 1];
-		return parent === undefined || parent.hash === block.parentHash;
-	});
+async function treeOf(store: WriterStore, chainId: ChainId): Promise<StateTree> {
+	const tree = new StateTree();
+	for await (const { layer, bytes } of store.leaves(chainId)) tree.addPacked(layer, bytes);
+	return tree;
 }
 
-function movedBack(before: VectorPointers, now: VectorPointers): boolean {
-	return Object.entries(before).some(([name, pointer]) => {
-		const versionId = now[name]?.versionId;
-		return versionId !== undefined && versionId < pointer.versionId;
-	});
+function rowsDiffer(layers: readonly Layer[]): Problem {
+	return {
+		code: "verification_failed",
+		message: `the stored memories do not give the recorded roots of ${layers.join(", ")}`,
+		hint: "rows were changed outside of Recant or are damaged: run `recant check --level full`, then `recant repair`",
+	};
 }
 
 function leaseLost(chainId: ChainId): RetryableError {

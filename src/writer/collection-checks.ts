@@ -26,6 +26,11 @@ export class CollectionChecks implements VectorCollections {
 		this.#embedder = embedder;
 	}
 
+	/** The chain's state was replaced: what is there is read again. */
+	forget(): void {
+		this.#known.clear();
+	}
+
 	/**
 	 * Answers the collections that the request needs and that `make` has to make. Throws
 	 * `dimension_mismatch`, `invalid_request`, and `tail_full` while LanceDB is too far behind.

@@ -5,7 +5,8 @@
  * still so and the writer's fence is still the newest (INV-2, INV-3).
  */
 
-import type { StateDigest } from "../commitment/state-digest.ts";
+import type { LeafChange } from "../commitment/leaf-changes.ts";
+import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import type {
 	ChainId,
@@ -28,6 +29,7 @@ export type LogKind =
 	| "halt"
 	| "operation"
 	| "refused"
+	| "repair"
 	| "rollback"
 	| "verdict";
 
@@ -52,13 +54,23 @@ export interface VectorPointer {
 /** By collection. */
 export type VectorPointers = Readonly<Record<string, VectorPointer>>;
 
-export interface Checkpoint {
+/** A sealed block before its roots are known. */
+export interface Sealed {
 	readonly height: Height;
 	readonly blockHash: Hex;
 	readonly logPosition: LogPosition;
 	readonly versionId: VersionId;
-	readonly digest: StateDigest;
 	readonly pointers: VectorPointers;
+}
+
+export interface Checkpoint extends Sealed {
+	readonly roots: StateRoots;
+}
+
+/** What changes in the state tree up to a sealed block; the last step of a batch ends in the pending slot. */
+export interface LeafStep {
+	readonly changes: readonly LeafChange[];
+	readonly sealed: Sealed | undefined;
 }
 
 /** Where an agent's operation stands after the commit. */
@@ -94,7 +106,8 @@ export interface CommitBatch {
 	readonly basePosition: LogPosition;
 	readonly logPosition: LogPosition;
 	readonly versionSeq: VersionId;
-	readonly digest: StateDigest;
+	/** With the pending slot. */
+	readonly roots: StateRoots;
 	readonly head: BlockHeader | undefined;
 	readonly safe: Height | undefined;
 	readonly finalized: Height | undefined;
@@ -106,4 +119,25 @@ export interface CommitBatch {
 	readonly operations: readonly OperationUpdate[];
 	/** Inbox entries that this batch settles. */
 	readonly settledEntries: readonly bigint[];
+}
+
+/** A batch as it is assembled. Whoever holds the state tree applies the steps and gets its roots. */
+export type UnrootedBatch = Omit<CommitBatch, "roots" | "checkpoints"> & {
+	readonly steps: readonly LeafStep[];
+};
+
+/** Whether the batch's blocks follow one another; a backfilled group leaves blocks out. */
+export function isChain(batch: CommitBatch): boolean {
+	return batch.blocks.every((block, index) => {
+		const parent = batch.blocks[index - 1];
+		return parent === undefined || parent.hash === block.parentHash;
+	});
+}
+
+/** Whether a table went back to an older version. */
+export function movedBack(before: VectorPointers, now: VectorPointers): boolean {
+	return Object.entries(before).some(([name, pointer]) => {
+		const versionId = now[name]?.versionId;
+		return versionId !== undefined && versionId < pointer.versionId;
+	});
 }

@@ -30,3 +30,12 @@ export interface DerivedGroup {
 	readonly finality: { readonly safe: Height | undefined; readonly finalized: Height | undefined };
 	readonly handlersHash: Hex;
 }
+
+/** Without vectors a group needs no room in the tail; what comes back with an anchor may have some. */
+export function addsVectors({ blocks }: DerivedGroup): boolean {
+	return blocks.some(
+		({ operations, anchors }) =>
+			anchors.size > 0 ||
+			operations.some((each) => each.kind === "put" && each.body.collection !== undefined),
+	);
+}

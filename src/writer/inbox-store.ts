@@ -5,7 +5,8 @@ import type { StoredOperation } from "../memory/operation-codec.ts";
 
 export interface Submission {
 	readonly chainId: ChainId;
-	readonly operations: readonly StoredOperation[];
+	/** In order; each is admitted whole or refused whole, whatever becomes of the others. */
+	readonly entries: readonly (readonly StoredOperation[])[];
 	readonly idempotency: { readonly key: string; readonly bodyHash: Uint8Array } | undefined;
 }
 
@@ -38,7 +39,7 @@ export interface CollectionShape {
 
 export interface InboxStore {
 	/**
-	 * Stores it with its Idempotency-Key in one transaction. Throws `FatalError("idempotency_conflict")`
+	 * Stores all of it with its Idempotency-Key in one transaction. Throws `FatalError("idempotency_conflict")`
 	 * for a key with another body, `RetryableError("inbox_full")` past LIMITS.inboxOperations.
 	 */
 	submit(submission: Submission): Promise<Submitted>;

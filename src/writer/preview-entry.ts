@@ -73,6 +73,7 @@ function imagined(
 		collection: body.collection,
 		importance: body.importance,
 		confidence: body.confidence,
+		vectorHash: undefined,
 		expiresBlock: body.expiresAtBlock,
 		versionId: -1n,
 		contentHash: "0x" as Hex,

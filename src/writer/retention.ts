@@ -2,7 +2,8 @@
  * Takes away what nobody can ask for any more, under the lease, in small steps.
  *
  * Retention follows finality: an orphaned branch stays until LIMITS.orphanRetentionBlocks of finalized
- * blocks lie above its head, and nothing that the window needs is touched. The log is never cut.
+ * blocks lie above its head, and nothing that the window needs is touched. The log is cut only where the
+ * chain's file says so, and only below the oldest verified snapshot.
  */
 import { windowFloor } from "../chain/finality.ts";
 import type { ChainId, Height } from "../domain/ids.ts";
@@ -12,6 +13,8 @@ import type { ChainState } from "./chain-state.ts";
 
 /** Often enough that a step stays small; rarely enough that it costs nothing. */
 const EVERY_MS = 30_000;
+/** Log entries that one step cuts: a transaction of tens of milliseconds. */
+const CUT_ENTRIES = 5_000;
 
 export interface RetentionStore {
 	/**
@@ -26,8 +29,18 @@ export interface RetentionStore {
 	): Promise<boolean>;
 }
 
+export interface LogCutter {
+	/**
+	 * Deletes at most `limit` of the lowest log entries that neither a snapshot in state `verified` nor an
+	 * operation that is not final needs; nothing when the lease is another's. Answers whether there is
+	 * more.
+	 */
+	cutLog(chainId: ChainId, fence: bigint, limit: number): Promise<boolean>;
+}
+
 export class Retention {
 	readonly #store: RetentionStore;
+	readonly #logCutter: LogCutter | undefined;
 	readonly #state: () => ChainState;
 	readonly #log: Logger;
 	#timer: NodeJS.Timeout | undefined;
@@ -35,10 +48,13 @@ export class Retention {
 
 	constructor(options: {
 		readonly store: RetentionStore;
+		/** Undefined: the log is kept whole. */
+		readonly logCutter: LogCutter | undefined;
 		readonly state: () => ChainState;
 		readonly log: Logger;
 	}) {
 		this.#store = options.store;
+		this.#logCutter = options.logCutter;
 		this.#state = options.state;
 		this.#log = options.log;
 	}
@@ -64,10 +80,12 @@ export class Retention {
 		const { chainId, fence, head, finalized } = this.#state();
 		if (head === undefined || finalized === undefined) return false;
 		try {
-			return await this.#store.prune(chainId, fence, {
+			const more = await this.#store.prune(chainId, fence, {
 				orphansBelow: finalized - BigInt(LIMITS.orphanRetentionBlocks),
 				floor: windowFloor({ head: head.number, finalized }),
 			});
+			const uncut = await this.#logCutter?.cutLog(chainId, fence, CUT_ENTRIES);
+			return more || uncut === true;
 		} catch (error) {
 			this.#log.warn(
 				{ chainId, err: error },

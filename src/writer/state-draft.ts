@@ -1,19 +1,21 @@
 /**
- * The state side of one commit: versions, digest, expiries, and which versions need a vector.
+ * The state side of one commit: versions, leaves, expiries, and which versions need a vector.
  *
  * 1. Version ids are dense and rise in the order of the writes.
- * 2. The digest is that of the last slot written, with the expiries of ended heights taken out.
+ * 2. The leaves are those of the last slot written, with the expiries of ended heights taken out: each
+ *    once, in the commit that reaches its height. What ended before is in no leaf that it began with.
  * 3. Rows of a memory are loaded into `editor` before the memory is written.
  */
-import { DigestAccumulator } from "../commitment/state-digest.ts";
-import type { Generation, Height, LogPosition, MemoryKey, VersionId } from "../domain/ids.ts";
+import { LeafRecorder } from "../commitment/leaf-changes.ts";
+import type { Generation, Height, Hex, LogPosition, MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Owner } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import type { MemoryBody } from "../domain/operation.ts";
 import { contentHash } from "../memory/canonical.ts";
+import { givenVectorHash } from "../memory/given-vector.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { StateEditor } from "../memory/state-editor.ts";
-import type { ChainState } from "./chain-state.ts";
+import { type ChainState, pendingSlot } from "./chain-state.ts";
 
 /** A version that needs a vector, and where the vector comes from. */
 export interface VectorRequest {
@@ -42,15 +44,17 @@ export interface StateWrite {
 
 export class StateDraft {
 	readonly editor: StateEditor;
-	readonly digest: DigestAccumulator;
+	readonly leaves = new LeafRecorder();
 	readonly vectorRequests: VectorRequest[] = [];
-	/** Memories that may end by themselves at a height. */
+	/** First height whose ends are still in the leaves that this goes on from. */
+	readonly #from: Height;
+	/** Memories that may end by themselves at a height, `#from` or above. */
 	readonly #expiries = new Map<Height, Set<MemoryKey>>();
 	#versionId: VersionId;
 
 	constructor(state: ChainState, generation: Generation) {
 		this.editor = new StateEditor(generation);
-		this.digest = new DigestAccumulator(state.digest);
+		this.#from = pendingSlot(state);
 		this.#versionId = state.versionSeq;
 	}
 
@@ -59,27 +63,28 @@ export class StateDraft {
 		return this.#versionId;
 	}
 
-	/** Loads a memory's rows, once, with the heights at which they end by themselves. */
+	/** Loads a memory's rows, once, with the heights at which they are still to end by themselves. */
 	load(key: MemoryKey, versions: readonly Version[]): void {
 		if (this.editor.isLoaded(key)) return;
 		this.editor.load(key, versions);
 		for (const version of versions) this.expectExpiry(version);
 	}
 
-	/** The version may end by itself at its `expiresBlock`. */
-	expectExpiry(version: Version): void {
-		if (version.expiresBlock === undefined) return;
-		const keys = this.#expiries.get(version.expiresBlock) ?? new Set();
-		keys.add(version.memoryKey);
-		this.#expiries.set(version.expiresBlock, keys);
+	/** The version may end by itself at its `expiresBlock`, if it has not ended before. */
+	expectExpiry({ memoryKey: key, expiresBlock }: Version): void {
+		if (expiresBlock === undefined || expiresBlock < this.#from) return;
+		const keys = this.#expiries.get(expiresBlock) ?? new Set();
+		keys.add(key);
+		this.#expiries.set(expiresBlock, keys);
 	}
 
 	write(write: StateWrite): VersionId {
 		this.#versionId += 1n;
 		const key = memoryKey(write.namespace, write.id);
 		const before = this.editor.visible(key, write.slot);
-		const body = bodyOf(write, before ?? this.editor.latest(key));
-		if (before !== undefined) this.digest.remove(before);
+		const body = bodyOf(write, before, before ?? this.editor.latest(key));
+		const leaf = before ?? this.#endingAt(key, write.slot);
+		if (leaf !== undefined) this.leaves.remove(leaf);
 		this.editor.put(
 			{
 				...body,
@@ -92,7 +97,7 @@ export class StateDraft {
 		);
 		const after = this.editor.visible(key, write.slot);
 		if (after !== undefined) {
-			this.digest.add(after);
+			this.leaves.add(after);
 			this.expectExpiry(after);
 			this.#requestVector(after, write);
 		}
@@ -100,7 +105,7 @@ export class StateDraft {
 	}
 
 	/**
-	 * Takes what ends by itself up to that height, inclusive, out of the digest, height by height: a
+	 * Takes what ends by itself up to that height, inclusive, out of the leaves, height by height: a
 	 * group may leave heights out, and what ends there must be gone before anything is written above.
 	 */
 	expireUpTo(height: Height): void {
@@ -110,12 +115,20 @@ export class StateDraft {
 
 	#expire(height: Height): void {
 		for (const key of this.#expiries.get(height) ?? []) {
-			const version = this.editor.visible(key, height - 1n);
-			if (version?.toBlock === height && version.expiresBlock === height) {
-				this.digest.remove(version);
-			}
+			const version = this.#endingAt(key, height);
+			if (version !== undefined) this.leaves.remove(version);
 		}
 		this.#expiries.delete(height);
+	}
+
+	/**
+	 * The version that ends by itself at that height and is a leaf still: one that was written over at the
+	 * very height at which it ends left the leaves with that write.
+	 */
+	#endingAt(key: MemoryKey, height: Height): Version | undefined {
+		const version = this.editor.visible(key, height - 1n);
+		const ends = version?.toBlock === height && version.expiresBlock === height;
+		return ends && this.editor.latest(key) === version ? version : undefined;
 	}
 
 	#requestVector(version: Version, { body, copyOf }: StateWrite): void {
@@ -133,7 +146,7 @@ export class StateDraft {
 }
 
 /** A tombstone keeps the layer of what it ends. */
-function bodyOf(write: StateWrite, previous: Version | undefined) {
+function bodyOf(write: StateWrite, visible: Version | undefined, previous: Version | undefined) {
 	return {
 		namespace: write.namespace,
 		id: write.id,
@@ -144,6 +157,14 @@ function bodyOf(write: StateWrite, previous: Version | undefined) {
 		collection: write.body?.collection,
 		importance: write.body?.importance,
 		confidence: write.body?.confidence,
+		vectorHash: vectorHashOf(write, visible),
 		expiresBlock: write.body?.expiresAtBlock,
 	} as const;
+}
+
+/** A vector that is carried on keeps its hash. */
+function vectorHashOf({ body, copyOf }: StateWrite, visible: Version | undefined): Hex | undefined {
+	if (body === undefined) return undefined;
+	if (copyOf !== undefined) return visible?.vectorHash;
+	return body.vector === undefined ? undefined : givenVectorHash(body.vector);
 }

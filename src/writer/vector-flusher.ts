@@ -4,8 +4,12 @@
  * 1. The pointer moves in Postgres, after the table's write, and only while fence, generation and
  *    pointer are those from which the rows were read. A write whose pointer did not move is never
  *    read; the next flush goes back over it.
- * 2. When LanceDB is away nothing is lost: the tail grows up to its limit, then the writer waits.
+ * 2. When LanceDB is away nothing is lost: the tail grows up to its limit, then what needs room in it is
+ *    refused, and everything else goes on.
+ *
+ * A flush that failed is tried again here, and nowhere below.
  */
+import { RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -20,7 +24,7 @@ const ROWS_PER_WRITE = 4_096;
 const IDLE_FLUSH_MS = 30_000;
 /** Table versions between two compactions (measured: the cost is the same at 64 and 256). */
 const COMPACT_EVERY = 64n;
-/** Between two tries while LanceDB does not answer. */
+/** Between two tries while LanceDB does not answer, less up to half at random. */
 const RETRY_MS = 1_000;
 
 export interface FlusherOptions {
@@ -43,7 +47,7 @@ export class VectorFlusher {
 	#failing = false;
 	/** Largest tail of the chain's collections, as last counted, plus what came since. */
 	#tail = 0;
-	#waiting: (() => void)[] = [];
+	#waiting: PromiseWithResolvers<void>[] = [];
 
 	constructor(options: FlusherOptions) {
 		this.#options = options;
@@ -57,7 +61,7 @@ export class VectorFlusher {
 	async stop(): Promise<void> {
 		this.#stopped = true;
 		clearTimeout(this.#timer);
-		for (const resume of this.#waiting.splice(0)) resume();
+		for (const waiting of this.#waiting.splice(0)) waiting.resolve();
 		await this.#running;
 	}
 
@@ -67,11 +71,29 @@ export class VectorFlusher {
 		if (this.#tail >= this.#options.flushRows) this.flush();
 	}
 
-	/** Resolves when the tail has room for a commit's rows. */
+	/**
+	 * Resolves when the tail has room for a commit's rows. Throws `RetryableError("tail_full")` when it
+	 * has none and LanceDB does not answer.
+	 */
 	async room(): Promise<void> {
 		if (this.#tail < LIMITS.tailRows || this.#stopped) return;
+		if (this.#failing) throw tailFull(this.#tail, LIMITS.tailRows);
 		this.flush();
-		await new Promise<void>((resolve) => this.#waiting.push(resolve));
+		const waiting = Promise.withResolvers<void>();
+		this.#waiting.push(waiting);
+		await waiting.promise;
+	}
+
+	/**
+	 * Throws `RetryableError("tail_full")` for agents' operations that cannot be taken in. While flushes
+	 * succeed the tail may pass its limit, since they catch up; what may add no vector at all, too.
+	 */
+	requireRoom(adds: "vectors" | "perhaps_vectors"): void {
+		const strict = this.#failing && adds === "vectors";
+		const limit = strict ? LIMITS.tailRows : LIMITS.tailMostRows;
+		if (this.#tail < limit) return;
+		this.flush();
+		throw tailFull(this.#tail, limit);
 	}
 
 	/** Flushes now, whatever the tail. */
@@ -105,19 +127,24 @@ export class VectorFlusher {
 			this.#tail = largest;
 			if (this.#failing) log.info({ chainId }, "LanceDB answers again");
 			this.#failing = false;
-			if (largest < LIMITS.tailRows) for (const resume of this.#waiting.splice(0)) resume();
+			if (largest < LIMITS.tailRows)
+				for (const waiting of this.#waiting.splice(0)) waiting.resolve();
 			this.#schedule(IDLE_FLUSH_MS);
 		} catch (error) {
 			if (!this.#failing)
 				log.warn({ chainId, err: error }, "a flush to LanceDB failed; it is tried again");
 			this.#failing = true;
-			this.#schedule(RETRY_MS);
+			for (const waiting of this.#waiting.splice(0))
+				waiting.reject(tailFull(this.#tail, LIMITS.tailRows));
+			this.#schedule(RETRY_MS * (0.5 + Math.random() / 2));
 		}
 	}
 
 	/** Answers how many rows are left in the tail. */
 	async #flushOne(target: FlushTarget): Promise<number> {
 		let { pointer, tail } = target;
+		// A row that was changed outside of Recant is not built upon; a repair sets it back.
+		if (!this.#isKnown(target)) return tail;
 		while (tail > 0 && !this.#stopped) {
 			const moved = await this.#write(target, pointer);
 			if (moved === undefined) return tail;
@@ -125,6 +152,15 @@ export class VectorFlusher {
 			pointer = moved.pointer;
 		}
 		return tail;
+	}
+
+	/** Whether the pointer is where this writer left it. A collection that is new is not known to it yet. */
+	#isKnown({ name, pointer }: FlushTarget): boolean {
+		const known = this.#options.state().pointers[name];
+		return (
+			known === undefined ||
+			(known.tableVersion === pointer.tableVersion && known.versionId === pointer.versionId)
+		);
 	}
 
 	async #write(
@@ -175,4 +211,12 @@ export class VectorFlusher {
 		}, delayMs);
 		this.#timer.unref();
 	}
+}
+
+function tailFull(rows: number, limit: number): RetryableError {
+	return new RetryableError("tail_full", {
+		message: `${rows} embedded versions wait for LanceDB, ${limit} are the most`,
+		hint: "LanceDB is down or behind: see /readyz; it goes on by itself when LanceDB is back",
+		fields: { rows, limit },
+	});
 }

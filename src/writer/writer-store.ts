@@ -8,6 +8,7 @@ import type {
 	MemoryKey,
 	VersionId,
 } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import type { AgentOperation } from "../domain/operation.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
@@ -43,6 +44,11 @@ export interface LoadedChain {
 	readonly halt: Problem | undefined;
 }
 
+export interface PackedLeaves {
+	readonly layer: Layer;
+	readonly bytes: Uint8Array;
+}
+
 export interface WriterStore {
 	/** Takes the lease if it is free, lapsed or held by a process known to be dead. */
 	acquireLease(
@@ -58,6 +64,11 @@ export interface WriterStore {
 	}): Promise<boolean>;
 	releaseLease(chainId: ChainId, fence: bigint): Promise<void>;
 	loadChain(chainId: ChainId): Promise<LoadedChain>;
+	/**
+	 * Leaves of the state tree as the rows have them, with the pending slot and with what is still to end in it,
+	 * packed: 16 bytes of memory key and 32 of content hash each. In pieces, in any order.
+	 */
+	leaves(chainId: ChainId): AsyncIterable<PackedLeaves>;
 	inbox(chainId: ChainId, operationLimit: number): Promise<readonly InboxEntry[]>;
 	/**
 	 * Of each memory the rows of the present generation that a write may touch: the newest two (an

@@ -5,11 +5,25 @@
 import { folderOf, type Import, importsOf, type SourceTree } from "./source-tree.ts";
 
 const PURE = ["domain", "chain", "memory", "commitment", "ranking"];
-const CORE = ["writer", "rollback", "follower", "consistency", "service"];
-const ADAPTERS = ["rpc", "store", "vectors", "cache", "queue", "http", "mcp", "cli", "client"];
+/** Breakers, retries, gates: for whoever waits for something. */
+const GLUE = ["resilience"];
+const CORE = ["writer", "rollback", "follower", "snapshots", "restore", "consistency", "service"];
+const ADAPTERS = [
+	"rpc",
+	"store",
+	"vectors",
+	"cache",
+	"archive",
+	"queue",
+	"http",
+	"mcp",
+	"cli",
+	"client",
+];
 const KINDS = new Map([
 	...PURE.map((folder) => [folder, "pure"] as const),
 	...CORE.map((folder) => [folder, "core"] as const),
+	...GLUE.map((folder) => [folder, "glue"] as const),
 	...ADAPTERS.map((folder) => [folder, "adapter"] as const),
 	["config", "config"] as const,
 	["main.ts", "root"] as const,
@@ -18,6 +32,10 @@ const KINDS = new Map([
 /** Ports that stand in an adapter's folder; anyone may import their types. */
 export const PORTS = new Map([
 	["src/vectors/embedder.ts", "one port for the writer, the rollback and the search"],
+	[
+		"src/vectors/inspected-tables.ts",
+		"the writer asks vectors/, and consistency the writer: else a circle",
+	],
 	["src/vectors/vector-tables.ts", "one port for the writer, the rollback and the search"],
 ]);
 
@@ -60,7 +78,9 @@ function objection(tree: SourceTree, edge: Edge): string | undefined {
 	if (from === "root") return undefined;
 	if (edge.from === "domain") return "domain imports nothing of ours";
 	if (to === "pure") return undefined;
+	if (to === "glue") return from === "pure" ? "a decision has nothing to retry" : undefined;
 	if (from === "pure") return "pure folders import only one another";
+	if (from === "glue") return "glue knows the domain alone";
 	if (to === "core") return from === "adapter" ? portObjection(tree, edge) : undefined;
 	if (to === "root") return "only the command line imports main.ts";
 	if (to === "config") return "settings are handed out by main.ts";

@@ -12,7 +12,7 @@ export interface LedgerState {
 	readonly head: string;
 	readonly memories: readonly unknown[];
 	/** Each layer's digest at the head. */
-	readonly digests: Readonly<Record<string, string>>;
+	readonly roots: Readonly<Record<string, string>>;
 	/** What each question finds, with its score: equal only where the vectors are. */
 	readonly found: readonly (readonly unknown[])[];
 }
@@ -25,7 +25,7 @@ export async function ledgerState(
 ): Promise<LedgerState> {
 	const { head } = await client.chain(chain);
 	const height = head?.height ?? "0";
-	const { digests } = await client.checkpoint(chain, height);
+	const { roots } = await client.checkpoint(chain, height);
 	const found = [];
 	for (const text of QUESTIONS) {
 		const { results } = await client.search(chain, { text, namespace, k: SEARCH_K, at: height });
@@ -34,7 +34,7 @@ export async function ledgerState(
 	return {
 		head: head?.hash ?? "none",
 		memories: await allMemories(client, { chain, namespace, at: height }),
-		digests,
+		roots,
 		found,
 	};
 }

@@ -3,13 +3,17 @@
  * equal what a fresh one holds that saw only the final chain, with agents' operations written at the
  * slots that the reference model gives (never those of the instance under test).
  *
- * Compared: every memory at every height, searches, vectors, the digests of every checkpoint, the
- * fate of every operation; holders' balances with the token itself; and what was believed on
- * orphaned branches with what was remembered of them at the time.
+ * Compared: every memory at every height, searches, vectors, the roots of every checkpoint (with
+ * each other and with what is visible there), the fate of every operation; holders' balances with the
+ * token itself; and what was believed on orphaned branches with what was remembered of them then.
  */
 import { expect } from "vitest";
+import type { StateRoots } from "../../src/commitment/state-root.ts";
+import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Hex } from "../../src/domain/ids.ts";
-import type { RecantService } from "../../src/service/recant-service.ts";
+import { contentHash } from "../../src/memory/canonical.ts";
+import { memoryKey } from "../../src/memory/memory-key.ts";
+import type { MemoryView, RecantService } from "../../src/service/recant-service.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";
 import { nameOf, readHeld, readMemories } from "./held-state.ts";
 import { CHAIN, startTestRecant, type TestRecant } from "./recant.ts";
@@ -160,15 +164,25 @@ async function expectEqualHistory(
 ): Promise<void> {
 	for (let height = 0n; height <= head + 1n; height += 1n) {
 		const at = { at: { kind: "height", height }, generation: undefined } as const;
-		expect(byName(await readMemories(actual.service, at)), `memories at height ${height}`).toEqual(
+		const memories = await readMemories(actual.service, at);
+		expect(byName(memories), `memories at height ${height}`).toEqual(
 			byName(await readMemories(expected.service, at)),
 		);
+		if (height < 1n || height > head) continue;
+		// Both may be wrong in the same way, so each is held against what is visible as well.
+		for (const { name, service } of [
+			{ name: "instance under test", service: actual.service },
+			{ name: "straight run", service: expected.service },
+		]) {
+			const { roots } = await service.checkpoint(CHAIN, height);
+			expect(roots, `roots of the ${name} at height ${height}`).toMatchObject(rootsOf(memories));
+		}
 	}
 	for (let height = 1n; height <= head; height += 1n) {
 		const [ours, theirs] = await Promise.all(
 			[actual, expected].map(({ service }) => service.checkpoint(CHAIN, height)),
 		);
-		expect(ours?.digests, `digests at height ${height}`).toEqual(theirs?.digests);
+		expect(ours?.roots, `roots at height ${height}`).toEqual(theirs?.roots);
 		expect(ours?.blockHash, `block at height ${height}`).toEqual(theirs?.blockHash);
 	}
 	for (const tag of ["latest", "pending"] as const) {
@@ -186,6 +200,19 @@ async function expectEqualHistory(
 			await readHeld(expected.service, at),
 		);
 	}
+}
+
+/** The roots of what is visible, hashed anew. */
+function rootsOf(memories: readonly MemoryView[]): StateRoots {
+	const tree = new StateTree();
+	for (const { expiresAtBlock, ...memory } of memories) {
+		tree.set({
+			memoryKey: memoryKey(memory.namespace, memory.id),
+			layer: memory.layer,
+			contentHash: contentHash({ ...memory, expiresBlock: expiresAtBlock }),
+		});
+	}
+	return tree.roots();
 }
 
 function byName(memories: Awaited<ReturnType<typeof readMemories>>): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { tokenLedger } from "../../chains/anvil.ts";
 import { chainSpec } from "../../src/config/chains.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
 import type { Hex } from "../../src/domain/ids.ts";
+import type { ChainDefinition } from "../../src/follower/define-chain.ts";
 import { type RunningRecant, type StartOptions, startRecant } from "../../src/main.ts";
 import { createTestDatabase } from "./postgres.ts";
 import { testDir } from "./temp-dir.ts";
@@ -15,13 +16,17 @@ export const CHAIN = "anvil";
 const POLL_INTERVAL_MS = 25;
 
 export interface TestRecantOptions
-	extends Pick<StartOptions, "beforeStage" | "inlineRollbacks" | "flushRows"> {
+	extends Pick<StartOptions, "beforeStage" | "inlineRollbacks" | "flushRows" | "rollbackChanges"> {
 	/** For the names of what it leaves when the test fails. */
 	readonly name: string;
 	readonly rpcUrl: string;
 	readonly token: Hex;
 	/** Undefined: the queue is on Postgres. */
 	readonly redisUrl?: string | undefined;
+	/** Settings beside those that a test always has; see src/config/environment.ts. */
+	readonly environment?: Readonly<Record<string, string>>;
+	/** What the chain's file says beside its contracts. */
+	readonly chainFile?: Pick<ChainDefinition, "consistency" | "snapshots" | "log" | "merges">;
 	/** From an instance that was stopped: goes on with what that one left. */
 	readonly home?: Home;
 }
@@ -51,16 +56,18 @@ export async function startTestRecant(options: TestRecantOptions): Promise<TestR
 		RECANT_LOG_LEVEL: process.env["RECANT_TEST_LOG_LEVEL"] ?? "fatal",
 		DATABASE_URL: home.databaseUrl,
 		REDIS_URL: options.redisUrl,
+		...options.environment,
 	});
-	const definition = tokenLedger(environment.exampleChain);
+	const definition = { ...tokenLedger(environment.exampleChain), ...options.chainFile };
 	const code = new TextEncoder().encode("one handler for every test");
-	const { beforeStage, inlineRollbacks, flushRows } = options;
+	const { beforeStage, inlineRollbacks, flushRows, rollbackChanges } = options;
 	const running = await startRecant({
 		environment,
 		chains: [chainSpec(definition, { file: "chains/anvil.ts", code })],
 		...(beforeStage === undefined ? {} : { beforeStage }),
 		...(inlineRollbacks === undefined ? {} : { inlineRollbacks }),
 		...(flushRows === undefined ? {} : { flushRows }),
+		...(rollbackChanges === undefined ? {} : { rollbackChanges }),
 	});
 	let stopping: Promise<void> | undefined;
 	const stop = () => {

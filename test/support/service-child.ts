@@ -15,6 +15,7 @@ export interface ChildSettings {
 	readonly hangAfterCommit: boolean;
 	readonly inlineRollbacks: boolean;
 	readonly flushRows: number | undefined;
+	readonly rollbackChanges: number | undefined;
 }
 
 export type ChildEvent =
@@ -31,6 +32,7 @@ const service = await startRecant({
 	environment: readEnvironment(settings.environment),
 	inlineRollbacks: settings.inlineRollbacks,
 	...(settings.flushRows === undefined ? {} : { flushRows: settings.flushRows }),
+	...(settings.rollbackChanges === undefined ? {} : { rollbackChanges: settings.rollbackChanges }),
 	beforeStage: async (stage, { attempt }) => {
 		say({ event: "stage", stage, attempt });
 		if (stage === settings.hangBefore) await new Promise<never>(() => undefined);

@@ -30,6 +30,7 @@ export function newVersion(
 		collection: undefined,
 		importance: undefined,
 		confidence: undefined,
+		vectorHash: undefined,
 		expiresBlock: undefined,
 		...parts,
 	};

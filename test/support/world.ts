@@ -67,7 +67,17 @@ export interface Remembered {
 }
 
 export type WorldOptions = Partial<
-	Pick<TestRecantOptions, "name" | "redisUrl" | "beforeStage" | "inlineRollbacks" | "flushRows">
+	Pick<
+		TestRecantOptions,
+		| "name"
+		| "redisUrl"
+		| "beforeStage"
+		| "inlineRollbacks"
+		| "flushRows"
+		| "rollbackChanges"
+		| "environment"
+		| "chainFile"
+	>
 >;
 
 export class World {

@@ -6,13 +6,21 @@ import type { Hex, OperationId, RollbackId } from "../../src/domain/ids.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import type { OpenApiApp } from "../../src/http/openapi-app.ts";
 import type {
+	PartialAnswer,
+	PartialRestoreService,
+} from "../../src/service/partial-restore-service.ts";
+import type {
 	ChainView,
 	EventView,
 	MemoryView,
 	OperationView,
 	RecantService,
 	RollbackView,
+	StatusView,
 } from "../../src/service/recant-service.ts";
+import { fakeConsistency } from "./http-fixture-consistency.ts";
+import { fakeProofs } from "./http-fixture-proofs.ts";
+import { fakeRestores } from "./http-fixture-restores.ts";
 
 export const CHAIN_ID = 31_337;
 export const HASH_A: Hex = `0x${"a".repeat(64)}`;
@@ -39,6 +47,7 @@ export const MEMORY: MemoryView = {
 	importance: undefined,
 	confidence: 0.5,
 	versionId: 3n,
+	vectorHash: undefined,
 	contentHash: HASH_A,
 	since: 0n,
 	expiresAtBlock: undefined,
@@ -56,6 +65,9 @@ export const ROLLBACK: RollbackView = {
 	from: { height: 20n, hash: HASH_B },
 	to: { height: 0n, hash: HASH_A },
 	attempt: 1,
+	strategy: "rewind",
+	strategyReason: "what changed above the ancestor is set back",
+	wantedStrategy: undefined,
 	progress: { done: 1, total: 4, etaMs: undefined },
 	counts: { recanted: 1, suspended: 0, reinstated: 0, replayed: 2, derivedAnew: 0 },
 	stageMs: { plan: 1.5 },
@@ -81,8 +93,20 @@ export const CHAIN: ChainView = {
 	inbox: 0,
 	rollback: undefined,
 	handlersHash: HASH_A,
+	consistency: undefined,
 	collections: [],
 	providers: [],
+};
+
+const STORE: StatusView["stores"][number] = {
+	name: "postgres",
+	state: "up",
+	breaker: "closed",
+	since: new Date(0),
+	failures: 0,
+	retries: 0,
+	lastError: undefined,
+	pool: { size: 12, busy: 1, waiting: 0 },
 };
 
 const OPERATION: OperationView = {
@@ -109,7 +133,7 @@ export interface FakeService {
 	readonly service: RecantService;
 	readonly calls: Call[];
 	/** Arguments of the last call of a method. */
-	last(method: keyof RecantService): readonly unknown[];
+	last(method: keyof RecantService | keyof PartialRestoreService): readonly unknown[];
 }
 
 function requireChain(chain: string): void {
@@ -131,9 +155,16 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 			queueBackend: "postgres",
 			database: "embedded",
 			embedder: { model: "hashing", dimensions: 8 },
+			stores: [STORE],
+			workingMemory: { backend: "process", entries: 0, hits: 0, misses: 0, resets: 0 },
 			chains: [CHAIN],
 		}),
-		readiness: async () => ({ ready: true, checks: { database: { ok: true, detail: undefined } } }),
+		readiness: async () => ({
+			ready: true,
+			degraded: [],
+			checks: { database: { ok: true, required: true, detail: undefined } },
+			stores: [STORE],
+		}),
 		chain: async () => CHAIN,
 		blocks: async () => ({
 			items: [
@@ -154,7 +185,11 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 		memories: async () => ({ at: AT, items: [MEMORY], cursor: "next" }),
 		memory: async () => ({ at: AT, memory: MEMORY }),
 		history: async () => ({ items: [], cursor: undefined }),
-		search: async () => ({ at: AT, results: [{ memory: MEMORY, score: 0.5 }] }),
+		search: async () => ({
+			at: AT,
+			results: [{ memory: MEMORY, score: 0.5 }],
+			coverage: { complete: true, reason: undefined },
+		}),
 		diff: async () => ({ from: AT, to: AT, items: [], cursor: undefined }),
 		checkpoints: async () => ({ items: [], cursor: undefined }),
 		checkpoint: async () => ({
@@ -163,7 +198,7 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 			generations: { from: 0n, to: undefined },
 			logPosition: 0n,
 			versionId: 0n,
-			digests: {
+			roots: {
 				short_term: HASH_A,
 				long_term: HASH_A,
 				episodic: HASH_A,
@@ -230,6 +265,8 @@ export interface TestHttp extends FakeService {
 export function testHttp(
 	options: {
 		readonly overrides?: Partial<RecantService>;
+		/** Of what is answered to restores and merges. */
+		readonly restores?: Partial<PartialAnswer>;
 		readonly apiKeys?: readonly string[];
 	} = {},
 ): TestHttp {
@@ -237,6 +274,9 @@ export function testHttp(
 	const logged: { readonly fields: object; readonly message: string }[] = [];
 	const app = createHttpApp({
 		service: fake.service,
+		proofs: fakeProofs(fake.calls),
+		restores: fakeRestores(fake.calls, OPERATION, options.restores),
+		consistency: fakeConsistency(fake.calls),
 		apiKeys: options.apiKeys ?? [],
 		log: { error: (fields, message) => void logged.push({ fields, message }) },
 	});

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import * as answers from "../../src/http/answer-schema.ts";
+import * as consistencyAnswers from "../../src/http/consistency-schema.ts";
 import { documentedOperations } from "../../src/http/docs-page.ts";
 import { ERROR_CODES, STATUS_OF } from "../../src/http/problem.ts";
+import * as proofAnswers from "../../src/http/proof-schema.ts";
 import { openApiDocument } from "../../src/http/routes/document-routes.ts";
 import { HASH_A, testHttp, UUID } from "./http-fixture.ts";
 
@@ -37,17 +39,25 @@ describe("the OpenAPI document", () => {
 				"GET /v1/chains/:chain/blocks",
 				"GET /v1/chains/:chain/checkpoints",
 				"GET /v1/chains/:chain/checkpoints/:height",
+				"GET /v1/chains/:chain/consistency",
+				"GET /v1/chains/:chain/consistency/:id",
 				"GET /v1/chains/:chain/diff",
 				"GET /v1/chains/:chain/memories",
 				"GET /v1/chains/:chain/memories/:id",
 				"GET /v1/chains/:chain/memories/:id/history",
+				"GET /v1/chains/:chain/memories/:id/proof",
 				"GET /v1/chains/:chain/operations/:id",
 				"GET /v1/chains/:chain/rollbacks",
 				"GET /v1/chains/:chain/rollbacks/:id",
 				"GET /v1/chains/:chain/rollbacks/:id/report",
+				"GET /v1/chains/:chain/tree",
+				"GET /v1/chains/:chain/tree/memories",
 				"GET /v1/events",
 				"GET /v1/status",
+				"POST /v1/chains/:chain/consistency",
+				"POST /v1/chains/:chain/merges",
 				"POST /v1/chains/:chain/operations",
+				"POST /v1/chains/:chain/restores",
 				"POST /v1/chains/:chain/rollbacks",
 				"POST /v1/chains/:chain/search",
 			]),
@@ -100,9 +110,14 @@ const ANSWERS: readonly (readonly [path: string, schema: z.ZodObject])[] = [
 	[`${C}/memories`, answers.memoriesAnswer],
 	[`${C}/memories/fact:1`, answers.oneMemoryAnswer],
 	[`${C}/memories/fact:1/history`, answers.historyAnswer],
+	[`${C}/memories/fact:1/proof`, proofAnswers.proofAnswer],
+	[`${C}/tree?layer=semantic&paths=,0,12`, proofAnswers.treeAnswer],
+	[`${C}/tree/memories?keys=${UUID}`, proofAnswers.namesAnswer],
 	[`${C}/diff?from=${HASH_A}`, answers.diffAnswer],
 	[`${C}/checkpoints`, answers.checkpointsAnswer],
 	[`${C}/checkpoints/0`, answers.checkpointAnswer],
+	[`${C}/consistency`, consistencyAnswers.runsAnswer],
+	[`${C}/consistency/${UUID}`, consistencyAnswers.runWithFindingsAnswer],
 	[`${C}/rollbacks`, answers.rollbacksAnswer],
 	[`${C}/rollbacks/${UUID}`, answers.rollbackAnswer],
 	[`${C}/rollbacks/${UUID}/report`, answers.reportAnswer],

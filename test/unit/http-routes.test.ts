@@ -90,7 +90,7 @@ describe("a rollback by hand", () => {
 		const response = await http.post("/v1/chains/anvil/rollbacks", { toBlock: "0" });
 		expect(response.status).toBe(202);
 		expect(response.headers.get("location")).toBe(`/v1/chains/31337/rollbacks/${ROLLBACK.id}`);
-		expect(http.last("startRollback")).toEqual(["anvil", 0n]);
+		expect(http.last("startRollback")).toEqual(["anvil", 0n, undefined]);
 	});
 
 	it.each([{}, { toBlock: -1 }, { toBlock: 1, dryrun: true }, { toBlock: 1, dryRun: "yes" }])(
@@ -171,10 +171,11 @@ describe("errors of the service", () => {
 
 describe("readiness", () => {
 	it("is 503 while a part is not ready, with the part named", async () => {
-		const checks = { database: { ok: false, detail: "no answer" } };
-		const http = testHttp({ overrides: { readiness: async () => ({ ready: false, checks }) } });
+		const checks = { database: { ok: false, required: true, detail: "no answer" } };
+		const readiness = { ready: false, degraded: [], checks, stores: [] };
+		const http = testHttp({ overrides: { readiness: async () => readiness } });
 		const response = await http.get("/readyz");
 		expect(response.status).toBe(503);
-		expect(await response.json()).toEqual({ ready: false, checks });
+		expect(await response.json()).toEqual(readiness);
 	});
 });

@@ -92,6 +92,7 @@ const BODY: VersionBody & { readonly expiresBlock: bigint | undefined } = {
 	collection: "notes",
 	importance: 0.5,
 	confidence: 1,
+	vectorHash: undefined,
 	expiresBlock: 120n,
 };
 
@@ -102,6 +103,7 @@ const TOMBSTONE = {
 	collection: undefined,
 	importance: undefined,
 	confidence: undefined,
+	vectorHash: undefined,
 	expiresBlock: undefined,
 };
 
@@ -109,10 +111,13 @@ describe("content hash", () => {
 	/** Made with another language from the documented bytes: a change here orphans every stored hash. */
 	test("has the documented bytes", () => {
 		expect(contentHash(BODY)).toBe(
-			"0x64c18173b0abfefeffdf69aa5d08d0b6b25c702dfe432af8b6cdb88e3680364f",
+			"0x8f745b4dd188db56cae7ea656ef916b31b2c6ee4da4dc724558ba336cdc2b1bc",
+		);
+		expect(contentHash({ ...BODY, vectorHash: `0x${"ab".repeat(32)}` })).toBe(
+			"0x93c7f1d10dd6da4d41ab99211df1293ccc8cf3ef8ca299132f6eb57b1426f879",
 		);
 		expect(contentHash(TOMBSTONE)).toBe(
-			"0x1a451e1d3497d04a4214466115e3c58e11f171f838941c7f23f286127d0310a4",
+			"0x70a14e96fd8bd4f9ecc180e02b967af7108e99194a8d6eed0ca2ff512ca77047",
 		);
 	});
 
@@ -140,6 +145,7 @@ describe("content hash", () => {
 			{ ...BODY, expiresBlock: 121n },
 			{ ...BODY, expiresBlock: 0n },
 			{ ...BODY, expiresBlock: undefined },
+			{ ...BODY, vectorHash: `0x${"ab".repeat(32)}` },
 		];
 		const hashes = new Set([BODY, ...others].map(contentHash));
 		expect(hashes.size).toBe(others.length + 1);

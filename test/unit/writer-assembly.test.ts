@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { EMPTY_DIGEST } from "../../src/commitment/state-digest.ts";
+import { applyChanges } from "../../src/commitment/leaf-changes.ts";
+import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
+import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Height, Hex } from "../../src/domain/ids.ts";
 import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
@@ -11,7 +13,7 @@ const NO_BLOCK_YET = {
 	fence: 1n,
 	logPosition: 0n,
 	versionSeq: 0n,
-	digest: EMPTY_DIGEST,
+	roots: EMPTY_ROOTS,
 	head: undefined,
 	startBlock: 0n,
 	safe: undefined,
@@ -31,9 +33,28 @@ function hashOf(number: bigint): Hex {
 }
 
 /** Writes at 10 what ends at 15, writes it again at 18, and ends at 20; seals the heights given. */
-function digestAfter(heights: readonly Height[]) {
+function rootsAfter(heights: readonly Height[]) {
 	const assembly = new Assembly(NO_BLOCK_YET);
 	for (const id of ["ends", "stays"]) assembly.state.load(memoryKey("n", id), []);
+	const tree = new StateTree();
+	for (const step of sealed(assembly, heights).steps) applyChanges(tree, step.changes);
+	return tree.roots();
+}
+
+/** The same in two commits: the later one loads what the earlier one left. */
+function rootsAfterTwo(earlier: readonly Height[], later: readonly Height[]) {
+	const first = new Assembly(NO_BLOCK_YET);
+	for (const id of ["ends", "stays"]) first.state.load(memoryKey("n", id), []);
+	const tree = new StateTree();
+	const { changes, head, logPosition, versionSeq, steps } = sealed(first, earlier);
+	const second = new Assembly({ ...NO_BLOCK_YET, head, logPosition, versionSeq });
+	const rows = Map.groupBy(changes.insert, (version) => version.memoryKey);
+	for (const [key, versions] of rows) second.state.load(key, versions);
+	for (const step of [...steps, ...sealed(second, later).steps]) applyChanges(tree, step.changes);
+	return tree.roots();
+}
+
+function sealed(assembly: Assembly, heights: readonly Height[]) {
 	for (const number of heights) {
 		assembly.reach(number);
 		if (number === 10n) {
@@ -44,17 +65,23 @@ function digestAfter(heights: readonly Height[]) {
 		const header = { number, hash: hashOf(number), parentHash: hashOf(number - 1n), timestamp: 0n };
 		assembly.seal(header, { checkpoint: true, logged: true, operations: 0 });
 	}
-	return assembly.batch([], { safe: undefined, finalized: undefined }).digest;
+	return assembly.batch([], { safe: undefined, finalized: undefined });
 }
 
-test("a group that leaves out the height at which a memory ends has the digest of one that does not", () => {
+test("a group that leaves out the height at which a memory ends has the roots of one that does not", () => {
 	const all = Array.from({ length: 11 }, (_, index) => 10n + BigInt(index));
-	expect(digestAfter([10n, 20n])).toEqual(digestAfter([10n, 15n, 20n]));
-	expect(digestAfter([10n, 18n, 20n])).toEqual(digestAfter(all));
+	expect(rootsAfter([10n, 20n])).toEqual(rootsAfter([10n, 15n, 20n]));
+	expect(rootsAfter([10n, 18n, 20n])).toEqual(rootsAfter(all));
 });
 
-test("what has ended is no part of the digest, and what was written again is", () => {
-	const ended = digestAfter([10n, 15n]);
-	expect(ended).not.toEqual(digestAfter([10n, 14n]));
-	expect(ended).not.toEqual(digestAfter([10n, 18n]));
+test("what has ended is no leaf of the tree, and what was written again is", () => {
+	const ended = rootsAfter([10n, 15n]);
+	expect(ended).not.toEqual(rootsAfter([10n, 14n]));
+	expect(ended).not.toEqual(rootsAfter([10n, 18n]));
+});
+
+test("what ended before a commit does not end in it again", () => {
+	expect(rootsAfterTwo([10n, 14n], [15n, 18n, 20n])).toEqual(rootsAfter([10n, 18n, 20n]));
+	expect(rootsAfterTwo([10n, 15n], [16n, 18n, 20n])).toEqual(rootsAfter([10n, 18n, 20n]));
+	expect(rootsAfterTwo([10n, 18n], [19n, 20n])).toEqual(rootsAfter([10n, 18n, 20n]));
 });

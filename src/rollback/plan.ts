@@ -1,0 +1,167 @@
+/**
+ * The first stage: what a rollback touches, and which way it takes to the ancestor's state.
+ */
+import { HeaderWindow } from "../chain/header-window.ts";
+import { FatalError, RetryableError } from "../domain/errors.ts";
+import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Restorer } from "../restore/restorer.ts";
+import type { ChainState } from "../writer/chain-state.ts";
+import type { Checkpoint, VectorPointer, VectorPointers } from "../writer/commit-batch.ts";
+import type { OpenOperation, WriterStore } from "../writer/writer-store.ts";
+import { openAgain } from "./replay.ts";
+import type { RestoredStates, UsableSnapshot } from "./restored-states.ts";
+import { type RollbackRecord, type Strategy, targetOf } from "./rollback-record.ts";
+import type { RollbackStore } from "./rollback-store.ts";
+import { chooseStrategy } from "./strategy.ts";
+
+export interface PlanContext {
+	readonly store: RollbackStore;
+	readonly writerStore: WriterStore;
+	readonly restorer: Restorer;
+	readonly states: RestoredStates;
+	/** Memories that a rewind may touch. */
+	readonly changesLimit: number;
+}
+
+export interface RollbackPlan {
+	readonly state: ChainState;
+	readonly head: Height;
+	/** The ancestor's; a rewind has one. */
+	readonly checkpoint: Checkpoint | undefined;
+	/** Of a rewind whole; else at least the limit's number, if there are so many. */
+	readonly touched: readonly MemoryKey[];
+	readonly open: readonly OpenOperation[];
+	readonly strategy: Strategy;
+	/** To begin a restore from; undefined: from nothing. */
+	readonly snapshot: UsableSnapshot | undefined;
+}
+
+/** Plans, and records the choice. Throws when the rollback does not fit the chain as it stands. */
+export async function makePlan(
+	rollback: RollbackRecord,
+	context: PlanContext,
+): Promise<RollbackPlan> {
+	const { chainId, ancestor, rollbackId, attempt } = rollback;
+	const { state, window } = await context.writerStore.loadChain(chainId);
+	if (state.head === undefined || state.generation !== rollback.fromGeneration) {
+		throw outdated(rollback, `the chain is in generation ${state.generation}`);
+	}
+	if (HeaderWindow.of(window).at(ancestor.height)?.hash !== ancestor.hash) {
+		throw outdated(rollback, `block ${ancestor.hash} is not in the window`);
+	}
+	if (ancestor.height < (state.finalized ?? 0n)) throw belowFinality(rollback, state.finalized);
+	const found = await look(rollback, state.head.number, context);
+	const choice = chooseStrategy({
+		wanted: rollback.wantedStrategy,
+		before: earlier(rollback),
+		checkpoint: found.checkpoint !== undefined,
+		touched: found.touched.length,
+		limit: context.changesLimit,
+		snapshotHeight: found.snapshot?.height,
+		logWhole: found.logWhole,
+	});
+	if (choice.type === "stuck") throw stuck(rollback, choice.reason);
+	const { strategy, reason } = choice;
+	await context.store.planned(rollbackId, attempt, { strategy, reason });
+	const { checkpoint, touched, open } = found;
+	const snapshot = strategy === "snapshot" ? found.snapshot : undefined;
+	return { state, head: state.head.number, checkpoint, touched, open, strategy, snapshot };
+}
+
+/**
+ * Where the collections stood at the ancestor; one that was made later goes back to empty. So do all
+ * where that is not known, and where everything is made again.
+ */
+export function pointersAt({ state, checkpoint, strategy }: RollbackPlan): VectorPointers {
+	const known = strategy === "rebuild" ? {} : (checkpoint?.pointers ?? {});
+	const made = Object.keys(state.pointers).map((name) => [name, known[name] ?? EMPTY] as const);
+	return Object.fromEntries(made);
+}
+
+const EMPTY: VectorPointer = { tableVersion: 0n, versionId: 0n as VersionId, at: 0 };
+
+interface Found {
+	readonly checkpoint: Checkpoint | undefined;
+	readonly touched: readonly MemoryKey[];
+	readonly open: readonly OpenOperation[];
+	readonly snapshot: UsableSnapshot | undefined;
+	readonly logWhole: boolean;
+}
+
+async function look(
+	rollback: RollbackRecord,
+	head: Height,
+	{ store, writerStore, restorer, states, changesLimit }: PlanContext,
+): Promise<Found> {
+	const { chainId, ancestor } = rollback;
+	const target = targetOf(rollback).height;
+	const [checkpoint, touched, open, snapshot, cutTo] = await Promise.all([
+		store.checkpoint(chainId, ancestor.height),
+		store.touched(chainId, {
+			ancestor: ancestor.height,
+			to: head > target ? head : target,
+			limit: changesLimit,
+		}),
+		writerStore.openOperations(chainId, { judgedAbove: ancestor.height }),
+		usableSnapshot(rollback, { restorer, states }),
+		restorer.log.cutTo(chainId),
+	]);
+	return {
+		checkpoint,
+		touched,
+		open: open.filter((operation) => openAgain(operation, ancestor.height)),
+		snapshot,
+		logWhole: cutTo === 0n,
+	};
+}
+
+/**
+ * The newest verified snapshot at or below the ancestor whose block is canonical still (no later rollback
+ * went back below it) and from which the log reaches forward.
+ */
+async function usableSnapshot(
+	{ chainId, ancestor }: RollbackRecord,
+	{ restorer, states }: Pick<PlanContext, "restorer" | "states">,
+): Promise<UsableSnapshot | undefined> {
+	if (restorer.snapshots === undefined) return undefined;
+	const snapshots = await states.snapshots(chainId, ancestor.height);
+	if (snapshots.length === 0) return undefined;
+	const [rollbacks, cutTo] = await Promise.all([
+		restorer.log.rollbacks(chainId),
+		restorer.log.cutTo(chainId),
+	]);
+	return snapshots.find(
+		({ height, logPosition }) =>
+			cutTo <= logPosition &&
+			rollbacks.every((mark) => mark.position <= logPosition || mark.ancestor >= height),
+	);
+}
+
+function earlier({ strategy, strategyReason, error }: RollbackRecord) {
+	if (strategy === undefined) return undefined;
+	return { strategy, reason: strategyReason ?? "", failure: error };
+}
+
+function outdated(rollback: RollbackRecord, why: string): RetryableError {
+	return new RetryableError("rollback_fenced", {
+		message: `rollback ${rollback.rollbackId} was made for another state: ${why}`,
+		hint: "the chain moved meanwhile; the follower looks at it again",
+		fields: { rollbackId: rollback.rollbackId },
+	});
+}
+
+function belowFinality(rollback: RollbackRecord, finalized: Height | undefined): FatalError {
+	return new FatalError("below_finality", {
+		message: `block ${rollback.ancestor.height} is below the finalized block ${finalized}`,
+		hint: "what is finalized is not taken back; choose a height at or above it",
+		fields: { toBlock: rollback.ancestor.height.toString(), finalized: String(finalized) },
+	});
+}
+
+function stuck(rollback: RollbackRecord, reason: string): FatalError {
+	return new FatalError("rollback_failed", {
+		message: `the state at block ${rollback.ancestor.height} cannot be had: ${reason}`,
+		hint: "choose a higher block or another strategy; for a fork, import a snapshot or start anew with an empty database",
+		fields: { rollbackId: rollback.rollbackId, height: rollback.ancestor.height.toString() },
+	});
+}

@@ -1,0 +1,180 @@
+/**
+ * Gets the ancestor's state by a restore instead of a rewind: builds it into a shadow, marks what stands
+ * of it already, and makes vectors that are missing. Nothing that readers see is changed.
+ */
+import { randomUUID } from "node:crypto";
+import { FatalError } from "../domain/errors.ts";
+import type { Generation, Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import type { GroupDeriver } from "../restore/group-deriver.ts";
+import type { RestoreProgress, Restorer } from "../restore/restorer.ts";
+import type { Shadow, ShadowRow } from "../restore/shadow-store.ts";
+import type { Assembly } from "../writer/assembly.ts";
+import type { ChainState } from "../writer/chain-state.ts";
+import type { Checkpoint, VectorPointers } from "../writer/commit-batch.ts";
+import { type EmbedContext, embedVectors } from "../writer/embed-vectors.ts";
+import type { AncestorState, Believed } from "./ancestor-state.ts";
+import type { ReportBuilder } from "./report.ts";
+import type { RestoredStates, UsableSnapshot } from "./restored-states.ts";
+import { type RollbackRecord, targetOf } from "./rollback-record.ts";
+import { isSnapshotsOwn } from "./strategy.ts";
+
+/** Memories that are compared, or embedded, at a time. */
+const PAGE = 500;
+
+export interface RestoreContext extends Omit<EmbedContext, "vectorsOf"> {
+	readonly restorer: Restorer;
+	readonly states: RestoredStates;
+	readonly deriver: GroupDeriver;
+	readonly onProgress: (progress: RestoreProgress) => void;
+}
+
+export interface RestorePlan {
+	readonly state: ChainState;
+	readonly checkpoint: Checkpoint | undefined;
+	/** Undefined: from nothing. */
+	readonly snapshot: UsableSnapshot | undefined;
+	/** Where the collections go back to. */
+	readonly pointers: VectorPointers;
+}
+
+/** Loads what will end by itself on the new branch into the assembly. */
+export async function restoreAncestor(
+	rollback: RollbackRecord,
+	assembly: Assembly,
+	plan: RestorePlan,
+	context: RestoreContext,
+): Promise<AncestorState> {
+	const { rollbackId, chainId, ancestor, fromGeneration } = rollback;
+	const { states, restorer } = context;
+	const shadow: Shadow = {
+		shadowId: randomUUID(),
+		chainId,
+		purpose: "rollback",
+		ownerId: rollbackId,
+		height: ancestor.height,
+	};
+	const next: Generation = fromGeneration + 1n;
+	const { roots } = await restored(shadow, rollback, plan, context);
+	await states.settle(shadow, next);
+	await embedMissing(shadow, plan.snapshot === undefined, context);
+	const range = { above: ancestor.height, to: targetOf(rollback).height };
+	const ending = await restorer.shadows.expiring(shadow.shadowId, range);
+	const rows = await states.latestVersions(shadow, ending);
+	for (const key of ending) assembly.state.load(key, rows.get(key) ?? []);
+	const believed = {
+		at: (plan.state.head?.number ?? ancestor.height) + 1n,
+		expiringTo: range.to,
+	};
+	return {
+		reader: { latestVersions: (_chain, keys) => states.latestVersions(shadow, keys) },
+		vectorsOf: (ids) => states.vectors(shadow, ids),
+		changes: undefined,
+		roots,
+		shadow,
+		pointers: plan.pointers,
+		compare: (report, now) => compareAll(shadow, believed, { states, report, now }),
+	};
+}
+
+/** A snapshot that proves to be of no use is not taken again. */
+async function restored(
+	shadow: Shadow,
+	{ fromGeneration }: RollbackRecord,
+	{ state, checkpoint, snapshot }: RestorePlan,
+	{ restorer, states, deriver, onProgress }: RestoreContext,
+) {
+	try {
+		const { roots } = await restorer.restore({
+			shadow,
+			generation: fromGeneration,
+			fromGen: fromGeneration + 1n,
+			logPosition: state.logPosition,
+			snapshot: snapshot?.manifest,
+			roots: checkpoint?.roots,
+			only: undefined,
+			deriver,
+			onProgress,
+		});
+		if (roots === undefined) throw new FatalError("internal", NO_ROOTS);
+		return { roots };
+	} catch (error) {
+		if (snapshot !== undefined && error instanceof FatalError && isSnapshotsOwn(error)) {
+			await states.snapshotDamaged(snapshot.snapshotId, error);
+		}
+		throw error;
+	}
+}
+
+const NO_ROOTS = {
+	message: "a whole state was restored without roots",
+	hint: "this is a defect of Recant; please report it with the log",
+};
+
+/** `anew`: also what has a vector already. */
+async function embedMissing(
+	shadow: Shadow,
+	anew: boolean,
+	{ states, embedder, collections }: RestoreContext,
+): Promise<void> {
+	let after: MemoryKey | undefined;
+	for (;;) {
+		const rows: readonly ShadowRow[] = await states.unembedded(shadow, {
+			anew,
+			after,
+			limit: PAGE,
+		});
+		const embedded = await embedVectors(rows.flatMap(vectorRequest), {
+			embedder,
+			collections,
+			vectorsOf: async () => new Map<VersionId, Float32Array>(),
+		});
+		await states.giveVectors(
+			shadow,
+			new Map(embedded.map(({ memoryKey, vector }) => [memoryKey, vector])),
+		);
+		after = rows.at(-1)?.memoryKey;
+		if (after === undefined || rows.length < PAGE) return;
+	}
+}
+
+function vectorRequest(row: ShadowRow) {
+	const { collection, text } = row;
+	if (collection === undefined || text === undefined) return [];
+	return [{ version: { ...row, collection }, source: { type: "text", text } as const }];
+}
+
+/** Page by page: a restored state may differ in any number of memories. */
+async function compareAll(
+	shadow: Shadow,
+	range: { readonly at: Height; readonly expiringTo: Height },
+	{ states, report, now }: CompareContext,
+): Promise<void> {
+	let after: MemoryKey | undefined;
+	for (;;) {
+		const query = { ...range, after, limit: PAGE };
+		const believed: readonly Version[] = await states.believedOtherwise(shadow, query);
+		const keys = believed.map(({ memoryKey }) => memoryKey);
+		const others = await states.latestVersions(
+			shadow,
+			keys.filter((key) => !now.editor.isLoaded(key)),
+		);
+		report.compare(new Map(believed.map((version) => [version.memoryKey, version])), (key) =>
+			now.editor.isLoaded(key)
+				? now.editor.visible(key, now.at)
+				: others.get(key)?.find((version) => isBelieved(version, now.at)),
+		);
+		after = keys.at(-1);
+		if (after === undefined || keys.length < PAGE) return;
+	}
+}
+
+interface CompareContext {
+	readonly states: RestoredStates;
+	readonly report: ReportBuilder;
+	readonly now: Believed;
+}
+
+function isBelieved(version: Version, slot: Height): boolean {
+	return version.content !== undefined && version.fromBlock <= slot && version.toBlock > slot;
+}

@@ -1,0 +1,167 @@
+/**
+ * A restore against the rows that the writer and the rollback left: random histories of agents' writes,
+ * blocks, backfilled groups and forks, each restored from nothing and from snapshots, at every height.
+ */
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { StateTree } from "../../src/commitment/state-tree.ts";
+import type { Height, OperationId } from "../../src/domain/ids.ts";
+import type { Operation } from "../../src/domain/operation.ts";
+import { NO_ANCHOR } from "../../src/domain/operation.ts";
+import { givenVectorHash } from "../../src/memory/given-vector.ts";
+import type { StoredOperation } from "../../src/memory/operation-codec.ts";
+import { unitVector } from "../../src/ranking/unit-vector.ts";
+import { Restorer } from "../../src/restore/restorer.ts";
+import { isThere, shadowRows } from "../../src/restore/shadow-store.ts";
+import { MemoryChain } from "../support/memory-chain.ts";
+import { MemoryShadows } from "../support/memory-shadows.ts";
+import { GIVEN, MemorySnapshots } from "../support/memory-snapshots.ts";
+import { Random } from "../support/random.ts";
+import { announcedSeed } from "../support/seed.ts";
+
+const HISTORIES = 250;
+const STEPS = 30;
+const IDS = ["a", "b", "c"];
+const SEED = announcedSeed("test/property/restore.test.ts");
+
+test("a restore gives the rows of the original, whatever the base", {
+	timeout: 120_000,
+}, async () => {
+	const seen = { forks: 0, groups: 0, verdicts: 0, snapshots: 0, restored: 0 };
+	for (let index = 0; index < HISTORIES; index += 1) {
+		const seed = SEED + index;
+		try {
+			await history(new Random(seed), seen);
+		} catch (error) {
+			throw new Error(`history of seed ${seed}`, { cause: error });
+		}
+	}
+	// A run that never met one of these would show nothing.
+	for (const count of Object.values(seen)) expect(count).toBeGreaterThan(HISTORIES / 2);
+});
+
+async function history(random: Random, seen: Record<string, number>): Promise<void> {
+	const chain = new MemoryChain(random);
+	const snapshots = new MemorySnapshots(chain);
+	await chain.backfill(random.between(1, 4));
+	for (let step = 0; step < STEPS; step += 1) {
+		const draw = random.next();
+		if (draw < 0.45) await chain.write([operation(chain, random)]);
+		else if (draw < 0.7) await chain.extend();
+		else if (draw < 0.76) await chain.backfill(random.between(1, 4));
+		else if (draw < 0.86) snapshots.take(random);
+		else if (chain.head > chain.finalized) {
+			const depth = BigInt(random.between(1, Number(chain.head - chain.finalized)));
+			await chain.fork(chain.head - depth, random.between(0, 3));
+		}
+	}
+	for (let height = 0n; height <= chain.head; height += 1n) {
+		await expectRestored(chain, height, undefined);
+		for (const id of snapshots.bases(height)) {
+			await expectRestored(chain, height, { id, snapshots });
+			seen["snapshots"] = (seen["snapshots"] ?? 0) + 1;
+		}
+		seen["restored"] = (seen["restored"] ?? 0) + 1;
+	}
+	count(chain, seen);
+}
+
+function count({ log }: MemoryChain, seen: Record<string, number>): void {
+	const kinds = { forks: "rollback", groups: "derived", verdicts: "verdict" };
+	for (const [name, kind] of Object.entries(kinds)) {
+		seen[name] = (seen[name] ?? 0) + log.filter((entry) => entry.kind === kind).length;
+	}
+}
+
+async function expectRestored(
+	chain: MemoryChain,
+	height: Height,
+	base: { readonly id: `0x${string}`; readonly snapshots: MemorySnapshots } | undefined,
+): Promise<void> {
+	const shadows = new MemoryShadows();
+	const restorer = new Restorer({ shadows, log: chain.reader, snapshots: base?.snapshots });
+	const { generation, logPosition, chainId } = chain.state;
+	const shadow = {
+		shadowId: "s",
+		chainId,
+		purpose: "check",
+		ownerId: randomUUID(),
+		height,
+	} as const;
+	const expected = chain.visible(height);
+	const { roots } = await restorer.restore({
+		shadow,
+		generation,
+		fromGen: generation,
+		logPosition,
+		snapshot: base?.id,
+		// Compared here: what differs says more than that something does.
+		roots: undefined,
+		only: undefined,
+		deriver: chain.deriver,
+		onProgress: () => undefined,
+	});
+	const rows = [];
+	for await (const page of shadowRows(shadows, "s")) {
+		rows.push(...page.filter((row) => isThere(row, height)));
+	}
+	const plain = rows.map(({ fromGen: _gen, vector: _vector, ...row }) => row);
+	const original = expected
+		.map(({ fromGen: _gen, toGen: _to, toBlock: _end, ...row }) => row)
+		.sort((a, b) => (a.memoryKey < b.memoryKey ? -1 : 1));
+	expect(plain, `state at ${height}`).toEqual(original);
+	expect(roots).toEqual(StateTree.build(expected).roots());
+}
+
+function operation(chain: MemoryChain, random: Random): StoredOperation {
+	const id = random.oneOf(IDS);
+	const target = { namespace: "agent", id, ifVersion: condition(chain, id, random) };
+	const anchored = random.chance(0.5) ? chain.transaction() : undefined;
+	return {
+		operationId: randomUUID() as string as OperationId,
+		operation: { ...kind(chain, random), ...target } as Operation,
+		anchor:
+			anchored === undefined
+				? NO_ANCHOR
+				: random.chance(0.7)
+					? {
+							kind: "transaction",
+							transactionHash: anchored.hash,
+							effectsHash: anchored.hash,
+							blockHash: anchored.block.hash,
+							height: anchored.block.number,
+						}
+					: { kind: "block", blockHash: anchored.block.hash, height: anchored.block.number },
+	};
+}
+
+function kind(chain: MemoryChain, random: Random) {
+	const content = { [`k${random.between(0, 3)}`]: random.between(0, 99) };
+	const draw = random.next();
+	if (draw < 0.15) return { kind: "delete" };
+	if (draw < 0.4) {
+		const text = random.chance(0.2) ? "patched" : undefined;
+		return { kind: "patch", content, text, importance: undefined, confidence: 0.5 };
+	}
+	const vector = random.chance(0.3) ? [1, random.next(), random.next()] : undefined;
+	if (vector !== undefined) GIVEN.set(givenVectorHash(vector), unitVector(vector));
+	const text = random.chance(0.5) ? `text ${random.between(0, 9)}` : undefined;
+	const collection = vector === undefined && text === undefined ? undefined : "notes";
+	const layer = random.chance(0.8) ? "short_term" : "long_term";
+	const expiresAtBlock = random.chance(0.35)
+		? chain.head + 1n + BigInt(random.between(1, 4))
+		: undefined;
+	const weights = { importance: random.next(), confidence: undefined };
+	return {
+		kind: "put",
+		body: { layer, content, vector, text, collection, expiresAtBlock, ...weights },
+	};
+}
+
+function condition(chain: MemoryChain, id: string, random: Random): bigint | undefined {
+	if (random.chance(0.7)) return undefined;
+	const present = chain
+		.visible(chain.head + 1n)
+		.find((version) => version.id === id && version.namespace === "agent");
+	return present?.versionId ?? 0n;
+}

@@ -1,0 +1,457 @@
+/**
+ * A chain in memory that is written by the writer's and the rollback's own code: agents' groups, blocks
+ * of the window, backfilled groups and forks, over rows, a log and operations that are plain lists.
+ *
+ * Blocks are made by a seed. What handlers derive depends on what they remember, so that a state which
+ * is a little off goes on being wrong.
+ */
+
+import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
+import type { BlockHeader } from "../../src/domain/block.ts";
+import type { Height, Hex, MemoryKey, OperationId, RollbackId } from "../../src/domain/ids.ts";
+import type { Version } from "../../src/domain/memory.ts";
+import type { JsonObject } from "../../src/domain/operation.ts";
+import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
+import { memoryKey } from "../../src/memory/memory-key.ts";
+import { fromWire, type StoredOperation } from "../../src/memory/operation-codec.ts";
+import type { GroupDeriver } from "../../src/restore/group-deriver.ts";
+import type { LoggedEntry, LogReader, RollbackMark } from "../../src/restore/log-reader.ts";
+import { STATE_KINDS } from "../../src/restore/log-reader.ts";
+import { openAgain, replay } from "../../src/rollback/replay.ts";
+import { ReportBuilder } from "../../src/rollback/report.ts";
+import { rewindTo } from "../../src/rollback/rewind.ts";
+import type { RollbackRecord } from "../../src/rollback/rollback-record.ts";
+import { assembleBlocks, assembleInbox } from "../../src/writer/assemble.ts";
+import { Assembly } from "../../src/writer/assembly.ts";
+import type { ChainState } from "../../src/writer/chain-state.ts";
+import type {
+	LogEntry,
+	OperationUpdate,
+	Sealed,
+	UnrootedBatch,
+} from "../../src/writer/commit-batch.ts";
+import type { DerivedBlock, FoundAnchor } from "../../src/writer/derived-blocks.ts";
+import type { OpenOperation, WriterStore } from "../../src/writer/writer-store.ts";
+import { Random } from "./random.ts";
+import { SpanRows } from "./span-rows.ts";
+
+export const HANDLERS: Hex = `0x${"42".repeat(32)}`;
+const COUNTERS = ["x", "y"];
+const NO_FINALITY = { safe: undefined, finalized: undefined };
+
+/** What stands in a block. */
+interface BlockContent {
+	readonly header: BlockHeader;
+	readonly seed: number;
+	/** Names of transactions; an agent's anchor names one. */
+	readonly transactions: readonly Hex[];
+}
+
+export class MemoryChain {
+	readonly rows = new SpanRows();
+	readonly log: LogEntry[] = [];
+	readonly sealed = new Map<string, Sealed>();
+	readonly keys = new Set<MemoryKey>();
+	/** By height, of the present branch. */
+	readonly branch: BlockContent[] = [];
+	/** Not below it: what was backfilled is final. */
+	finalized = -1n;
+	state: ChainState = {
+		chainId: 1,
+		generation: 0n,
+		fence: 1n,
+		logPosition: 0n,
+		versionSeq: 0n,
+		roots: EMPTY_ROOTS,
+		head: undefined,
+		startBlock: 0n,
+		safe: undefined,
+		finalized: undefined,
+		pointers: {},
+	};
+	readonly #operations = new Map<
+		string,
+		OperationUpdate & { readonly anchored: StoredOperation["anchor"] }
+	>();
+	readonly #blocks = new Map<string, BlockContent>();
+	readonly #random: Random;
+	#made = 0;
+
+	constructor(random: Random) {
+		this.#random = random;
+	}
+
+	get head(): Height {
+		return this.state.head?.number ?? -1n;
+	}
+
+	/** Agents' operations in the pending slot; each is a request of its own. */
+	async write(operations: readonly StoredOperation[]): Promise<void> {
+		const entries = operations.map((stored, index) => ({
+			entryId: BigInt(index),
+			operations: [stored],
+		}));
+		for (const stored of operations) this.#anchors.set(stored.operationId, stored.anchor);
+		this.#commit(
+			await assembleInbox(this.state, entries, { store: this.#store, window: undefined }),
+		);
+	}
+
+	/** A block on top, followed. */
+	async extend(): Promise<void> {
+		const block = this.#make(this.branch.at(-1)?.header);
+		const derived = await this.#derive([block], this.#suspended(), (key) => this.#newest(key));
+		await this.#commitGroup("window", derived, block.header.number);
+		this.branch.push(block);
+	}
+
+	/** Finalized blocks on top, as one group, without those that derive nothing. */
+	async backfill(count: number): Promise<void> {
+		const from = this.head + 1n;
+		for (let index = 0; index < count; index += 1) {
+			this.branch.push(this.#make(this.branch.at(-1)?.header));
+		}
+		const range = { from, to: from + BigInt(count) - 1n };
+		const derived = await this.#derive(this.#contents(range), this.#suspended(), (key) =>
+			this.#newest(key),
+		);
+		await this.#commitGroup("backfill", worthwhile(derived), from);
+		this.finalized = range.to;
+	}
+
+	/** Goes back to `ancestor` and on to `length` other blocks; none: as by hand. */
+	async fork(ancestor: Height, length: number): Promise<void> {
+		const base = this.branch[Number(ancestor)];
+		if (base === undefined || ancestor < this.finalized)
+			throw new RangeError(`no fork at ${ancestor}`);
+		const orphaned = this.branch.splice(Number(ancestor) + 1);
+		for (let index = 0; index < length; index += 1) {
+			const again = orphaned.flatMap((block) => block.transactions);
+			this.branch.push(this.#make(this.branch.at(-1)?.header, again));
+		}
+		await this.#rollBack(base.header);
+	}
+
+	/** A transaction of the branch, and where it is. */
+	transaction(): { readonly hash: Hex; readonly block: BlockHeader } | undefined {
+		const blocks = this.branch.slice(-4).filter((block) => block.transactions.length > 0);
+		if (blocks.length === 0) return undefined;
+		const block = this.#random.oneOf(blocks);
+		return { hash: this.#random.oneOf(block.transactions), block: block.header };
+	}
+
+	/** What is visible at a height in the present generation. */
+	visible(height: Height): readonly Version[] {
+		return [...this.keys].flatMap((key) => {
+			const version = this.rows.read(key, { height, generation: this.state.generation });
+			return version === undefined ? [] : [version];
+		});
+	}
+
+	/** Checkpoint of the present branch. */
+	checkpoint(height: Height): Sealed | undefined {
+		return this.sealed.get(this.branch[Number(height)]?.header.hash ?? "");
+	}
+
+	get reader(): LogReader {
+		const { log } = this;
+		return {
+			cutTo: async () => 0n,
+			rollbacks: async () =>
+				log
+					.filter(({ kind }) => kind === "rollback")
+					.map(
+						({ position, generation, height }): RollbackMark => ({
+							position,
+							generation,
+							ancestor: height,
+						}),
+					),
+			hasGroups: async (_chain, { above, to }) =>
+				log.some(({ kind, position }) => kind === "derived" && position > above && position <= to),
+			entries: async (_chain, { above, to, limit }) =>
+				log
+					.filter(({ position }) => position > above && position <= to)
+					.flatMap((entry) => this.#logged(entry))
+					.slice(0, limit),
+		};
+	}
+
+	get deriver(): GroupDeriver {
+		return {
+			handlersHash: HANDLERS,
+			deriveGroup: async ({ from, to }, judged, read) =>
+				worthwhile(await this.#derive(this.#contents({ from, to }), judged, read)),
+		};
+	}
+
+	readonly #anchors = new Map<string, StoredOperation["anchor"]>();
+
+	#logged(entry: LogEntry): readonly LoggedEntry[] {
+		const kind = STATE_KINDS.find((each) => each === entry.kind);
+		if (kind === undefined) return [];
+		const { position, height, operationId } = entry;
+		const first = this.log.find(
+			(each) => each.kind === "operation" && each.operationId === operationId,
+		);
+		const admitted =
+			kind === "verdict" && first !== undefined
+				? {
+						position: first.position,
+						height: first.height,
+						body: JSON.parse(first.body) as JsonObject,
+					}
+				: undefined;
+		return [{ position, height, kind, operationId, body: JSON.parse(entry.body), admitted }];
+	}
+
+	get #store(): WriterStore {
+		const store: Pick<WriterStore, "latestVersions" | "expiring"> = {
+			latestVersions: async (_chain, keys) =>
+				new Map(keys.map((key) => [key, this.rows.present(key).slice(-2)])),
+			expiring: async (_chain, { above, to }) =>
+				[...this.keys].filter((key) =>
+					this.rows
+						.present(key)
+						.some(
+							({ expiresBlock, toBlock, content }) =>
+								content !== undefined &&
+								expiresBlock !== undefined &&
+								expiresBlock === toBlock &&
+								expiresBlock > above &&
+								expiresBlock <= to,
+						),
+				),
+		};
+		return store as WriterStore;
+	}
+
+	async #newest(key: MemoryKey): Promise<Version | undefined> {
+		return this.rows.present(key).at(-1);
+	}
+
+	#contents({ from, to }: { readonly from: Height; readonly to: Height }): readonly BlockContent[] {
+		return this.branch.filter(({ header }) => header.number >= from && header.number <= to);
+	}
+
+	#make(parent: BlockHeader | undefined, again: readonly Hex[] = []): BlockContent {
+		this.#made += 1;
+		const number = (parent?.number ?? -1n) + 1n;
+		const hash: Hex = `0x${this.#made.toString(16).padStart(64, "0")}`;
+		const fresh: Hex = `0x${(2 ** 40 + this.#made).toString(16).padStart(64, "0")}`;
+		const transactions = [
+			...again.filter(() => this.#random.chance(0.5)),
+			...(this.#random.chance(0.7) ? [fresh] : []),
+		];
+		const block = {
+			header: { number, hash, parentHash: parent?.hash ?? hash, timestamp: number },
+			seed: this.#random.between(0, 2 ** 30),
+			// One that was mined on this branch already cannot be mined again.
+			transactions: transactions.filter(
+				(each) => !this.branch.some((block) => block.transactions.includes(each)),
+			),
+		};
+		this.#blocks.set(hash, block);
+		return block;
+	}
+
+	/** Handlers: counters that go up by what they remember, notes that end, and deletions. */
+	async #derive(
+		blocks: readonly BlockContent[],
+		watched: readonly OpenOperation[],
+		read: (key: MemoryKey) => Promise<Pick<Version, "content" | "expiresBlock"> | undefined>,
+	): Promise<readonly DerivedBlock[]> {
+		const written = new Map<
+			string,
+			{ content: JsonObject; until: Height | undefined } | undefined
+		>();
+		const derived: DerivedBlock[] = [];
+		for (const { header, seed, transactions } of blocks) {
+			const random = new Random(seed);
+			const operations: HandlerOperation[] = [];
+			const count = random.between(0, 2);
+			for (let index = 0; index < count; index += 1) {
+				const id = random.oneOf(COUNTERS);
+				if (!written.has(id)) {
+					const found = await read(memoryKey("ledger", id));
+					written.set(id, found?.content && { content: found.content, until: found.expiresBlock });
+				}
+				const before = written.get(id);
+				const there =
+					before !== undefined && (before.until === undefined || before.until > header.number);
+				if (there && random.chance(0.15)) {
+					written.set(id, undefined);
+					operations.push({ kind: "delete", namespace: "ledger", id });
+					continue;
+				}
+				const n = Number((there ? before.content["n"] : undefined) ?? 0);
+				const content = { n: n + random.between(1, 9) };
+				const until = random.chance(0.3) ? header.number + BigInt(random.between(1, 4)) : undefined;
+				written.set(id, { content, until });
+				operations.push({
+					kind: "put",
+					namespace: "ledger",
+					id,
+					body: {
+						layer: "semantic",
+						content,
+						text: random.chance(0.5) ? `counts ${n}` : undefined,
+						vector: undefined,
+						collection: "default",
+						importance: random.chance(0.5) ? 0.25 : undefined,
+						confidence: undefined,
+						expiresAtBlock: until,
+					},
+				});
+				const last = operations.at(-1);
+				if (last?.kind === "put" && last.body.text === undefined) {
+					operations.splice(-1, 1, { ...last, body: { ...last.body, collection: undefined } });
+				}
+			}
+			derived.push({ header, operations, anchors: anchorsIn(header, transactions, watched) });
+		}
+		return derived;
+	}
+
+	async #commitGroup(
+		mode: "window" | "backfill",
+		blocks: readonly DerivedBlock[],
+		from: Height,
+	): Promise<void> {
+		const group = { mode, blocks, from, finality: NO_FINALITY, handlersHash: HANDLERS };
+		const context = { store: this.#store, suspended: this.#suspended() };
+		this.#commit(await assembleBlocks(this.state, group, context));
+	}
+
+	async #rollBack(ancestor: BlockHeader): Promise<void> {
+		const branch = this.branch.slice(Number(ancestor.number) + 1).map(({ header }) => header);
+		const { head, generation } = this.state;
+		if (head === undefined) throw new RangeError("nothing to roll back");
+		const place = { height: ancestor.number, hash: ancestor.hash };
+		const rollback = {
+			rollbackId: "rollback" as RollbackId,
+			chainId: 1,
+			cause: branch.length === 0 ? "manual" : "reorg",
+			fromGeneration: generation,
+			ancestor: place,
+			from: { height: head.number, hash: head.hash },
+			branch,
+			supersessions: 0,
+		} as unknown as RollbackRecord;
+		const open = this.#open(ancestor.number).filter((each) => openAgain(each, ancestor.number));
+		const assembly = new Assembly({ ...this.state, head: ancestor }, generation + 1n);
+		const to = [head.number, branch.at(-1)?.number ?? 0n].reduce((a, b) => (a > b ? a : b));
+		const touched = [...this.keys].filter((key) =>
+			this.rows
+				.present(key)
+				.some(
+					({ fromBlock, expiresBlock }) =>
+						fromBlock > ancestor.number ||
+						(expiresBlock !== undefined && expiresBlock > ancestor.number && expiresBlock <= to),
+				),
+		);
+		const rows = new Map(touched.map((key) => [key, this.rows.present(key)]));
+		rewindTo(assembly, rows, { ancestor: ancestor.number, head: head.number });
+		await replay(assembly, rollback, {
+			state: this.state,
+			open,
+			writerStore: this.#store,
+			clock: { advance: () => undefined } as never,
+			report: new ReportBuilder(),
+			deriver: {
+				derive: (headers, watched, read) =>
+					this.#derive(
+						headers.flatMap(({ hash }) => this.#blocks.get(hash) ?? []),
+						watched,
+						read,
+					),
+			},
+		});
+		const batch = assembly.batch([], NO_FINALITY);
+		this.#apply({ ...batch, head: branch.at(-1) ?? ancestor });
+	}
+
+	#commit(assembly: Assembly): void {
+		this.#apply(assembly.batch([], NO_FINALITY));
+	}
+
+	#apply(batch: UnrootedBatch): void {
+		this.rows.apply(batch.changes, batch.generation);
+		this.log.push(...batch.log);
+		for (const { memoryKey: key } of batch.changes.insert) this.keys.add(key);
+		for (const { sealed } of batch.steps) {
+			if (sealed !== undefined) this.sealed.set(sealed.blockHash, sealed);
+		}
+		for (const update of batch.operations) {
+			const before = this.#anchors.get(update.operationId);
+			const anchored =
+				before === undefined || before.kind === "none" || update.anchor === undefined
+					? (before ?? { kind: "none" })
+					: { ...before, ...update.anchor };
+			this.#anchors.set(update.operationId, anchored);
+			this.#operations.set(update.operationId, { ...update, anchored });
+		}
+		const { logPosition, versionSeq, generation, head } = batch;
+		this.state = { ...this.state, logPosition, versionSeq, generation, head };
+	}
+
+	#suspended(): readonly OpenOperation[] {
+		return this.#open(undefined);
+	}
+
+	/** As the store answers it. */
+	#open(judgedAbove: Height | undefined): readonly OpenOperation[] {
+		return [...this.#operations.values()]
+			.filter(
+				({ status, judgedSlot }) =>
+					status !== "refused" &&
+					(status === "suspended" || (judgedAbove !== undefined && judgedSlot > judgedAbove)),
+			)
+			.sort((a, b) => Number(a.position - b.position))
+			.map((update) => {
+				const body = JSON.parse(this.log[Number(update.position) - 1]?.body ?? "{}");
+				const stored = { ...fromWire(body), anchor: update.anchored };
+				return {
+					stored,
+					judged: {
+						operationId: update.operationId as OperationId,
+						position: update.position,
+						operation: stored.operation,
+						anchor: stored.anchor,
+						originalSlot: update.originalSlot,
+						status: update.status as "applied",
+						effectiveSlot: update.effectiveSlot,
+					},
+					judgedSlot: update.judgedSlot,
+					conditionPosition:
+						body.conditionPosition === undefined ? undefined : BigInt(body.conditionPosition),
+				};
+			});
+	}
+}
+
+/** Blocks that a backfill keeps: the first and the last, and those that gave something. */
+function worthwhile(blocks: readonly DerivedBlock[]): readonly DerivedBlock[] {
+	return blocks.filter(
+		({ operations, anchors }, index) =>
+			index === 0 || index === blocks.length - 1 || operations.length > 0 || anchors.size > 0,
+	);
+}
+
+function anchorsIn(
+	header: BlockHeader,
+	transactions: readonly Hex[],
+	watched: readonly OpenOperation[],
+): ReadonlyMap<OperationId, FoundAnchor> {
+	const place = { blockHash: header.hash, height: header.number };
+	return new Map(
+		watched.flatMap(({ stored }) => {
+			const { anchor, operationId } = stored;
+			const here =
+				anchor.kind === "block"
+					? anchor.blockHash === header.hash
+					: anchor.kind === "transaction" && transactions.includes(anchor.transactionHash);
+			return here ? [[operationId, place] as const] : [];
+		}),
+	);
+}

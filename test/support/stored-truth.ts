@@ -1,0 +1,48 @@
+/** What a repair must give back to the byte: rows and vectors, without what may rightly move on. */
+import { openLanceInspection } from "../../src/vectors/lance-inspection.ts";
+import postgres from "postgres";
+import { CHAIN_ID } from "./running-service.ts";
+
+const TABLES = ["versions", "vector_rows", "memories", "blocks", "checkpoints"] as const;
+
+export interface StoredTruth {
+	/** Sorted rows by table, each as JSON. */
+	readonly rows: Readonly<Record<string, readonly string[]>>;
+	/** Of each collection the rows of LanceDB at its pointer, sorted. */
+	readonly vectors: Readonly<Record<string, readonly string[]>>;
+	/** The chain's recorded roots. */
+	readonly roots: string;
+}
+
+export async function storedTruth(databaseUrl: string, vectorsDir: string): Promise<StoredTruth> {
+	const sql = postgres(databaseUrl, { max: 1, connection: { search_path: "recant" } });
+	const inspection = await openLanceInspection(vectorsDir);
+	try {
+		const rows: Record<string, readonly string[]> = {};
+		for (const table of TABLES) {
+			const found = await sql<{ row: string }[]>`
+				select to_jsonb(t)::text as row from ${sql(table)} t
+				where chain_id = ${CHAIN_ID} order by 1`;
+			rows[table] = found.map(({ row }) => row);
+		}
+		const vectors: Record<string, readonly string[]> = {};
+		const collections = await sql<{ name: string; table_name: string; table_version: string }[]>`
+			select name, table_name, table_version from collections where chain_id = ${CHAIN_ID}`;
+		for (const { name, table_name: table, table_version: version } of collections) {
+			const found: string[] = [];
+			if (version !== "0") {
+				for await (const page of inspection.storedRows(table, BigInt(version))) {
+					for (const { bytes, versionId, fromBlock, ...row } of page) {
+						const hex = Buffer.from(bytes).toString("hex");
+						found.push(JSON.stringify([versionId.toString(), fromBlock.toString(), row, hex]));
+					}
+				}
+			}
+			vectors[name] = found.sort();
+		}
+		const [chain] = await sql<{ roots: string }[]>`select roots from chains where chain_id = ${CHAIN_ID}`;
+		return { rows, vectors, roots: chain?.roots ?? "" };
+	} finally {
+		await Promise.all([sql.end(), inspection.close()]);
+	}
+}
