@@ -1,6 +1,6 @@
 /**
- * Compiles contracts/src/Token.sol and writes its ABI and bytecode as contracts/out/token.ts, which is
- * checked in. With `--check` it writes nothing and fails when the file is not what it would write.
+ * Compiles contracts/src/*.sol and writes each contract's ABI and bytecode as a module in contracts/out,
+ * which is checked in. With `--check` it writes nothing and fails when a file is not what it would write.
  *
  * The settings are those of contracts/foundry.toml; the output depends on nothing else.
  */
@@ -9,9 +9,23 @@ import solc from "solc";
 import { reportToolError } from "./support/report-tool-error.ts";
 import { ToolError } from "./support/tool-error.ts";
 
-const SOURCE = "src/Token.sol";
-const CONTRACT = "Token";
-const OUTPUT = "out/token.ts";
+interface Target {
+	/** Below contracts/src, and the contract's own name. */
+	readonly contract: string;
+	/** Below contracts/out. */
+	readonly module: string;
+	/** What the module's exports begin with. */
+	readonly prefix: string;
+}
+
+const TARGETS: readonly Target[] = [
+	{ contract: "Token", module: "token.ts", prefix: "token" },
+	{
+		contract: "StateProofVerifier",
+		module: "state-proof-verifier.ts",
+		prefix: "stateProofVerifier",
+	},
+];
 
 interface CompilerOutput {
 	readonly errors?: readonly { readonly severity: string; readonly formattedMessage: string }[];
@@ -32,30 +46,40 @@ interface CompilerOutput {
 }
 
 function main(): void {
-	const built = moduleText(compile(readSettings()));
-	if (!process.argv.includes("--check")) {
-		writeFileSync(contractsFile(OUTPUT), built);
-		console.log(`contracts: wrote contracts/${OUTPUT}`);
-		return;
+	const settings = readSettings();
+	const check = process.argv.includes("--check");
+	for (const target of TARGETS) {
+		const built = moduleText(target, compile(target, settings));
+		if (check) checkOutput(target, built);
+		else writeOutput(target, built);
 	}
-	const output = contractsFile(OUTPUT);
+}
+
+function writeOutput(target: Target, built: string): void {
+	writeFileSync(contractsFile(outputOf(target)), built);
+	console.log(`contracts: wrote contracts/${outputOf(target)}`);
+}
+
+function checkOutput(target: Target, built: string): void {
+	const output = contractsFile(outputOf(target));
 	if (!existsSync(output) || readFileSync(output, "utf8") !== built) {
 		throw new ToolError("output_outdated", {
-			message: `contracts/${OUTPUT} is not what contracts/${SOURCE} compiles to`,
+			message: `contracts/${outputOf(target)} is not what contracts/${sourceOf(target)} compiles to`,
 			hint: "run npm run contracts:build and commit the result",
 		});
 	}
-	console.log(`contracts: contracts/${OUTPUT} is current`);
+	console.log(`contracts: contracts/${outputOf(target)} is current`);
 }
 
-function compile(settings: ReadonlyMap<string, string>): CompilerOutput {
+function compile(target: Target, settings: ReadonlyMap<string, string>): CompilerOutput {
 	const wanted = setting(settings, "solc_version");
 	if (!solc.version().startsWith(`${wanted}+`)) {
 		throw invalid(`foundry.toml asks for solc ${wanted}, installed is ${solc.version()}`);
 	}
+	const source = sourceOf(target);
 	const input = {
 		language: "Solidity",
-		sources: { [SOURCE]: { content: readFileSync(contractsFile(SOURCE), "utf8") } },
+		sources: { [source]: { content: readFileSync(contractsFile(source), "utf8") } },
 		settings: {
 			evmVersion: setting(settings, "evm_version"),
 			optimizer: {
@@ -66,25 +90,34 @@ function compile(settings: ReadonlyMap<string, string>): CompilerOutput {
 				bytecodeHash: setting(settings, "bytecode_hash"),
 				appendCBOR: setting(settings, "cbor_metadata") === "true",
 			},
-			outputSelection: { [SOURCE]: { [CONTRACT]: ["abi", "evm.bytecode.object"] } },
+			outputSelection: { [source]: { [target.contract]: ["abi", "evm.bytecode.object"] } },
 		},
 	};
 	return JSON.parse(solc.compile(JSON.stringify(input))) as CompilerOutput;
 }
 
-/** Warnings count as errors: the file is small enough to have none. */
-function moduleText(output: CompilerOutput): string {
-	const contract = output.contracts?.[SOURCE]?.[CONTRACT];
+/** Warnings count as errors: the files are small enough to have none. */
+function moduleText(target: Target, output: CompilerOutput): string {
+	const contract = output.contracts?.[sourceOf(target)]?.[target.contract];
 	const messages = (output.errors ?? []).map((error) => error.formattedMessage);
 	if (contract === undefined || messages.length > 0) throw invalid(messages.join("\n"));
+	const { prefix } = target;
 	return [
-		`// Built from contracts/${SOURCE} by npm run contracts:build; do not edit.`,
+		`// Built from contracts/${sourceOf(target)} by npm run contracts:build; do not edit.`,
 		"",
-		`export const tokenAbi = ${JSON.stringify(contract.abi, undefined, "\t")} as const;`,
+		`export const ${prefix}Abi = ${JSON.stringify(contract.abi, undefined, "\t")} as const;`,
 		"",
-		`export const tokenBytecode = "0x${contract.evm.bytecode.object}" as const;`,
+		`export const ${prefix}Bytecode = "0x${contract.evm.bytecode.object}" as const;`,
 		"",
 	].join("\n");
+}
+
+function sourceOf({ contract }: Target): string {
+	return `src/${contract}.sol`;
+}
+
+function outputOf({ module }: Target): string {
+	return `out/${module}`;
 }
 
 /** The `key = value` lines of foundry.toml, which has one section and no nested values. */

@@ -4,11 +4,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import pino from "pino";
+import { openArchive } from "./archive/open-archive.ts";
+import { HotMemories } from "./cache/hot-memories.ts";
 import { loadChains } from "./config/chains.ts";
 import { type DataDirectory, openDataDirectory } from "./config/data-directory.ts";
 import type { Environment } from "./config/environment.ts";
 import { isGone, processName } from "./config/process-identity.ts";
-import { RecantError } from "./domain/errors.ts";
+import { clocksOf } from "./consistency/check-plan.ts";
+import type { CheckedChain } from "./consistency/checker.ts";
+import { ConsistencyChecks } from "./consistency/consistency-checks.ts";
+import { LogShadow } from "./consistency/log-shadow.ts";
+import { type RepairedChain, Repairer } from "./consistency/repair/repairer.ts";
+import { RetryableError } from "./domain/errors.ts";
 import type { RollbackId } from "./domain/ids.ts";
 import { LIMITS } from "./domain/limits.ts";
 import type { Logger } from "./domain/logger.ts";
@@ -16,8 +23,13 @@ import { ChainProcess } from "./follower/chain-process.ts";
 import type { ChainSource } from "./follower/chain-source.ts";
 import type { ChainSpec } from "./follower/chain-spec.ts";
 import { createHttpApp } from "./http/app.ts";
+import { mergedBody } from "./http/merged-body.ts";
 import { serveHttp } from "./http/server.ts";
-import { createRollbackQueue } from "./queue/rollback-queue.ts";
+import { createCheckQueue } from "./queue/check-queue.ts";
+import { openPatientQueue } from "./queue/patient-queue.ts";
+import { partialGate, scanGate, searchGate } from "./resilience/request-gates.ts";
+import { Restorer } from "./restore/restorer.ts";
+import { SnapshotImport } from "./restore/snapshot-import.ts";
 import { RollbackCoordinator } from "./rollback/coordinator.ts";
 import { RollbackDispatch } from "./rollback/dispatch.ts";
 import type { RollbackRecord, Stage } from "./rollback/rollback-record.ts";
@@ -26,23 +38,42 @@ import { createChainSource } from "./rpc/chain-source.ts";
 import { startLocalAnvil } from "./rpc/local-anvil.ts";
 import { AgentWrites } from "./service/agent-writes.ts";
 import type { ChainRuntime } from "./service/chain-runtime.ts";
+import { Consistency, lastCheck } from "./service/consistency.ts";
 import { EventFeed } from "./service/events.ts";
+import type { PartialRestoreService } from "./service/partial-restore-service.ts";
+import { PartialRestores } from "./service/partial-restores.ts";
+import { type ProofChain, Proofs } from "./service/proofs.ts";
 import { Recant } from "./service/recant.ts";
-import type { Readiness, RecantService } from "./service/recant-service.ts";
+import type { RecantService } from "./service/recant-service.ts";
+import { Repairs } from "./service/repairs.ts";
+import { type SnapshotChain, SnapshotService } from "./service/snapshots.ts";
 import { TailCache } from "./service/tail-cache.ts";
+import { ArchiveSource } from "./snapshots/archive-source.ts";
+import type { SnapshotWork } from "./snapshots/snapshot-keeper.ts";
 import { Database } from "./store/database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./store/embedded/postgres.ts";
 import { forget, waitingRollbacks } from "./store/outbox.ts";
+import { PostgresConsistencyStore } from "./store/postgres-consistency-store.ts";
 import { PostgresFlushStore } from "./store/postgres-flush-store.ts";
+import { PostgresImportStore } from "./store/postgres-import-store.ts";
 import { PostgresInboxStore } from "./store/postgres-inbox-store.ts";
+import { PostgresLogCutter } from "./store/postgres-log-cut.ts";
+import { PostgresLogReader } from "./store/postgres-log-reader.ts";
+import { PostgresProofStore } from "./store/postgres-proof-store.ts";
+import { PostgresRepairStore } from "./store/postgres-repair-store.ts";
+import { PostgresRestoredStates } from "./store/postgres-restored-states.ts";
 import { PostgresRetention } from "./store/postgres-retention.ts";
 import { PostgresRollbackStore } from "./store/postgres-rollback-store.ts";
+import { PostgresShadowStore } from "./store/postgres-shadow-store.ts";
+import { PostgresSnapshotReader } from "./store/postgres-snapshot-reader.ts";
+import { PostgresSnapshotStore } from "./store/postgres-snapshot-store.ts";
 import { PostgresStateStore } from "./store/postgres-state-store.ts";
 import { PostgresWriterStore } from "./store/postgres-writer-store.ts";
 import { installationId, registerChain } from "./store/registry.ts";
 import { createHashingEmbedder } from "./vectors/hashing-embedder.ts";
 import { checkInstallation } from "./vectors/installation-stamp.ts";
-import { openLanceTables } from "./vectors/lance-tables.ts";
+import { type LanceInspection, openLanceInspection } from "./vectors/lance-inspection.ts";
+import { type LanceStore, openLanceTables } from "./vectors/lance-tables.ts";
 import { CollectionChecks } from "./writer/collection-checks.ts";
 
 /** Where chains/anvil.ts points when RECANT_RPC_URL is not set. */
@@ -61,11 +92,14 @@ export interface StartOptions {
 	readonly inlineRollbacks?: boolean;
 	/** Tail rows at which vectors are flushed to LanceDB; default LIMITS.tailFlushRows. */
 	readonly flushRows?: number;
+	/** Memories that a rollback may set back one by one; default LIMITS.rollbackChanges. */
+	readonly rollbackChanges?: number;
 }
 
 export interface RunningRecant {
 	readonly url: string;
 	readonly service: RecantService;
+	readonly restores: PartialRestoreService;
 	stop(): Promise<void>;
 }
 
@@ -90,8 +124,15 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	const installation = await installationId(database, directory.installationId);
 	const lancedbUri = environment.lancedbUri ?? directory.lancedb;
 	await checkInstallation(lancedbUri, installation);
-	const tables = await openLanceTables({ uri: lancedbUri });
+	const tables = await openLanceTables({ uri: lancedbUri, log });
 	ending.add(() => tables.close());
+	const prefix = `recant_${installation.replaceAll("-", "_")}`;
+	const workingMemories = new HotMemories({
+		redis: environment.redisUrl === undefined ? undefined : { url: environment.redisUrl, prefix },
+		isDatabaseUp: () => database.isUp,
+		log,
+	});
+	ending.add(() => workingMemories.close());
 	await startNode(specs, environment, directory, ending);
 
 	const embedder = createHashingEmbedder();
@@ -108,9 +149,21 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		known.set(chainId, collections);
 		return collections;
 	};
+	const place = environment.snapshots ?? { kind: "directory", path: directory.snapshots };
+	const archive = new ArchiveSource(await openArchive(place));
+	ending.add(() => archive.archive.close());
+	const restorer = new Restorer({
+		shadows: new PostgresShadowStore(database),
+		log: new PostgresLogReader(database),
+		snapshots: archive,
+	});
+	const restoredStates = new PostgresRestoredStates(database);
 	const coordinator = new RollbackCoordinator({
 		store: rollbackStore,
 		writerStore,
+		restorer,
+		states: restoredStates,
+		changesLimit: options.rollbackChanges ?? LIMITS.rollbackChanges,
 		embedder,
 		collections: collectionsOf,
 		holder,
@@ -121,12 +174,28 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			events.progressed(event);
 		},
 	});
+	const snapshotWork: SnapshotWork = {
+		store: new PostgresSnapshotStore(database),
+		reader: new PostgresSnapshotReader(database),
+		source: archive,
+		importer: new SnapshotImport({
+			restorer,
+			store: new PostgresImportStore(database),
+			target: (chainId) => processes.get(chainId),
+			log,
+		}),
+		log,
+	};
 	const inlineRollbacks = options.inlineRollbacks ?? true;
 	const processes = new Map<number, ChainProcess>();
+	const sources = new Map<number, ChainSource>();
 	const chains: ChainRuntime[] = [];
+	const proofChains: ProofChain[] = [];
+	const snapshotChains: SnapshotChain[] = [];
 	for (const spec of specs) {
 		await registerChain(database, spec, { isGone, log });
 		const source = openSource(spec, log, ending);
+		sources.set(spec.id, source);
 		const collections = collectionsOf(spec.id);
 		const chain = new ChainProcess({
 			spec,
@@ -139,12 +208,17 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			embedder,
 			tables,
 			collections,
+			workingMemories,
+			snapshots: snapshotWork,
+			logCutter: new PostgresLogCutter(database),
 			log: log.child({ chain: spec.name }),
 			inlineRollbacks,
 			flushRows: options.flushRows ?? LIMITS.tailFlushRows,
 			onCommit: (chainId, position) => events.committed(chainId, position),
 		});
 		processes.set(spec.id, chain);
+		proofChains.push(proofChain(chain, source));
+		snapshotChains.push(snapshotChain(chain, source));
 		chains.push(
 			runtime(
 				chain,
@@ -155,21 +229,45 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 					inbox,
 					collections,
 					writer: () => chain.writer,
+					flusher: () => chain.flusher,
 					poke: () => chain.follower?.poke(),
 				}),
 			),
 		);
 	}
 
-	const queue = await createRollbackQueue({
-		backend:
-			environment.redisUrl === undefined
-				? { kind: "postgres", databaseUrl: database.url }
-				: { kind: "redis", redisUrl: environment.redisUrl },
-		prefix: `recant_${installation.replaceAll("-", "_")}`,
+	const backend =
+		environment.redisUrl === undefined
+			? ({ kind: "postgres", databaseUrl: database.url } as const)
+			: ({ kind: "redis", redisUrl: environment.redisUrl } as const);
+	const queue = await openPatientQueue({ backend, prefix, log });
+	ending.add(() => queue.close(CLOSE_MS));
+	const inspection = await openLanceInspection(lancedbUri);
+	ending.add(() => inspection.close());
+	const consistencyStore = new PostgresConsistencyStore(database);
+	const checkQueue = createCheckQueue({ backend, prefix, log });
+	const checks = new ConsistencyChecks({
+		store: consistencyStore,
+		queue: checkQueue,
+		schedules: specs.flatMap(({ id: chainId, consistency }) =>
+			clocksOf(consistency).map((clock) => ({ chainId, ...clock })),
+		),
+		chain: (chainId) => {
+			const chain = processes.get(chainId);
+			const source = sources.get(chainId);
+			if (chain?.writer === undefined || source === undefined) return undefined;
+			return checkedChain(chain, {
+				source,
+				embedder,
+				inspection,
+				state,
+				workingMemories,
+				restorer,
+				restoredStates,
+			});
+		},
 		log,
 	});
-	ending.add(() => queue.close(CLOSE_MS));
 	const dispatch = new RollbackDispatch({
 		queue,
 		coordinator,
@@ -204,26 +302,88 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		writerStore,
 		rollbackStore,
 		coordinator,
-		search: { tables, embedder, tails: new TailCache() },
+		search: { tables, embedder, tails: new TailCache(), turns: searchGate(), scans: scanGate() },
+		workingMemory: workingMemories,
+		stores: {
+			probe: async () => {
+				await Promise.all([database.probe(), tables.probe(), workingMemories.probe()]);
+			},
+			health: () => [
+				database.health(),
+				tables.storeHealth(),
+				queue.health(),
+				...workingMemories.health(),
+			],
+		},
 		events,
-		checks: () => storeChecks(database),
+		lastCheck: (chainId) => lastCheck(consistencyStore, chainId),
 		etaMs: (rollbackId) => etas.get(rollbackId),
 	});
+	const proofs = new Proofs(new PostgresProofStore(database), proofChains);
+	ending.add(async () => proofs.close());
+	const snapshots = new SnapshotService({
+		...snapshotWork,
+		chains: snapshotChains,
+		state,
+		canApply: snapshotWork.importer !== undefined,
+	});
+	const consistency = new Consistency({
+		store: consistencyStore,
+		checks,
+		chainId: (chain) => service.chainId(chain),
+	});
+	const repairStore = new PostgresRepairStore(database, consistencyStore);
+	const repairs = new Repairs({
+		store: repairStore,
+		repairer: new Repairer({ store: repairStore, log }),
+		chainId: (chain) => service.chainId(chain),
+		chain: (chainId) => {
+			const chain = processes.get(chainId);
+			const node = sources.get(chainId);
+			if (chain === undefined || node === undefined) return undefined;
+			return {
+				writer: () => chain.writer,
+				tables: repairedTables(tables, inspection),
+				embedder,
+				node,
+				deriver: chain.deriver,
+				snapshots: undefined,
+				drop: (_chainId, key) => workingMemories.drop(chainId, key),
+			};
+		},
+	});
+	const restores = new PartialRestores({
+		chains,
+		state,
+		checkBody: mergedBody,
+		turns: partialGate(),
+	});
 	const http = await serveHttp({
-		app: createHttpApp({ service, apiKeys: environment.apiKeys, log }),
+		app: createHttpApp({
+			service,
+			proofs,
+			snapshots,
+			restores,
+			apiKeys: environment.apiKeys,
+			log,
+			consistency,
+			repairs,
+		}),
 		host: environment.host,
 		port: environment.port,
 		log,
 	});
 	// Before anything that can fail: a port that is open keeps the process alive.
 	ending.add(async () => {
-		await Promise.all([http.close(CLOSE_MS), dispatch.stop()]);
+		await Promise.all([http.close(CLOSE_MS), dispatch.stop(), checks.stop()]);
+		await checkQueue.close(CLOSE_MS);
 		await Promise.all([...processes.values()].map((chain) => chain.stop()));
 	});
 	await dispatch.start();
+	checks.start();
 	for (const chain of processes.values()) chain.start();
 	log.info({ url: http.url, chains: specs.map((spec) => spec.name) }, "Recant answers");
-	return { url: http.url, service, stop: () => ending.run() };
+	return { url: http.url, service, restores, stop: () => ending.run() };
 }
 
 /** What has to be ended, last first. */
@@ -262,6 +422,7 @@ async function openDatabase(
 	const database = await Database.open(
 		embedded?.url ?? environment.databaseUrl ?? "",
 		embedded?.socketPath,
+		log,
 	);
 	ending.add(() => database.close());
 	return { database, embedded: embedded !== undefined };
@@ -298,6 +459,17 @@ function openSource(spec: ChainSpec, log: Logger, ending: Ending): ChainSource {
 	return source;
 }
 
+function snapshotChain(chain: ChainProcess, source: ChainSource): SnapshotChain {
+	const { id, name, snapshots } = chain.spec;
+	return {
+		chainId: id,
+		name,
+		fullEvery: snapshots.fullEvery,
+		hashOnNode: async (height) => (await source.blockByNumber(height))?.hash,
+		due: () => chain.snapshots?.poke(),
+	};
+}
+
 function runtime(chain: ChainProcess, source: ChainSource, writes: AgentWrites): ChainRuntime {
 	return {
 		spec: chain.spec,
@@ -308,20 +480,91 @@ function runtime(chain: ChainProcess, source: ChainSource, writes: AgentWrites):
 	};
 }
 
+function proofChain(chain: ChainProcess, source: ChainSource): ProofChain {
+	return {
+		chainId: chain.spec.id,
+		name: chain.spec.name,
+		states: () => chain.writer?.states,
+		blockHash: async (height) => (await source.blockByNumber(height))?.hash,
+	};
+}
+
+/** A chain that this process writes, as its checks compare with it. */
+function checkedChain(
+	chain: ChainProcess,
+	parts: {
+		readonly source: ChainSource;
+		readonly embedder: CheckedChain["embedder"];
+		readonly inspection: LanceInspection;
+		readonly state: PostgresStateStore;
+		readonly workingMemories: HotMemories;
+		readonly restorer: Restorer;
+		readonly restoredStates: PostgresRestoredStates;
+	},
+): CheckedChain {
+	const { source, embedder, inspection, state, workingMemories, restorer, restoredStates } = parts;
+	const pending = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+	const { id, consistency } = chain.spec;
+	return {
+		...consistency,
+		freeze: async (begin) => {
+			if (chain.writer === undefined) throw notLed(id);
+			return chain.writer.between(async ({ head }, states) => {
+				const { tree } = states;
+				await begin();
+				const mark = tree.mark();
+				const sealed = head && states.at(head.number);
+				return {
+					tree,
+					mark,
+					headRoots: sealed && tree.roots(sealed),
+					release: () => tree.release(mark),
+				};
+			});
+		},
+		pointers: () => chain.writer?.state.pointers,
+		tables: inspection,
+		embedder,
+		embedsExactly: true,
+		node: source,
+		working: workingMemories,
+		believed: (keys) =>
+			state.read(id, pending, async (view) => ({
+				slot: view.at.height,
+				versions: await view.memories(keys),
+			})),
+		shadow: new LogShadow({
+			restorer,
+			deriver: chain.deriver,
+			snapshots: (chainId, height) => restoredStates.snapshots(chainId, height),
+		}),
+	};
+}
+
+/** What repairs read and write of LanceDB. */
+function repairedTables(tables: LanceStore, inspection: LanceInspection): RepairedChain["tables"] {
+	return {
+		installationId: () => inspection.installationId(),
+		storedRows: (table, version) => inspection.storedRows(table, version),
+		health: (table, version) => inspection.health(table, version),
+		create: (table, dimensions) => tables.create(table, dimensions),
+		append: (table, base, rows) => tables.append(table, base, rows),
+		rewrite: (table, base, change) => tables.rewrite(table, base, change),
+	};
+}
+
+function notLed(chainId: number): RetryableError {
+	return new RetryableError("lease_lost", {
+		message: `this process does not write chain ${chainId}`,
+		hint: "the check is run by the process that does",
+		fields: { chainId },
+	});
+}
+
 function noteEta(etas: Map<RollbackId, number | undefined>, event: StageEvent): void {
 	const { rollbackId } = event.rollback;
 	if (event.stage === "commit" && event.done === event.total) etas.delete(rollbackId);
 	else etas.set(rollbackId, event.etaMs);
-}
-
-async function storeChecks(database: Database): Promise<Readiness["checks"]> {
-	try {
-		await database.run((sql) => sql`select 1`);
-		return { postgres: { ok: true, detail: undefined } };
-	} catch (error) {
-		if (!(error instanceof RecantError)) throw error;
-		return { postgres: { ok: false, detail: error.message } };
-	}
 }
 
 function version(): string {

@@ -12,7 +12,7 @@ const LABELS = ["here", "fresh"] as const;
 export interface Comparison {
 	/** How many values were compared, by kind. */
 	readonly memories: number;
-	readonly digests: number;
+	readonly roots: number;
 	readonly results: number;
 	/** For people; empty: the two are equal. */
 	readonly differences: readonly string[];
@@ -20,15 +20,15 @@ export interface Comparison {
 
 export function compare(survivor: Observation, fresh: Observation): Comparison {
 	const memories = memoryFacts(survivor);
-	const digests = digestFacts(survivor);
+	const roots = rootFacts(survivor);
 	const results = resultFacts(survivor);
 	return {
 		memories: memories.length,
-		digests: digests.length,
+		roots: roots.length,
 		results: results.length,
 		differences: [
 			...differences(memories, memoryFacts(fresh), LABELS),
-			...differences(digests, digestFacts(fresh), LABELS),
+			...differences(roots, rootFacts(fresh), LABELS),
 			...differences(results, resultFacts(fresh), LABELS),
 		],
 	};
@@ -41,12 +41,10 @@ function memoryFacts({ memories }: Observation): readonly Fact[] {
 	]);
 }
 
-/** A digest a layer and one over all, which covers the block's hash too, of every checkpoint. */
-function digestFacts({ checkpoints }: Observation): readonly Fact[] {
-	return checkpoints.flatMap(({ height, digests }) =>
-		Object.entries(digests).map(
-			([layer, digest]): Fact => [`${layer} digest of block ${height}`, digest],
-		),
+/** A root a layer and one over all, which binds them to the block, of every checkpoint. */
+function rootFacts({ checkpoints }: Observation): readonly Fact[] {
+	return checkpoints.flatMap(({ height, roots }) =>
+		Object.entries(roots).map(([layer, root]): Fact => [`${layer} root of block ${height}`, root]),
 	);
 }
 

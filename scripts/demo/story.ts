@@ -180,9 +180,9 @@ async function judge(scene: Scene, changed: readonly string[]): Promise<Outcome>
 		"Compare with a fresh instance that saw only the winning chain",
 		() => check(cleanup, stage, { ...scene, questions: QUESTIONS }),
 	);
-	const { blocks, memories, digests, results } = verdict;
+	const { blocks, memories, roots, results } = verdict;
 	narrator.line(
-		`block by block, 1 to ${blocks}; then ${memories} memories, ${digests} digests and ${results} search results`,
+		`block by block, 1 to ${blocks}; then ${memories} memories, ${roots} roots and ${results} search results`,
 	);
 	const found = [...changed, ...verdict.differences];
 	tellVerdict(narrator, found);

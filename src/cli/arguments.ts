@@ -1,6 +1,7 @@
 /** Checks of what stands on the command line; what is wrong throws commander's error, exit code 2. */
 import { InvalidArgumentError } from "commander";
 import { serviceUrl } from "../config/client-environment.ts";
+import type { Hex } from "../domain/ids.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 
@@ -19,6 +20,18 @@ export function atArgument(text: string): string {
 	throw new InvalidArgumentError(`must be a height, a block hash, or ${TAGS.join(", ")}.`);
 }
 
+/** A coordinate that is sealed, and so has a root. */
+export function sealedAtArgument(text: string): string {
+	if (text !== "pending") return atArgument(text);
+	throw new InvalidArgumentError("the pending slot has no root yet: name a height, or latest.");
+}
+
+/** 32 bytes; upper case becomes lower case. */
+export function hashArgument(text: string): Hex {
+	if (/^0x[0-9a-fA-F]{64}$/.test(text)) return `0x${text.slice(2).toLowerCase()}`;
+	throw new InvalidArgumentError("must be 0x and 64 hexadecimal digits.");
+}
+
 /** A whole number from 1 up to a limit. */
 export function countArgument(limit: keyof typeof LIMITS): (text: string) => number {
 	return (text) => {
@@ -33,6 +46,13 @@ export function secondsArgument(text: string): number {
 	const seconds = Number(text);
 	if (/^[1-9][0-9]*$/.test(text) && seconds <= 86_400) return seconds;
 	throw new InvalidArgumentError("must be whole seconds from 1 to 86400.");
+}
+
+/** A share above 0 and below 1. */
+export function shareArgument(text: string): number {
+	const share = Number(text);
+	if (text.trim() !== "" && share > 0 && share < 1) return share;
+	throw new InvalidArgumentError("must be a number above 0 and below 1.");
 }
 
 export function layerArgument(text: string): string {

@@ -1,6 +1,6 @@
 /** The command line of `recant`: commands, options, help, and how each ends. */
 import { Command, CommanderError, Option } from "commander";
-import { readClientEnvironment, readOutputEnvironment } from "../config/client-environment.ts";
+import { readOutputEnvironment } from "../config/client-environment.ts";
 import type { EnvironmentVariables } from "../config/environment-problems.ts";
 import { LIMITS } from "../domain/limits.ts";
 import {
@@ -11,27 +11,26 @@ import {
 	secondsArgument,
 	urlArgument,
 } from "./arguments.ts";
+import { addCheckCommand } from "./check-command.ts";
+import { type CommandRun, inSession } from "./command-run.ts";
 import { blocks } from "./commands/blocks.ts";
-import { type RollbackOptions, rollback } from "./commands/rollback.ts";
+import { type RollbackOptions, rollback, STRATEGIES } from "./commands/rollback.ts";
 import { search } from "./commands/search.ts";
 import { state } from "./commands/state.ts";
 import { status } from "./commands/status.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit-code.ts";
 import { reportFailure } from "./failure.ts";
-import { type GlobalOptions, openSession, type Session } from "./session.ts";
+import { addProofCommands } from "./proof-commands.ts";
+import { addRestoreCommands } from "./restore-commands.ts";
+import type { GlobalOptions } from "./session.ts";
+import { addRepairCommand } from "./repair-command.ts";
+import { addSnapshotCommands } from "./snapshot-commands.ts";
 import { start } from "./start.ts";
-import type { Terminal, TerminalStream } from "./terminal.ts";
+import type { TerminalStream } from "./terminal.ts";
 
 export interface CliStreams {
 	readonly stdout: TerminalStream;
 	readonly stderr: TerminalStream;
-}
-
-/** What an action is given, and where it leaves its exit code. */
-interface Run {
-	readonly terminal: Terminal;
-	readonly env: EnvironmentVariables | undefined;
-	exitCode: ExitCode;
 }
 
 /** Runs one command line, without the interpreter's own two arguments. Never throws. */
@@ -41,7 +40,7 @@ export async function runCli(
 	env?: EnvironmentVariables,
 ): Promise<ExitCode> {
 	const { noColor, debug } = readOutputEnvironment(env);
-	const run: Run = { terminal: { stdout, stderr, noColor }, env, exitCode: EXIT.ok };
+	const run: CommandRun = { terminal: { stdout, stderr, noColor }, env, exitCode: EXIT.ok };
 	try {
 		await buildProgram(run).parseAsync([...args], { from: "user" });
 		return run.exitCode;
@@ -52,7 +51,7 @@ export async function runCli(
 	}
 }
 
-function buildProgram(run: Run): Command {
+function buildProgram(run: CommandRun): Command {
 	const { stdout, stderr } = run.terminal;
 	const program = new Command("recant")
 		.description("Memory for AI agents that takes back what the chain takes back.")
@@ -74,21 +73,15 @@ function buildProgram(run: Run): Command {
 	addSearch(program, run);
 	addRollback(program, run);
 	addBlocks(program, run);
+	addCheckCommand(program, run);
+	addRepairCommand(program, run);
+	addProofCommands(program, run);
+	addSnapshotCommands(program, run);
+	addRestoreCommands(program, run);
 	return program;
 }
 
-/** Runs an action with the session that the global options ask for. */
-async function inSession(
-	run: Run,
-	command: Command,
-	action: (session: Session, options: GlobalOptions) => Promise<ExitCode>,
-): Promise<void> {
-	const options: GlobalOptions = command.optsWithGlobals();
-	const environment = readClientEnvironment(run.env);
-	run.exitCode = await action(openSession(run.terminal, environment, options), options);
-}
-
-function addStart(program: Command, run: Run): void {
+function addStart(program: Command, run: CommandRun): void {
 	program
 		.command("start")
 		.description("run the service; settings come from the environment, see README.md")
@@ -98,7 +91,7 @@ function addStart(program: Command, run: Run): void {
 		});
 }
 
-function addStatus(program: Command, run: Run): void {
+function addStatus(program: Command, run: CommandRun): void {
 	program
 		.command("status")
 		.description("where the service and each chain stand")
@@ -117,7 +110,7 @@ interface StateOptions {
 	readonly cursor?: string;
 }
 
-function addState(program: Command, run: Run): void {
+function addState(program: Command, run: CommandRun): void {
 	program
 		.command("state")
 		.description("memories that are visible at a coordinate")
@@ -139,7 +132,7 @@ interface SearchOptions {
 	readonly collection?: string;
 }
 
-function addSearch(program: Command, run: Run): void {
+function addSearch(program: Command, run: CommandRun): void {
 	program
 		.command("search")
 		.description("memories by meaning")
@@ -160,16 +153,23 @@ function addSearch(program: Command, run: Run): void {
 
 interface RollbackFlags {
 	readonly to: string;
+	readonly strategy?: RollbackOptions["strategy"];
 	readonly dryRun?: boolean;
 	readonly wait: boolean;
 	readonly timeout: number;
 }
 
-function addRollback(program: Command, run: Run): void {
+function addRollback(program: Command, run: CommandRun): void {
 	program
 		.command("rollback")
 		.description("go back to the end of a block; the follower goes on from there")
 		.requiredOption("--to <height>", "block that becomes the head", heightArgument)
+		.addOption(
+			new Option(
+				"--strategy <strategy>",
+				"how to get that block's state; else the service chooses",
+			).choices(STRATEGIES),
+		)
 		.option("--dry-run", "only say what would change")
 		.option("--wait", "watch it until it ends", true)
 		.option("--no-wait", "return when it is recorded")
@@ -179,8 +179,9 @@ function addRollback(program: Command, run: Run): void {
 		);
 }
 
-function rollbackOptions({ to, dryRun, wait, timeout }: RollbackFlags): RollbackOptions {
-	return { to, dryRun: dryRun === true, wait, timeoutSeconds: timeout };
+function rollbackOptions(flags: RollbackFlags): RollbackOptions {
+	const { to, strategy, dryRun, wait, timeout } = flags;
+	return { to, strategy, dryRun: dryRun === true, wait, timeoutSeconds: timeout };
 }
 
 interface BlocksOptions {
@@ -191,7 +192,7 @@ interface BlocksOptions {
 	readonly cursor?: string;
 }
 
-function addBlocks(program: Command, run: Run): void {
+function addBlocks(program: Command, run: CommandRun): void {
 	program
 		.command("blocks")
 		.description("headers, orphaned ones too, the newest first")

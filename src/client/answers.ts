@@ -2,7 +2,14 @@
  * What the service answers, as JSON: heights, generations, positions and version ids are decimal
  * strings, dates ISO 8601; what has no value is absent.
  */
+import type { StateProof } from "../commitment/proof.ts";
+import type { StateRoots } from "../commitment/state-root.ts";
+import type { TreeNode } from "../commitment/state-tree.ts";
 import type { CoordinateView, Wire } from "../domain/wire.ts";
+import type { RepairOutcome } from "../consistency/repair/repair-plan.ts";
+import type { FindingView, RunView, RunWithFindings } from "../service/consistency.ts";
+import type { PartialAnswer, PartialPlanView } from "../service/partial-restore-service.ts";
+import type { NamedMemory, RootsFrom } from "../service/proof-service.ts";
 import type {
 	BlockView,
 	ChainView,
@@ -16,9 +23,12 @@ import type {
 	RollbackPlanView,
 	RollbackReport,
 	RollbackView,
+	SearchCoverage,
 	SearchResult,
 	StatusView,
 } from "../service/recant-service.ts";
+import type { RepairListView, RepairPlanView, RepairView } from "../service/repairs.ts";
+import type { SnapshotView } from "../service/snapshot-view.ts";
 
 export type StatusAnswer = Wire<StatusView>;
 export type ChainAnswer = Wire<ChainView>;
@@ -28,11 +38,21 @@ export type CheckpointAnswer = Wire<CheckpointView>;
 export type RollbackAnswer = Wire<RollbackView>;
 export type RollbackPlanAnswer = Wire<RollbackPlanView>;
 export type RollbackReportAnswer = Wire<RollbackReport>;
+export type SnapshotAnswer = Wire<SnapshotView>;
+export type RepairAnswer = Wire<RepairView>;
+export type RepairPlanAnswer = Wire<RepairPlanView>;
+export type RepairOutcomeAnswer = Wire<RepairOutcome>;
+export type RepairsAnswer = Wire<Page<RepairListView>>;
 export type EventAnswer = Wire<EventView>;
+export type CheckAnswer = Wire<RunView>;
+export type FindingAnswer = Wire<FindingView>;
+export type CheckWithFindingsAnswer = Wire<RunWithFindings>;
 
 export type BlocksAnswer = Wire<Page<BlockView>>;
 export type HistoryAnswer = Wire<Page<HistoryEntryView>>;
 export type CheckpointsAnswer = Wire<Page<CheckpointView>>;
+export type SnapshotsAnswer = Wire<Page<SnapshotView>>;
+export type ChecksAnswer = Wire<Page<RunView>>;
 export type RollbacksAnswer = Wire<Page<RollbackView>>;
 
 interface At {
@@ -41,8 +61,40 @@ interface At {
 }
 
 export type MemoriesAnswer = At & Wire<Page<MemoryView>>;
+export interface ProofAnswer extends At {
+	readonly checkpoint: RootsFrom;
+	/** Checked without a service by commitment/verify-proof.ts, and by `recant verify`. */
+	readonly proof: StateProof;
+}
+
+export interface TreeAnswer extends At {
+	readonly checkpoint: RootsFrom;
+	readonly roots: StateRoots;
+	/** In the order of the paths. */
+	readonly nodes: readonly TreeNode[];
+}
+
+export interface TreeMemoriesAnswer extends At {
+	readonly memories: readonly NamedMemory[];
+}
+
+/** What would be written, or was. Lists hold the first entries, counts are whole. */
+export type PartialPlanAnswer = Omit<Wire<PartialPlanView>, "ours" | "theirs" | "pending"> &
+	Readonly<Record<"ours" | "theirs" | "pending", CoordinateView>>;
+
+export type PartialRestoreAnswer = Omit<Wire<PartialAnswer>, "plan" | "at"> & {
+	/** Absent when the request was repeated. */
+	readonly plan?: PartialPlanAnswer;
+	/** Absent while not committed. */
+	readonly at?: CoordinateView;
+};
+
 export type OneMemoryAnswer = At & { readonly memory: MemoryAnswer };
-export type SearchAnswer = At & { readonly results: Wire<SearchResult>[] };
+export type SearchAnswer = At & {
+	readonly results: Wire<SearchResult>[];
+	/** What the search looked at; not all of it, and not as usual, while a store is away. */
+	readonly coverage: Wire<SearchCoverage>;
+};
 export type DiffAnswer = { readonly from: CoordinateView; readonly to: CoordinateView } & Wire<
 	Page<DiffEntry>
 >;

@@ -8,31 +8,52 @@
 import type {
 	BlocksAnswer,
 	ChainAnswer,
+	CheckAnswer,
 	CheckpointAnswer,
 	CheckpointsAnswer,
+	ChecksAnswer,
+	CheckWithFindingsAnswer,
 	DiffAnswer,
 	HistoryAnswer,
 	MemoriesAnswer,
 	OneMemoryAnswer,
 	OperationAnswer,
+	PartialRestoreAnswer,
+	ProofAnswer,
+	RepairAnswer,
+	RepairPlanAnswer,
+	RepairsAnswer,
 	RollbackAnswer,
 	RollbackPlanAnswer,
 	RollbackReportAnswer,
 	RollbacksAnswer,
 	SearchAnswer,
+	SnapshotAnswer,
+	SnapshotsAnswer,
 	StatusAnswer,
+	TreeAnswer,
+	TreeMemoriesAnswer,
 	WriteAnswer,
 } from "./answers.ts";
 import { type ReceivedEvent, readEvents } from "./event-reader.ts";
 import type {
+	ApplyOptions,
 	BlocksQuery,
+	CheckInput,
 	DiffQuery,
 	EventsQuery,
 	MemoriesQuery,
 	MemoryQuery,
+	MergeInput,
 	OperationInput,
 	PageQuery,
+	RepairInput,
+	RestoreInput,
 	SearchInput,
+	SnapshotImportInput,
+	SnapshotInput,
+	TreeMemoriesQuery,
+	TreeQuery,
 	WholeNumber,
 	WriteOptions,
 } from "./requests.ts";
@@ -91,6 +112,21 @@ export class RecantClient {
 		return this.#get(chain, ["memories", id, "history"], { ...query });
 	}
 
+	/** That the memory is, or is not, part of a sealed state; `at` is `latest` if left out. */
+	proof(chain: string, id: string, query: MemoryQuery = {}): Promise<ProofAnswer> {
+		return this.#get(chain, ["memories", id, "proof"], { ...query });
+	}
+
+	/** Nodes of a layer's state tree. */
+	tree(chain: string, { paths, ...query }: TreeQuery): Promise<TreeAnswer> {
+		return this.#get(chain, ["tree"], { ...query, paths: paths.join(",") });
+	}
+
+	/** Names of the memories that keys stand for. */
+	treeMemories(chain: string, { keys, ...query }: TreeMemoriesQuery): Promise<TreeMemoriesAnswer> {
+		return this.#get(chain, ["tree", "memories"], { ...query, keys: keys.join(",") });
+	}
+
 	search(chain: string, search: SearchInput): Promise<SearchAnswer> {
 		return this.#transport.json(postTo(chain, "search", search));
 	}
@@ -129,9 +165,126 @@ export class RecantClient {
 		return this.#transport.json(postTo(chain, "rollbacks", { toBlock, dryRun: true }));
 	}
 
-	/** Begins a rollback to the end of block `toBlock`; follow it with `rollback`. */
-	startRollback(chain: string, toBlock: WholeNumber): Promise<RollbackAnswer> {
-		return this.#transport.json(postTo(chain, "rollbacks", { toBlock }));
+	/**
+	 * Begins a rollback to the end of block `toBlock`; follow it with `rollback`. `strategy` undefined: the
+	 * service chooses.
+	 */
+	startRollback(
+		chain: string,
+		toBlock: WholeNumber,
+		strategy?: RollbackAnswer["strategy"],
+	): Promise<RollbackAnswer> {
+		const named = strategy === undefined ? {} : { strategy };
+		return this.#transport.json(postTo(chain, "rollbacks", { toBlock, ...named }));
+	}
+
+	/** Brings agents' memories back to what they said at `to`. */
+	restore(
+		chain: string,
+		input: RestoreInput,
+		options: ApplyOptions = {},
+	): Promise<PartialRestoreAnswer> {
+		return this.#transport.json(partialRequest(chain, "restores", input, options));
+	}
+
+	/** Merges what two coordinates say of agents' memories. */
+	merge(
+		chain: string,
+		input: MergeInput,
+		options: ApplyOptions = {},
+	): Promise<PartialRestoreAnswer> {
+		return this.#transport.json(partialRequest(chain, "merges", input, options));
+	}
+
+	/** The newest first. */
+	snapshots(chain: string, query: PageQuery = {}): Promise<SnapshotsAnswer> {
+		return this.#get(chain, ["snapshots"], { ...query });
+	}
+
+	snapshot(chain: string, snapshotId: string): Promise<SnapshotAnswer> {
+		return this.#get(chain, ["snapshots", snapshotId]);
+	}
+
+	/** Begins a snapshot of a sealed coordinate; follow it with `snapshot`. */
+	createSnapshot(chain: string, input: SnapshotInput = {}): Promise<SnapshotAnswer> {
+		return this.#transport.json(postTo(chain, "snapshots", input));
+	}
+
+	/** Has a snapshot read back; follow it with `snapshot`. */
+	verifySnapshot(chain: string, snapshotId: string): Promise<SnapshotAnswer> {
+		return this.#transport.json({
+			method: "POST",
+			path: ["v1", "chains", chain, "snapshots", snapshotId, "verifications"],
+		});
+	}
+
+	/** The manifest's bytes: its id is their SHA-256. */
+	snapshotManifest(chain: string, snapshotId: string): Promise<Uint8Array> {
+		return this.#transport.bytes({
+			path: ["v1", "chains", chain, "snapshots", snapshotId, "manifest"],
+		});
+	}
+
+	/** A chunk as it is stored, compressed by zstd. */
+	snapshotChunk(chain: string, hash: string): Promise<Uint8Array> {
+		return this.#transport.bytes({ path: ["v1", "chains", chain, "snapshot-chunks", hash] });
+	}
+
+	/** Whether the service has that chunk, whole. */
+	hasSnapshotChunk(chain: string, hash: string): Promise<boolean> {
+		return this.#transport.answers({ path: ["v1", "chains", chain, "snapshot-chunks", hash] });
+	}
+
+	/** Brings a chunk in, as it was stored. */
+	async putSnapshotChunk(chain: string, hash: string, stored: Uint8Array): Promise<void> {
+		await this.#transport.json({
+			method: "PUT",
+			path: ["v1", "chains", chain, "snapshot-chunks", hash],
+			body: stored,
+		});
+	}
+
+	/** Brings a manifest in, when its parent and its chunks are there. */
+	importSnapshot(chain: string, input: SnapshotImportInput): Promise<SnapshotAnswer> {
+		return this.#transport.json({
+			method: "POST",
+			path: ["v1", "chains", chain, "snapshots", "imports"],
+			body: input,
+		});
+	}
+
+	/** Begins a consistency check; follow it with `check`. */
+	startCheck(chain: string, check: CheckInput = {}): Promise<CheckAnswer> {
+		return this.#transport.json(postTo(chain, "consistency", check));
+	}
+
+	/** The newest first, with their scores. */
+	checks(chain: string, query: PageQuery = {}): Promise<ChecksAnswer> {
+		return this.#get(chain, ["consistency"], { ...query });
+	}
+
+	/** One check with a page of its findings. */
+	check(chain: string, runId: string, query: PageQuery = {}): Promise<CheckWithFindingsAnswer> {
+		return this.#get(chain, ["consistency", runId], { ...query });
+	}
+
+	/** What mending a check's findings would do; changes nothing. */
+	planRepair(chain: string, repair: RepairInput = {}): Promise<RepairPlanAnswer> {
+		return this.#transport.json(postTo(chain, "repairs", { ...repair, dryRun: true }));
+	}
+
+	/** Mends a check's findings; answers when it has ended. */
+	repair(chain: string, repair: RepairInput = {}): Promise<RepairAnswer> {
+		return this.#transport.json(postTo(chain, "repairs", { ...repair, dryRun: false }));
+	}
+
+	/** The newest first. */
+	repairs(chain: string, query: PageQuery = {}): Promise<RepairsAnswer> {
+		return this.#get(chain, ["repairs"], { ...query });
+	}
+
+	oneRepair(chain: string, repairId: string): Promise<RepairAnswer> {
+		return this.#get(chain, ["repairs", repairId]);
 	}
 
 	/** Log entries and progress until the signal aborts or the connection ends; resume with `after`. */
@@ -156,6 +309,20 @@ export class RecantClient {
 
 function postTo(chain: string, what: string, body: unknown): ApiRequest {
 	return { method: "POST", path: ["v1", "chains", chain, what], body };
+}
+
+function partialRequest(
+	chain: string,
+	what: string,
+	input: RestoreInput | MergeInput,
+	options: ApplyOptions,
+): ApiRequest {
+	if (options.dryRun === true) return postTo(chain, what, { ...input, dryRun: true });
+	const { idempotencyKey: key } = options;
+	return {
+		...postTo(chain, what, input),
+		headers: key === undefined ? {} : { "idempotency-key": key },
+	};
 }
 
 function isList(

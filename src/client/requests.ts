@@ -76,6 +76,16 @@ export interface MemoryQuery extends AtQuery {
 	readonly namespace?: string | undefined;
 }
 
+export interface TreeQuery extends AtQuery {
+	readonly layer: string;
+	/** Digits 0 to 3 of memory keys, from the root on; the empty path is the root. */
+	readonly paths: readonly string[];
+}
+
+export interface TreeMemoriesQuery extends AtQuery {
+	readonly keys: readonly string[];
+}
+
 export interface BlocksQuery extends PageQuery {
 	/** Inclusive. */
 	readonly from?: WholeNumber | undefined;
@@ -103,6 +113,83 @@ export interface DiffQuery extends PageQuery {
 	readonly to?: WholeNumber | undefined;
 	readonly toGeneration?: WholeNumber | undefined;
 	readonly namespace?: string | undefined;
+}
+
+export interface SnapshotInput extends AtQuery {
+	/** Left out: an increment where there is something to continue. */
+	readonly kind?: "full" | "incremental" | undefined;
+}
+
+export interface SnapshotImportInput {
+	/** JSON of a manifest, as it was given out. */
+	readonly manifest: unknown;
+	/** store: nothing more. verify (if left out): read it back. apply: and make it the chain's state. */
+	readonly goal?: "store" | "verify" | "apply" | undefined;
+	/** With `apply`: replace state that is there. */
+	readonly replace?: boolean | undefined;
+	/** With `apply`: only tell what would change. */
+	readonly dryRun?: boolean | undefined;
+}
+
+export interface CheckInput {
+	/** basic, full, comprehensive or paranoid; basic if left out. */
+	readonly level?: string | undefined;
+	/** Reads a sample of the memories instead of everything. */
+	readonly sample?:
+		| {
+				readonly seed: string;
+				/** In (0, 1): probability of a finding when the tolerated share or more is damaged. */
+				readonly confidence: number;
+				/** In (0, 1). */
+				readonly tolerance: number;
+		  }
+		| undefined;
+}
+
+interface SelectionInput {
+	readonly namespaces?: readonly string[] | undefined;
+	readonly layers?: readonly string[] | undefined;
+}
+
+/** At least one of namespaces, layers and collections. */
+export interface RestoreInput extends SelectionInput {
+	readonly to: WholeNumber;
+	readonly generation?: WholeNumber | undefined;
+	readonly collections?: readonly string[] | undefined;
+}
+
+export type MergeChoice = "ours" | "theirs" | "latest";
+
+export type MergeRuleInput =
+	| { readonly kind: "latest" }
+	| { readonly kind: "source"; readonly side: "ours" | "theirs" }
+	| {
+			readonly kind: "field";
+			readonly fields: Readonly<Record<string, MergeChoice>>;
+			/** `ours` if left out. */
+			readonly otherwise?: MergeChoice | undefined;
+	  }
+	| { readonly kind: "function"; readonly name: string };
+
+export interface MergeInput extends SelectionInput {
+	/** `pending` if left out. */
+	readonly ours?: WholeNumber | undefined;
+	readonly oursGeneration?: WholeNumber | undefined;
+	readonly theirs: WholeNumber;
+	readonly theirsGeneration?: WholeNumber | undefined;
+	readonly rule: MergeRuleInput;
+}
+
+/** A dry run, or to apply it; a repeated key answers what has become of the same operations. */
+export type ApplyOptions =
+	| { readonly dryRun: true }
+	| { readonly dryRun?: false | undefined; readonly idempotencyKey?: string | undefined };
+
+export interface RepairInput {
+	/** Consistency run; left out: the newest that found something. */
+	readonly runId?: string | undefined;
+	/** Classes of findings; left out: all. */
+	readonly classes?: readonly string[] | undefined;
 }
 
 export interface EventsQuery {

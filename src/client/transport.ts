@@ -10,14 +10,17 @@ export interface ClientOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** Statuses of what is not there, not whole, or damaged. */
+const SAYS_NO: ReadonlySet<number> = new Set([404, 409, 422]);
 
 export type QueryValue = string | number | bigint | undefined;
 
 export interface ApiRequest {
-	readonly method?: "GET" | "POST";
+	readonly method?: "GET" | "POST" | "PUT";
 	/** Segments under the base URL; each is encoded. */
 	readonly path: readonly string[];
 	readonly query?: Readonly<Record<string, QueryValue>>;
+	/** Bytes are sent as they are, everything else as JSON. */
 	readonly body?: unknown;
 	readonly headers?: Readonly<Record<string, string>>;
 }
@@ -37,6 +40,27 @@ export class Transport {
 		return (await bodyOf(response)) as Answer;
 	}
 
+	/** The answer's bytes. Throws RecantApiError. */
+	async bytes(request: ApiRequest): Promise<Uint8Array> {
+		const timeoutMs = this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+		const response = await this.send(request, AbortSignal.timeout(timeoutMs));
+		try {
+			return await response.bytes();
+		} catch (cause) {
+			throw unreachable(response.url, cause);
+		}
+	}
+
+	/** Whether a GET would answer; false for what is missing or refused. Throws RecantApiError. */
+	async answers(request: ApiRequest): Promise<boolean> {
+		const url = this.#urlOf(request);
+		const headers = this.#headersOf(request);
+		const signal = AbortSignal.timeout(this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+		const { ok, status } = await fetchAnswer(url, { method: "HEAD", headers, signal });
+		if (ok || SAYS_NO.has(status)) return ok;
+		throw problemError(url, status, undefined);
+	}
+
 	/** A response whose status says success. Throws RecantApiError. */
 	async send(request: ApiRequest, signal: AbortSignal): Promise<Response> {
 		const url = this.#urlOf(request);
@@ -44,7 +68,7 @@ export class Transport {
 			method: request.method ?? "GET",
 			headers: this.#headersOf(request),
 			signal,
-			...(request.body === undefined ? {} : { body: stringify(request.body) }),
+			...(request.body === undefined ? {} : { body: bodyOfRequest(request.body) }),
 		});
 		if (response.ok) return response;
 		throw problemError(url, response.status, await bodyOf(response));
@@ -63,7 +87,7 @@ export class Transport {
 		const { apiKey } = this.#options;
 		return {
 			accept: "application/json",
-			...(body === undefined ? {} : { "content-type": "application/json" }),
+			...(body === undefined ? {} : { "content-type": contentTypeOf(body) }),
 			...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
 			...headers,
 		};
@@ -87,6 +111,15 @@ async function bodyOf(response: Response): Promise<unknown> {
 	} catch (cause) {
 		throw unexpectedAnswer(response.url, response.status, cause);
 	}
+}
+
+function contentTypeOf(body: unknown): string {
+	return body instanceof Uint8Array ? "application/octet-stream" : "application/json";
+}
+
+function bodyOfRequest(body: unknown): string | Uint8Array<ArrayBuffer> {
+	// A copy: bytes of a file may stand in a pool, which fetch's types exclude.
+	return body instanceof Uint8Array ? Uint8Array.from(body) : stringify(body);
 }
 
 /** JSON with bigints as decimal strings. */

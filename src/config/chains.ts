@@ -9,18 +9,40 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod";
+import { checkPlan } from "../consistency/check-plan.ts";
+import { LEVELS, SEVERITIES } from "../consistency/finding.ts";
 import { FatalError, RecantError } from "../domain/errors.ts";
 import type { Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { ChainDefinition } from "../follower/define-chain.ts";
+import { DEFAULT_FULL_EVERY } from "../snapshots/snapshot-plan.ts";
 import { eventHandlers } from "./event-handlers.ts";
 
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_FINALITY_DEPTH = 64;
+/** Ten years of one-second blocks; more than that is a mistake in the number. */
+const MOST_BLOCKS = 315_360_000;
+/** Below a second a snapshot would follow the other; above a year nobody means it. */
+const LEAST_SNAPSHOT_MS = 1_000;
+const MOST_SNAPSHOT_MS = 365 * 24 * 3_600_000;
+
+/** It is typed on a command line, and stands in requests. */
+const MERGE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "must be an address");
+/** 0: never. More often than each second nobody reads the results; setTimeout bounds the rest. */
+const everyMs = z.union([z.literal(0), z.int().min(1_000).max(2_147_483_647)], {
+	error: "must be 0, or milliseconds from 1000",
+});
+const ruleSchema = z.looseObject({
+	kind: z.enum(["scan", "memories"]),
+	name: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, "must be in kebab-case"),
+	level: z.enum(LEVELS),
+	severity: z.enum(SEVERITIES),
+	compares: z.string().min(1),
+});
 const definitionSchema = z.strictObject({
 	id: z.int().positive(),
 	name: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, "must be letters, digits, '-' and '_'"),
@@ -36,6 +58,29 @@ const definitionSchema = z.strictObject({
 		.strictObject({ depthBlocks: z.int().min(1).max(LIMITS.windowBlocks).optional() })
 		.optional(),
 	startBlock: z.bigint().nonnegative().optional(),
+	snapshots: z
+		.strictObject({
+			everyBlocks: z.int().min(1).max(MOST_BLOCKS).optional(),
+			everyMs: z.int().min(LEAST_SNAPSHOT_MS).max(MOST_SNAPSHOT_MS).optional(),
+			fullEvery: z.int().min(0).max(LIMITS.snapshotParents).optional(),
+			keep: z.int().min(1).max(LIMITS.snapshotHistory).optional(),
+		})
+		.optional(),
+	merges: z
+		.record(
+			z.string().regex(MERGE_NAME, "must be letters, digits, '-' and '_'"),
+			z.custom((value) => typeof value === "function", "must be a function"),
+		)
+		.optional(),
+	log: z.strictObject({ keep: z.enum(["all", "sinceSnapshot"]).optional() }).optional(),
+	consistency: z
+		.strictObject({
+			basicEveryMs: everyMs.optional(),
+			fullEveryMs: everyMs.optional(),
+			readBudgetRowsPerSecond: z.int().min(100).max(LIMITS.readRowsPerSecond).optional(),
+			rules: z.array(ruleSchema).max(LIMITS.ownRules).optional(),
+		})
+		.optional(),
 	namespaces: z.array(z.string().min(1).max(LIMITS.namespaceLength)).min(1),
 	contracts: z.record(
 		z.string(),
@@ -93,6 +138,15 @@ export function chainSpec(
 		finalityDepthBlocks: chain.finality?.depthBlocks ?? DEFAULT_FINALITY_DEPTH,
 		startBlock,
 		namespaces: [first, ...rest],
+		snapshots: {
+			everyBlocks: chain.snapshots?.everyBlocks,
+			everyMs: chain.snapshots?.everyMs,
+			fullEvery: chain.snapshots?.fullEvery ?? DEFAULT_FULL_EVERY,
+			keep: chain.snapshots?.keep,
+		},
+		merges: new Map(Object.entries(chain.merges ?? {})),
+		logKeep: chain.log?.keep ?? "all",
+		consistency: checkPlan(chain.consistency ?? {}, (problem) => invalid(from.file, problem)),
 		filter: handlers.filter,
 		handlerOf: handlers.handlerOf,
 		handlersHash: `0x${createHash("sha256")

@@ -8,6 +8,8 @@ export interface ClientEnvironment {
 	readonly url: string;
 	/** RECANT_API_KEY, else the first of RECANT_API_KEYS. */
 	readonly apiKey: string | undefined;
+	/** RECANT_OTHER_API_KEY: for the replica that `recant compare` names. */
+	readonly otherApiKey: string | undefined;
 }
 
 /** How the CLI shows things. */
@@ -24,12 +26,16 @@ const DEFAULT_PORT = "8080";
 /** Throws `configuration_invalid` for what makes no http(s) URL. */
 export function readClientEnvironment(env: EnvironmentVariables = process.env): ClientEnvironment {
 	const set = withoutEmpty(env);
-	const { RECANT_URL, RECANT_API_KEY, RECANT_API_KEYS } = set;
+	const { RECANT_URL, RECANT_API_KEY, RECANT_API_KEYS, RECANT_OTHER_API_KEY } = set;
 	const url =
 		RECANT_URL === undefined
 			? serviceUrl(localUrl(set), "the URL made of RECANT_HOST and RECANT_PORT")
 			: serviceUrl(RECANT_URL, "RECANT_URL");
-	return { url, apiKey: RECANT_API_KEY ?? splitList(RECANT_API_KEYS ?? "")[0] };
+	return {
+		url,
+		apiKey: RECANT_API_KEY ?? splitList(RECANT_API_KEYS ?? "")[0],
+		otherApiKey: RECANT_OTHER_API_KEY,
+	};
 }
 
 export function readOutputEnvironment(env: EnvironmentVariables = process.env): OutputEnvironment {

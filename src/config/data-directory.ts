@@ -22,6 +22,8 @@ export interface DataDirectory {
 	readonly postgres: string;
 	/** LanceDB's directory; exists. */
 	readonly lancedb: string;
+	/** Snapshots, unless they are kept elsewhere; made when it is used. */
+	readonly snapshots: string;
 	/** For log files; exists. */
 	readonly logs: string;
 	/** UUID; LanceDB and Postgres record it too. */
@@ -183,6 +185,7 @@ async function makeFolders(root: string) {
 		root,
 		postgres: join(root, "postgres"),
 		lancedb: join(root, "lancedb"),
+		snapshots: join(root, "snapshots"),
 		logs: join(root, "logs"),
 	};
 	await makeFolder(paths.lancedb, 0o700);

@@ -17,6 +17,7 @@ import {
 	splitList,
 	withoutEmpty,
 } from "./environment-problems.ts";
+import { type SnapshotPlace, snapshotPlace, snapshotVariables } from "./snapshot-place.ts";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -51,6 +52,8 @@ export interface Environment {
 	readonly redisUrl: string | undefined;
 	/** undefined: LanceDB in the data directory. */
 	readonly lancedbUri: string | undefined;
+	/** undefined: in the data directory. */
+	readonly snapshots: SnapshotPlace | undefined;
 	readonly embedder: "hash";
 	/** Empty: no key is asked for. */
 	readonly apiKeys: readonly string[];
@@ -150,6 +153,7 @@ const environmentSchema = exampleChainSchema.extend({
 	DATABASE_URL: url(["postgres", "postgresql"]).optional(),
 	REDIS_URL: url(["redis", "rediss"]).optional(),
 	LANCEDB_URI: z.string().optional(),
+	...snapshotVariables,
 	EMBEDDER: z
 		.literal("hash", 'is not supported; supported: "hash", which is embedded and deterministic')
 		.default("hash"),
@@ -183,6 +187,7 @@ export function readEnvironment(env: EnvironmentVariables = process.env): Enviro
 		databaseUrl: values.DATABASE_URL,
 		redisUrl: values.REDIS_URL,
 		lancedbUri: values.LANCEDB_URI,
+		snapshots: snapshotPlace(values),
 		embedder: values.EMBEDDER,
 		apiKeys: values.RECANT_API_KEYS,
 		logLevel: values.RECANT_LOG_LEVEL,

@@ -12,11 +12,10 @@ import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
-import { deriveBlock } from "./derive.ts";
+import { deriveBlock, headerOnly } from "./derive.ts";
 import { findAnchors } from "./find-anchors.ts";
-import type { HandlerVersion } from "./handler-cache.ts";
+import { committed, type HandlerVersion } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
-import { committed, headerOnly } from "./window-deriver.ts";
 
 export interface BackfillRange {
 	/** Both inclusive. */

@@ -8,13 +8,15 @@ import type { ChainId, LogPosition } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import { DEFAULT_COLLECTION } from "../domain/operation.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
+import { SnapshotKeeper, type SnapshotWork } from "../snapshots/snapshot-keeper.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { VectorTables } from "../vectors/vector-tables.ts";
 import { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
 import type { FlushStore } from "../writer/flush-store.ts";
-import { Retention, type RetentionStore } from "../writer/retention.ts";
+import { type LogCutter, Retention, type RetentionStore } from "../writer/retention.ts";
 import { VectorFlusher } from "../writer/vector-flusher.ts";
+import type { WorkingMemories, WorkingMemory } from "../writer/working-memory.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
@@ -24,6 +26,8 @@ import { WindowDeriver } from "./window-deriver.ts";
 
 /** A dead process's chain is taken over after this; renewed at a quarter of it. */
 const LEASE_MS = 4_000;
+/** For Postgres' clock and ours, which run apart: so much earlier the lease counts as lapsed here. */
+const LEASE_MARGIN_MS = 1_000;
 /** How often a lease that another holds is tried again. */
 const LEASE_RETRY_MS = 500;
 
@@ -38,6 +42,12 @@ export interface ChainProcessOptions {
 	readonly embedder: Embedder;
 	readonly tables: VectorTables;
 	readonly collections: CollectionChecks;
+	/** Undefined: no copies of short-term memories are kept. */
+	readonly workingMemories?: WorkingMemories | undefined;
+	/** Undefined: no snapshots are made. */
+	readonly snapshots?: SnapshotWork | undefined;
+	/** Cuts the log where the chain's file says so; undefined: nothing does. */
+	readonly logCutter?: LogCutter | undefined;
 	readonly log: Logger;
 	readonly inlineRollbacks: boolean;
 	readonly flushRows: number;
@@ -48,7 +58,9 @@ interface Running {
 	readonly writer: ChainWriter;
 	readonly follower: Follower;
 	readonly flusher: VectorFlusher;
+	readonly workingMemory: WorkingMemory | undefined;
 	readonly retention: Retention;
+	readonly snapshots: SnapshotKeeper | undefined;
 	readonly fence: bigint;
 	readonly lost: Promise<void>;
 	/** Gives the chain up: the lease is another's. */
@@ -62,7 +74,11 @@ export class ChainProcess {
 	readonly #blocks: BlockCache;
 	readonly #ending = new AbortController();
 	#running: Running | undefined;
+	/** Until then nobody else can have the lease; on the clock of performance.now(). */
+	#leaseHeldUntilMs = 0;
 	#heldBy: string | undefined;
+	/** What is to be done under the next lease before the chain is followed again. */
+	#errand: ((fence: bigint) => Promise<void>) | undefined;
 	#problem: FollowerStatus["problem"];
 	#loop: Promise<void> = Promise.resolve();
 
@@ -85,6 +101,10 @@ export class ChainProcess {
 		return this.#running?.follower;
 	}
 
+	get snapshots(): SnapshotKeeper | undefined {
+		return this.#running?.snapshots;
+	}
+
 	get flusher(): VectorFlusher | undefined {
 		return this.#running?.flusher;
 	}
@@ -104,6 +124,15 @@ export class ChainProcess {
 
 	start(): void {
 		this.#loop = this.#run();
+	}
+
+	/**
+	 * Has `work` done under a lease while the chain is not followed here, and follows it again with what
+	 * the database says then. Resolves at once; a later call takes the place of one that has not begun.
+	 */
+	whileStopped(work: (fence: bigint) => Promise<void>): void {
+		this.#errand = work;
+		this.#running?.stepDown();
 	}
 
 	/** Ends the round under way and gives the lease up. */
@@ -143,25 +172,51 @@ export class ChainProcess {
 
 	async #begin(): Promise<Running | undefined> {
 		const { spec, writerStore, holder, collections } = this.#options;
+		const askedMs = performance.now();
 		const lease = await writerStore.acquireLease(spec.id, holder, LEASE_MS);
 		if ("heldBy" in lease) {
 			this.#heldBy = lease.heldBy;
 			return undefined;
 		}
 		this.#heldBy = undefined;
+		const errand = this.#errand;
+		this.#errand = undefined;
+		if (errand !== undefined) {
+			await this.#underLease(lease.fence, errand);
+			collections.forget();
+		}
+		this.#leaseHeldUntilMs = askedMs + LEASE_MS - LEASE_MARGIN_MS;
 		await collections.ensure(DEFAULT_COLLECTION);
 		const lost = Promise.withResolvers<void>();
 		const running = await this.#build(lease.fence, lost);
 		running.flusher.start();
 		running.retention.start();
+		running.snapshots?.start();
 		running.follower.start();
 		return running;
+	}
+
+	/** Renews the lease meanwhile: the work may take minutes. */
+	async #underLease(fence: bigint, work: (fence: bigint) => Promise<void>): Promise<void> {
+		const { spec, writerStore, log } = this.#options;
+		const beating = setInterval(() => {
+			writerStore
+				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS })
+				.catch((error: unknown) => log.warn({ err: error }, "the lease was not renewed"));
+		}, LEASE_MS / 4);
+		try {
+			await work(fence);
+		} finally {
+			clearInterval(beating);
+		}
 	}
 
 	async #build(fence: bigint, lost: PromiseWithResolvers<void>): Promise<Running> {
 		const options = this.#options;
 		const { spec, writerStore, embedder, log } = options;
 		let flusher: VectorFlusher | undefined;
+		const isLeaseHeld = () => performance.now() < this.#leaseHeldUntilMs;
+		const workingMemory = options.workingMemories?.open(spec.id, isLeaseHeld);
 		const writer = await ChainWriter.open({
 			chainId: spec.id,
 			fence,
@@ -173,6 +228,7 @@ export class ChainProcess {
 				room: async () => flusher?.room(),
 				added: (rows) => flusher?.added(rows),
 			},
+			workingMemory,
 			onCommit: options.onCommit,
 			onLeaseLost: lost.resolve,
 		});
@@ -193,14 +249,25 @@ export class ChainProcess {
 		});
 		const retention = new Retention({
 			store: options.retentionStore,
+			logCutter: spec.logKeep === "all" ? undefined : options.logCutter,
 			state: () => writer.state,
 			log,
 		});
+		const snapshots =
+			options.snapshots &&
+			new SnapshotKeeper({
+				...options.snapshots,
+				chainId: spec.id,
+				schedule: spec.snapshots,
+				state: () => writer.state,
+			});
 		return {
 			writer,
 			follower,
 			flusher,
+			workingMemory,
 			retention,
+			snapshots,
 			fence,
 			lost: lost.promise,
 			stepDown: lost.resolve,
@@ -210,9 +277,11 @@ export class ChainProcess {
 	#renew(running: Running): NodeJS.Timeout {
 		const { spec, writerStore, log } = this.#options;
 		return setInterval(() => {
+			const askedMs = performance.now();
 			writerStore
 				.renewLease({ chainId: spec.id, fence: running.fence, ttlMs: LEASE_MS })
 				.then((held) => {
+					this.#leaseHeldUntilMs = held ? askedMs + LEASE_MS - LEASE_MARGIN_MS : 0;
 					if (!held) running.stepDown();
 				})
 				.catch((error: unknown) =>
@@ -224,8 +293,10 @@ export class ChainProcess {
 	async #end(running: Running): Promise<void> {
 		// Together: a round may be waiting for the flusher to make room.
 		await Promise.all([running.follower.stop(), running.flusher.stop()]);
-		await running.retention.stop();
+		await Promise.all([running.retention.stop(), running.snapshots?.stop()]);
 		await running.writer.idle();
+		// Before the lease is given back: what another process writes then is not known here.
+		running.workingMemory?.close();
 		this.#running = undefined;
 		const { spec, writerStore, log } = this.#options;
 		await writerStore.releaseLease(spec.id, running.fence).catch((error: unknown) => {

@@ -7,6 +7,7 @@
  */
 import type { ChainBlock, ChainLog, TransactionReceipt } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { BreakerState } from "../domain/store-health.ts";
 
 /**
  * Addresses and event signatures that the chain's contracts name. Empty `addresses`: no logs at
@@ -64,4 +65,8 @@ export interface ProviderHealth {
 	readonly consecutiveFailures: number;
 	/** Stays after the provider is well again; without secrets. */
 	readonly lastError: string | undefined;
+	/** open: put aside for now. half_open: it failed, and may be asked again. */
+	readonly breaker: BreakerState;
+	/** Since when it is in this state. */
+	readonly since: Date;
 }

@@ -1,9 +1,11 @@
 /** A chain's file after it was checked: what the follower runs on. config/chains.ts makes it. */
 
+import type { CheckPlan } from "../consistency/check-plan.ts";
 import type { ChainLog } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { SnapshotSchedule } from "../snapshots/snapshot-plan.ts";
 import type { LogFilter } from "./chain-source.ts";
-import type { HandlerContext } from "./define-chain.ts";
+import type { HandlerContext, MergeFunction } from "./define-chain.ts";
 
 export interface EventHandler {
 	/** `Contract:Event`, for messages. */
@@ -26,9 +28,15 @@ export interface ChainSpec {
 	readonly startBlock: Height;
 	/** Namespaces that only handlers write; the first is the default. */
 	readonly namespaces: readonly [string, ...string[]];
+	readonly consistency: CheckPlan;
 	readonly filter: LogFilter;
 	/** The handler of a log by its address and first topic; undefined: no handler wants it. */
 	readonly handlerOf: (address: Hex, topic: Hex) => EventHandler | undefined;
+	/** By name. */
+	readonly merges: ReadonlyMap<string, MergeFunction>;
+	readonly snapshots: SnapshotSchedule;
+	/** Whether the log may be cut below the oldest verified snapshot. */
+	readonly logKeep: "all" | "sinceSnapshot";
 	/** SHA-256 over the code and settings that decide what is derived. */
 	readonly handlersHash: Hex;
 }

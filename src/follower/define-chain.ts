@@ -5,6 +5,7 @@
  * else. On a fork they run again on the new branch.
  */
 import type { Abi, ContractEventArgsFromTopics, ContractEventName } from "viem";
+import type { Rule } from "../consistency/rule.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import type { JsonObject } from "../domain/operation.ts";
@@ -71,6 +72,38 @@ export interface HandlerContext<Args = unknown> {
 
 export type Handler<Args = unknown> = (context: HandlerContext<Args>) => Promise<void> | void;
 
+/** What an agent's memory says, as merge functions take it and give it back. */
+export interface MergeableMemory {
+	readonly layer: Layer;
+	readonly content: JsonObject;
+	readonly text?: string | undefined;
+	/** Given with the memory, instead of one that is embedded from its text. */
+	readonly vector?: readonly number[] | undefined;
+	/** Of text and vector; the chain's default one if left out. */
+	readonly collection?: string | undefined;
+	/** In [0, 1]. */
+	readonly importance?: number | undefined;
+	/** In [0, 1]. */
+	readonly confidence?: number | undefined;
+	/** First height at which the memory is gone. */
+	readonly expiresAtBlock?: Height | undefined;
+}
+
+/**
+ * What becomes of a memory on which two coordinates differ; undefined: it is not there, or is to be gone.
+ * It answers at once, from what it is given alone; a merge that throws writes nothing.
+ */
+export type MergeFunction = (
+	ours: MergeableMemory | undefined,
+	theirs: MergeableMemory | undefined,
+	context: {
+		readonly namespace: string;
+		readonly id: string;
+		/** The side that was written later. */
+		readonly later: "ours" | "theirs";
+	},
+) => MergeableMemory | undefined;
+
 /** `Contract:Event` for every event of every contract. */
 type HandlerName<Definitions extends Contracts> = {
 	[Name in keyof Definitions & string]: `${Name}:${ContractEventName<Definitions[Name]["abi"]>}`;
@@ -108,6 +141,37 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 	/** Namespaces that only this chain's handlers write. */
 	readonly namespaces: readonly string[];
 	readonly contracts: Definitions;
+	/** Rules by which an operator may merge two coordinates, by name; see `recant merge --rule`. */
+	readonly merges?: Readonly<Record<string, MergeFunction>>;
+	/** Snapshots that are made by themselves, of final blocks; left out: only on demand. */
+	readonly snapshots?: {
+		/** One when so many blocks became final since the last. */
+		readonly everyBlocks?: number;
+		/** One when the last is so old, and blocks became final since. */
+		readonly everyMs?: number;
+		/** Increments between two full ones, 0 to 32. Default 8. */
+		readonly fullEvery?: number;
+		/** Full ones that are kept, with their increments; older ones are deleted. Default: all. */
+		readonly keep?: number;
+	};
+	readonly log?: {
+		/**
+		 * all: the log is kept whole. sinceSnapshot: entries below the oldest verified snapshot of a final
+		 * block are deleted, and events from before cannot be read any more. Default `all`.
+		 */
+		readonly keep?: "all" | "sinceSnapshot";
+	};
+	/** Consistency checks; what is left out keeps its default. */
+	readonly consistency?: {
+		/** How often the stores are compared by their numbers; 0: not by the clock. Default 60,000. */
+		readonly basicEveryMs?: number;
+		/** How often every record is read and compared; 0: not by the clock. Default 0. */
+		readonly fullEveryMs?: number;
+		/** Records that a check reads in a second at most. Default 50,000. */
+		readonly readBudgetRowsPerSecond?: number;
+		/** Rules of the chain's own, which see a snapshot of its rows. */
+		readonly rules?: readonly Rule[];
+	};
 	/** Keyed `Contract:Event`; events without a handler are not fetched. */
 	readonly handlers: Handlers<Definitions>;
 }

@@ -11,6 +11,7 @@ import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
+import type { CommittedMemory } from "./handler-state.ts";
 
 /** What handlers are shown of a version. */
 export type HandlerVersion = Pick<Version, "id" | "layer" | "content" | "expiresBlock">;
@@ -57,4 +58,15 @@ function versionOf(operation: HandlerOperation): HandlerVersion | undefined {
 
 function byHeight(a: Version, b: Version): number {
 	return a.fromBlock < b.fromBlock ? -1 : 1;
+}
+
+/** A version as handlers see it; undefined for a tombstone. */
+export function committed(version: HandlerVersion | undefined): CommittedMemory | undefined {
+	if (version?.content === undefined) return undefined;
+	return {
+		id: version.id,
+		layer: version.layer,
+		content: version.content,
+		expiresAtBlock: version.expiresBlock,
+	};
 }

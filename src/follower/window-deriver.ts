@@ -4,18 +4,19 @@
  * that extend the chain and for the new branch of a rollback alike.
  */
 import type { BlockHeader, ChainLog } from "../domain/block.ts";
-import type { MemoryKey } from "../domain/ids.ts";
+import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
 import type { BranchDeriver } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
+import { deriveRange } from "./backfill.ts";
 import type { BlockCache } from "./block-cache.ts";
 import { mapBounded } from "./bounded.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
-import { deriveBlock } from "./derive.ts";
+import { deriveBlock, headerOnly } from "./derive.ts";
 import { findAnchors } from "./find-anchors.ts";
-import type { HandlerVersion } from "./handler-cache.ts";
-import { type CommittedMemory, HandlerState } from "./handler-state.ts";
+import { committed, type HandlerVersion } from "./handler-cache.ts";
+import { HandlerState } from "./handler-state.ts";
 
 /** Requests for logs under way at once: enough to hide a round trip, few enough for public nodes. */
 const LOG_REQUESTS = 16;
@@ -57,6 +58,22 @@ export class WindowDeriver implements BranchDeriver {
 		return derived;
 	}
 
+	get handlersHash(): Hex {
+		return this.#spec.handlersHash;
+	}
+
+	/** What a backfill gave, once more: see GroupDeriver. */
+	async deriveGroup(
+		range: { readonly from: Height; readonly to: Height },
+		judged: readonly OpenOperation[],
+		read: (key: MemoryKey) => Promise<HandlerVersion | undefined>,
+	): Promise<readonly DerivedBlock[]> {
+		return deriveRange(
+			{ from: range.from, to: range.to, parentHash: undefined },
+			{ spec: this.#spec, source: this.#source, suspended: judged, read },
+		);
+	}
+
 	async #logs(header: BlockHeader): Promise<readonly ChainLog[]> {
 		const { filter, startBlock } = this.#spec;
 		if (filter.addresses.length === 0 || header.number < startBlock) return [];
@@ -68,20 +85,4 @@ export class WindowDeriver implements BranchDeriver {
 		const blocks = await mapBounded(headers, LOG_REQUESTS, (header) => this.#blocks.whole(header));
 		return findAnchors(this.#source, blocks, watched);
 	}
-}
-
-/** A version as handlers see it; undefined for a tombstone. */
-export function committed(version: HandlerVersion | undefined): CommittedMemory | undefined {
-	if (version?.content === undefined) return undefined;
-	return {
-		id: version.id,
-		layer: version.layer,
-		content: version.content,
-		expiresAtBlock: version.expiresBlock,
-	};
-}
-
-export function headerOnly(block: BlockHeader): BlockHeader {
-	const { number, hash, parentHash, timestamp } = block;
-	return { number, hash, parentHash, timestamp };
 }

@@ -3,19 +3,27 @@
  * does not fit. BigInts are decimal strings, dates ISO 8601, undefined fields are left out.
  */
 import { z } from "@hono/zod-openapi";
+import { LEVELS } from "../consistency/finding.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
-import { ROLLBACK_STAGES } from "../service/recant-service.ts";
+import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
+import { breakerAnswer, coverageAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
-const height = z.string().openapi({ description: "Block number in decimal.", example: "1234" });
-const decimal = z.string().openapi({ description: "Whole number in decimal.", example: "7" });
-const hex = z.templateLiteral(["0x", z.string()]).openapi({ type: "string", example: "0x…" });
+export const height = z
+	.string()
+	.openapi({ description: "Block number in decimal.", example: "1234" });
+export const decimal = z
+	.string()
+	.openapi({ description: "Whole number in decimal.", example: "7" });
+export const hex = z
+	.templateLiteral(["0x", z.string()])
+	.openapi({ type: "string", example: "0x…" });
 const isoDate = z.string().openapi({ format: "date-time" });
-const layer = z.enum(LAYERS).openapi("Layer");
-const owner = z.enum(["handler", "agent"]).openapi({
+export const layer = z.enum(LAYERS).openapi("Layer");
+export const owner = z.enum(["handler", "agent"]).openapi({
 	description: "handler: derived from blocks. agent: written from outside.",
 });
-const json = z
+export const json = z
 	.custom<JsonObject>((value) => typeof value === "object" && value !== null)
 	.openapi({ type: "object", additionalProperties: true, description: "A JSON object." });
 
@@ -25,7 +33,7 @@ const generations = z
 const heightAndHash = z.object({ height, hash: hex });
 const problem = z.object({ code: z.string(), message: z.string(), hint: z.string() });
 
-const coordinateAnswer = z
+export const coordinateAnswer = z
 	.object({
 		chain: z.int().openapi({ description: "EIP-155 chain id." }),
 		height,
@@ -48,6 +56,7 @@ const countsAnswer = z.object({
 });
 
 const stage = z.enum(ROLLBACK_STAGES);
+const strategy = z.enum(ROLLBACK_STRATEGIES);
 
 export const rollbackAnswer = z
 	.object({
@@ -69,6 +78,9 @@ export const rollbackAnswer = z
 		from: heightAndHash.openapi({ description: "Committed head when it was recorded." }),
 		to: heightAndHash.openapi({ description: "Head of the new branch; if manual, the ancestor." }),
 		attempt: z.int(),
+		strategy: strategy.optional().openapi({ description: "How the state at `ancestor` is had." }),
+		strategyReason: z.string().optional().openapi({ description: "Why it was taken." }),
+		wantedStrategy: strategy.optional().openapi({ description: "The one that was asked for." }),
 		progress: z.object({
 			done: z.int(),
 			total: z.int(),
@@ -107,6 +119,16 @@ export const chainAnswer = z
 		inbox: z.int().openapi({ description: "Operations that wait for the writer." }),
 		rollback: rollbackAnswer.optional(),
 		handlersHash: hex,
+		consistency: z
+			.object({
+				runId: z.string(),
+				level: z.enum(LEVELS),
+				score: z.number().openapi({ description: "In [0, 1]; 1: nothing above info was found." }),
+				findings: z.int(),
+				finishedAt: isoDate,
+			})
+			.optional()
+			.openapi({ description: "The last consistency check that was done." }),
 		collections: z.array(
 			z.object({
 				name: z.string(),
@@ -123,6 +145,8 @@ export const chainAnswer = z
 				latencyMs: z.number().optional(),
 				consecutiveFailures: z.int(),
 				lastError: z.string().optional(),
+				breaker: breakerAnswer,
+				since: isoDate,
 			}),
 		),
 	})
@@ -135,14 +159,23 @@ export const statusAnswer = z
 		queueBackend: z.enum(["postgres", "redis"]),
 		database: z.enum(["embedded", "external"]),
 		embedder: z.object({ model: z.string(), dimensions: z.int() }),
+		stores: z.array(storeAnswer),
+		workingMemory: workingMemoryAnswer,
 		chains: z.array(chainAnswer),
 	})
 	.openapi("Status");
 
 export const readinessAnswer = z
 	.object({
-		ready: z.boolean(),
-		checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() })),
+		ready: z.boolean().openapi({ description: "Every required check is ok." }),
+		degraded: z
+			.array(z.string())
+			.openapi({ description: "Checks that are not ok, without which the service goes on." }),
+		checks: z.record(
+			z.string(),
+			z.object({ ok: z.boolean(), required: z.boolean(), detail: z.string().optional() }),
+		),
+		stores: z.array(storeAnswer),
 	})
 	.openapi("Readiness");
 
@@ -170,6 +203,9 @@ const memoryAnswer = z
 		importance: z.number().optional(),
 		confidence: z.number().optional(),
 		versionId: decimal,
+		vectorHash: hex
+			.optional()
+			.openapi({ description: "SHA-256 of the vector that the caller gave." }),
 		contentHash: hex,
 		since: height.openapi({ description: "Height from which this version holds." }),
 		expiresAtBlock: height.optional(),
@@ -230,6 +266,7 @@ export const searchAnswer = z
 				}),
 			}),
 		),
+		coverage: coverageAnswer,
 	})
 	.openapi("SearchAnswer");
 
@@ -250,9 +287,12 @@ export const checkpointAnswer = z
 		generations,
 		logPosition: decimal,
 		versionId: decimal,
-		digests: z
+		roots: z
 			.object({ short_term: hex, long_term: hex, episodic: hex, semantic: hex, state: hex })
-			.openapi({ description: "One digest a layer, and `state` over all." }),
+			.openapi({
+				description:
+					"Root of each layer's state tree; `state` binds them to chain, height and block.",
+			}),
 		pointers: z
 			.record(z.string(), z.object({ tableVersion: decimal, versionId: decimal }))
 			.openapi({ description: "Where each collection's vectors stood." }),

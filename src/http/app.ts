@@ -7,28 +7,55 @@
  */
 import type { Context } from "hono";
 import { FatalError, RecantError } from "../domain/errors.ts";
+import type { ConsistencyService } from "../service/consistency.ts";
+import type { PartialRestoreService } from "../service/partial-restore-service.ts";
+import type { ProofService } from "../service/proof-service.ts";
 import type { RecantService } from "../service/recant-service.ts";
+import type { RepairService } from "../service/repairs.ts";
+import type { SnapshotService } from "../service/snapshots.ts";
 import { requireAccess } from "./access.ts";
 import { type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import { addBlockRoutes } from "./routes/block-routes.ts";
+import { addConsistencyRoutes } from "./routes/consistency-routes.ts";
 import { addDocumentRoutes } from "./routes/document-routes.ts";
 import { addEventRoutes } from "./routes/event-routes.ts";
 import { addMemoryRoutes } from "./routes/memory-routes.ts";
 import { addOperationRoutes } from "./routes/operation-routes.ts";
+import { addProofRoutes } from "./routes/proof-routes.ts";
+import { addRestoreRoutes } from "./routes/restore-routes.ts";
+import { addRepairRoutes } from "./routes/repair-routes.ts";
 import { addRollbackRoutes } from "./routes/rollback-routes.ts";
 import { addSearchRoutes } from "./routes/search-routes.ts";
+import { addSnapshotRoutes } from "./routes/snapshot-routes.ts";
 import { addStatusRoutes } from "./routes/status-routes.ts";
 
 export interface HttpAppOptions {
 	readonly service: RecantService;
+	/** Undefined: there are no routes for snapshots. */
+	readonly snapshots?: SnapshotService | undefined;
+	readonly proofs: ProofService;
+	/** Undefined: there are no routes for partial restores and merges. */
+	readonly restores?: PartialRestoreService | undefined;
+	/** Undefined: there are no routes for checks. */
+	readonly consistency?: ConsistencyService | undefined;
+	readonly repairs?: RepairService | undefined;
 	/** Bearer keys; none: loopback only, without a key. */
 	readonly apiKeys: readonly string[];
 	readonly log: HttpLog;
 }
 
 /** Throws `configuration_invalid` for keys that cannot be used. */
-export function createHttpApp({ service, apiKeys, log }: HttpAppOptions): OpenApiApp {
+export function createHttpApp({
+	service,
+	proofs,
+	snapshots,
+	restores,
+	apiKeys,
+	log,
+	consistency,
+	repairs,
+}: HttpAppOptions): OpenApiApp {
 	const app = openApiApp();
 	app.use(async (context, next) => {
 		await next();
@@ -41,8 +68,13 @@ export function createHttpApp({ service, apiKeys, log }: HttpAppOptions): OpenAp
 	addBlockRoutes(app, context);
 	addOperationRoutes(app, context);
 	addMemoryRoutes(app, context);
+	addProofRoutes(app, proofs);
 	addSearchRoutes(app, context);
 	addRollbackRoutes(app, context);
+	if (snapshots !== undefined) addSnapshotRoutes(app, snapshots);
+	if (restores !== undefined) addRestoreRoutes(app, restores);
+	if (consistency !== undefined) addConsistencyRoutes(app, consistency);
+	if (repairs !== undefined) addRepairRoutes(app, repairs);
 	addEventRoutes(app, context);
 	addDocumentRoutes(app, apiKeys.length > 0);
 	app.notFound((context) => answerError(noSuchRoute(app, context), context, log));

@@ -98,7 +98,7 @@ function malformed(reason: string, cause: unknown): FatalError {
  * surrogates (Postgres and UTF-8 cannot keep them), numbers that JSON reads as infinite. Throws with
  * every place. The recursion is bounded by MAX_DEPTH, the list of problems by what is shown.
  */
-function requirePlain(body: unknown): void {
+export function requirePlain(body: unknown): void {
 	const problems: RequestProblem[] = [];
 	visit(body, [], problems);
 	if (problems.length > 0) throw new InvalidRequest(problems);

@@ -151,20 +151,20 @@ const target = {
 	).optional(),
 };
 
+/** What a put states. */
+export const bodyFields = {
+	layer: layerValue,
+	content: contentValue,
+	text: textValue.optional(),
+	vector: vectorValue.optional(),
+	collection: collectionValue.optional(),
+	importance: unitValue("How much it matters").optional(),
+	confidence: unitValue("How sure the writer is").optional(),
+	expiresAtBlock: decimalValue("First height at which the memory is gone.").optional(),
+};
+
 const putSchema = z
-	.strictObject({
-		op: z.literal("put"),
-		id: memoryIdValue.optional(),
-		...target,
-		layer: layerValue,
-		content: contentValue,
-		text: textValue.optional(),
-		vector: vectorValue.optional(),
-		collection: collectionValue.optional(),
-		importance: unitValue("How much it matters").optional(),
-		confidence: unitValue("How sure the writer is").optional(),
-		expiresAtBlock: decimalValue("First height at which the memory is gone.").optional(),
-	})
+	.strictObject({ op: z.literal("put"), id: memoryIdValue.optional(), ...target, ...bodyFields })
 	.openapi("PutOperation", {
 		description:
 			"Writes a memory whole. Without `id` Recant makes one. With `text` it is embedded into `collection` (`default` when left out); with `vector` that vector is kept instead.",

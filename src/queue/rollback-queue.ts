@@ -15,7 +15,7 @@ import { type IQueueBackend, Queue } from "bullmq";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RollbackJob, RollbackQueue } from "../rollback/rollback-queue.ts";
-import { createAvailability, type QueueLog } from "./availability.ts";
+import { type Availability, createAvailability, type QueueLog } from "./availability.ts";
 import { createBullBackend, type QueueBackendConfig } from "./choose-backend.ts";
 import { withDeadline } from "./deadline.ts";
 import {
@@ -40,6 +40,8 @@ export interface RollbackQueueOptions {
 	readonly log?: QueueLog;
 	/** Tests shorten the waits with it. */
 	readonly timing?: QueueTiming;
+	/** What is known of the backend from before; by default nothing is. */
+	readonly availability?: Availability;
 }
 
 type RollbackBullQueue = Queue<
@@ -69,7 +71,7 @@ export async function createRollbackQueue(options: RollbackQueueOptions): Promis
 	const timing = options.timing ?? QUEUE_TIMING;
 	const log = options.log ?? SILENT;
 	const backend = createBullBackend(options.backend, options.prefix, timing);
-	const availability = createAvailability(backend.kind, log);
+	const availability = options.availability ?? createAvailability(backend.kind, log);
 	const context = { backend, timing, log, availability };
 	await opened(context, backend.prepare());
 	const queue = openQueue(context);

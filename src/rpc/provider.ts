@@ -5,6 +5,7 @@
  * a node that just stopped do not put it aside for as long as twenty failures in a row would.
  */
 import { LIMITS } from "../domain/limits.ts";
+import type { BreakerState } from "../domain/store-health.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
@@ -29,6 +30,8 @@ export class Provider {
 	readonly #batch = new LearnedSize(LIMITS.rpcBatchCalls);
 	readonly #log: RpcLog | undefined;
 	#consecutiveFailures = 0;
+	/** When the first of these failures was, or the answer that ended them. */
+	#since = new Date();
 	#lastError: string | undefined;
 	#latencyMs: number | undefined;
 	/** On the clock of performance.now(), as all times here. */
@@ -84,6 +87,8 @@ export class Provider {
 			latencyMs: this.#latencyMs,
 			consecutiveFailures: this.#consecutiveFailures,
 			lastError: this.#lastError,
+			breaker: this.#breaker(),
+			since: this.#since,
 		};
 	}
 
@@ -93,6 +98,7 @@ export class Provider {
 		this.#lastError = error.message;
 		if (!isProviderAtFault(error.reason) || startedMs <= this.#failedAtMs) return;
 		this.#failedAtMs = performance.now();
+		if (this.#consecutiveFailures === 0) this.#since = new Date();
 		this.#consecutiveFailures += 1;
 		const waitMs = Math.max(backoffMs(this.#consecutiveFailures), retryAfterMs(error));
 		this.#retryAtMs = this.#failedAtMs + waitMs;
@@ -106,8 +112,14 @@ export class Provider {
 				{ provider: this.url.shown, failures: this.#consecutiveFailures },
 				"provider answers again",
 			);
+		if (this.#consecutiveFailures > 0) this.#since = new Date();
 		this.#consecutiveFailures = 0;
 		this.#retryAtMs = Number.NEGATIVE_INFINITY;
+	}
+
+	#breaker(): BreakerState {
+		if (this.#consecutiveFailures === 0) return "closed";
+		return this.asideMs > 0 ? "open" : "half_open";
 	}
 
 	/** Servers close idle connections at any time, also just when one is used again. */

@@ -23,6 +23,7 @@ import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
 import type { InboxStore, OperationRecord, Submission, Submitted } from "../writer/inbox-store.ts";
+import type { VectorFlusher } from "../writer/vector-flusher.ts";
 
 /** What an agent names its operation depends on. */
 export type AnchorRequest = { readonly block: Hex } | { readonly transaction: Hex };
@@ -38,6 +39,8 @@ export interface AgentWritesOptions {
 	readonly writer: () => ChainWriter | undefined;
 	readonly inbox: InboxStore;
 	readonly collections: CollectionChecks;
+	/** Undefined while this process does not write the chain. */
+	readonly flusher: () => Pick<VectorFlusher, "requireRoom"> | undefined;
 	/** Looks at the node now: an anchor may be in a block that is about to be followed. */
 	readonly poke: () => void;
 }
@@ -46,6 +49,16 @@ export interface Written {
 	readonly committed: boolean;
 	readonly repeated: boolean;
 	readonly operations: readonly OperationRecord[];
+}
+
+/** Operations that Recant made, see `writeApart`. */
+export interface MadeOperations {
+	readonly entries: readonly (readonly Operation[])[];
+	/**
+	 * Those of them whose collection is still to be checked, and made. What a memory said once is in its
+	 * collection since, and may say more than a request can: a text where only vectors are taken.
+	 */
+	readonly fresh: readonly Operation[];
 }
 
 /** How often a write looks whether its anchor's block is committed by now. */
@@ -72,12 +85,56 @@ export class AgentWrites {
 		// Before any check: what was taken in once is answered, whatever has become of its anchors since.
 		const earlier = idempotency && (await inbox.earlier(spec.id, idempotency));
 		const submitted = earlier ?? (await this.#submit(request.writes, idempotency, deadline));
+		const written = await this.#settled(submitted, deadline);
+		if (submitted.type === "new") throwRefusal(written.operations);
+		return written;
+	}
+
+	/**
+	 * Takes in what Recant made itself of what memories said: entries that are admitted or refused each on its
+	 * own, all durable in one transaction. `make` is not asked when the key was seen before. Operations
+	 * that were refused are answered like all others.
+	 */
+	async writeApart(request: {
+		readonly make: () => Promise<MadeOperations>;
+		readonly idempotency: NonNullable<Submission["idempotency"]>;
+		readonly deadlineMs: number;
+	}): Promise<Written> {
+		const { inbox, spec } = this.#options;
+		const { make, idempotency } = request;
+		const submitted =
+			(await inbox.earlier(spec.id, idempotency)) ?? (await this.#submitApart(make, idempotency));
+		return this.#settled(submitted, performance.now() + request.deadlineMs);
+	}
+
+	/** Whether collections can take these; throws as `write` does, and makes none. */
+	async checkCollections(operations: readonly Operation[]): Promise<void> {
+		await this.#options.collections.check(operations);
+	}
+
+	async #submitApart(
+		make: () => Promise<MadeOperations>,
+		idempotency: NonNullable<Submission["idempotency"]>,
+	): Promise<Submitted> {
+		const { inbox, spec, collections } = this.#options;
+		this.#requireOpen();
+		const { entries: made, fresh } = await make();
+		const operations = made.flat();
+		for (const operation of operations) this.#checkOwner(operation);
+		this.#requireRoom(operations);
+		await collections.make(await collections.check(fresh));
+		const entries = made.map((entry) => entry.map((each) => storedAs(each, NO_ANCHOR)));
+		return inbox.submit({ chainId: spec.id, entries, idempotency });
+	}
+
+	/** What has become of it by the deadline. */
+	async #settled(submitted: Submitted, deadline: number): Promise<Written> {
+		const { inbox, spec } = this.#options;
 		const writer = this.#options.writer();
 		if (writer !== undefined && writer.halted === undefined) {
 			await untilDeadline(writer.drained(), deadline);
 		}
 		const records = await inbox.operations(spec.id, submitted.operationIds);
-		if (submitted.type === "new") throwRefusal(records);
 		return {
 			committed: records.every((record) => record.status !== "queued"),
 			repeated: submitted.type === "repeated",
@@ -93,10 +150,11 @@ export class AgentWrites {
 		const { inbox, spec, collections } = this.#options;
 		this.#requireOpen();
 		for (const { operation } of writes) this.#checkOwner(operation);
+		this.#requireRoom(writes.map((each) => each.operation));
 		const shapes = await collections.check(writes.map((each) => each.operation));
 		const operations = await this.#stored(writes, deadline);
 		await collections.make(shapes);
-		return inbox.submit({ chainId: spec.id, operations, idempotency });
+		return inbox.submit({ chainId: spec.id, entries: [operations], idempotency });
 	}
 
 	#requireOpen(): void {
@@ -121,6 +179,15 @@ export class AgentWrites {
 		}
 	}
 
+	/** Vectors that LanceDB does not take pile up; a write without one is welcome all the same. */
+	#requireRoom(operations: readonly Operation[]): void {
+		const flusher = this.#options.flusher();
+		if (operations.some(addsVector)) flusher?.requireRoom("vectors");
+		// It carries the vector on that its memory has, if it has one.
+		else if (operations.some(({ kind }) => kind === "patch"))
+			flusher?.requireRoom("perhaps_vectors");
+	}
+
 	#checkOwner(operation: Operation): void {
 		if (!this.#options.spec.namespaces.includes(operation.namespace)) return;
 		throw new FatalError("handler_owned", {
@@ -137,11 +204,8 @@ export class AgentWrites {
 		const known = new Map<Hex, Promise<Anchor>>();
 		const stored: StoredOperation[] = [];
 		for (const { operation, anchor } of writes) {
-			stored.push({
-				operationId: randomUUID() as string as OperationId,
-				operation,
-				anchor: anchor === undefined ? NO_ANCHOR : await this.#anchor(anchor, deadline, known),
-			});
+			const found = anchor === undefined ? NO_ANCHOR : await this.#anchor(anchor, deadline, known);
+			stored.push(storedAs(operation, found));
 		}
 		return stored;
 	}
@@ -204,6 +268,15 @@ export class AgentWrites {
 			await new Promise((resolve) => setTimeout(resolve, ANCHOR_LOOK_MS));
 		}
 	}
+}
+
+function storedAs(operation: Operation, anchor: Anchor): StoredOperation {
+	return { operationId: randomUUID() as string as OperationId, operation, anchor };
+}
+
+function addsVector(operation: Operation): boolean {
+	if (operation.kind === "put") return operation.body.collection !== undefined;
+	return operation.kind === "patch" && operation.text !== undefined;
 }
 
 /** What was asked for, apart from what Recant adds: the same request gives the same hash. */

@@ -4,6 +4,7 @@
  * `chain` is an id in decimal or a name; an unknown one throws `FatalError("unknown_chain")`. Every
  * method throws RecantErrors only. BigInts become decimal strings in JSON.
  */
+import type { Level } from "../consistency/finding.ts";
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import type {
 	ChainId,
@@ -17,6 +18,20 @@ import type {
 } from "../domain/ids.ts";
 import type { Layer, Owner } from "../domain/layer.ts";
 import type { JsonObject, OperationStatus } from "../domain/operation.ts";
+import type { StoreHealth } from "../domain/store-health.ts";
+import type { ProviderHealth } from "../follower/chain-source.ts";
+import type { Readiness } from "./readiness.ts";
+import type { WorkingMemoryFigures } from "./working-memory-reader.ts";
+
+/** A consistency check that was done. */
+export interface CheckSummary {
+	readonly runId: string;
+	readonly level: Level;
+	/** In [0, 1]; 1: nothing above info was found. */
+	readonly score: number;
+	readonly findings: number;
+	readonly finishedAt: Date;
+}
 
 export interface ChainView {
 	readonly chainId: ChainId;
@@ -42,6 +57,8 @@ export interface ChainView {
 	readonly inbox: number;
 	readonly rollback: RollbackView | undefined;
 	readonly handlersHash: Hex;
+	/** The last consistency check that was done; undefined: none was. */
+	readonly consistency: CheckSummary | undefined;
 	readonly collections: readonly {
 		readonly name: string;
 		readonly model: string;
@@ -50,13 +67,7 @@ export interface ChainView {
 		readonly tail: number;
 		readonly pointer: { readonly tableVersion: bigint; readonly versionId: VersionId };
 	}[];
-	readonly providers: readonly {
-		readonly url: string;
-		readonly state: "ok" | "failing";
-		readonly latencyMs: number | undefined;
-		readonly consecutiveFailures: number;
-		readonly lastError: string | undefined;
-	}[];
+	readonly providers: readonly ProviderHealth[];
 }
 
 export interface StatusView {
@@ -65,6 +76,8 @@ export interface StatusView {
 	readonly queueBackend: "postgres" | "redis";
 	readonly database: "embedded" | "external";
 	readonly embedder: { readonly model: string; readonly dimensions: number };
+	readonly stores: readonly StoreHealth[];
+	readonly workingMemory: WorkingMemoryFigures;
 	readonly chains: readonly ChainView[];
 }
 
@@ -90,6 +103,8 @@ export interface MemoryView {
 	readonly importance: number | undefined;
 	readonly confidence: number | undefined;
 	readonly versionId: VersionId;
+	/** SHA-256 of the vector that the caller gave; undefined: it is embedded from the text, or there is none. */
+	readonly vectorHash: Hex | undefined;
 	readonly contentHash: Hex;
 	/** Height from which this version holds. */
 	readonly since: Height;
@@ -192,6 +207,14 @@ export interface SearchRequest {
 	readonly k: number;
 }
 
+/** What a search looked at. */
+export interface SearchCoverage {
+	/** False: memories that match may be missing. */
+	readonly complete: boolean;
+	/** Why it was not answered as usual. */
+	readonly reason: string | undefined;
+}
+
 export interface SearchResult {
 	readonly memory: MemoryView;
 	/** Cosine similarity, or with text and vector both the reciprocal-rank score. */
@@ -212,8 +235,8 @@ export interface CheckpointView {
 	readonly generations: { readonly from: Generation; readonly to: Generation | undefined };
 	readonly logPosition: LogPosition;
 	readonly versionId: VersionId;
-	/** One digest a layer, and one over all. */
-	readonly digests: Readonly<Record<Layer, Hex>> & { readonly state: Hex };
+	/** Root of each layer's state tree, and the state root, which binds them to the block. */
+	readonly roots: Readonly<Record<Layer, Hex>> & { readonly state: Hex };
 	readonly pointers: Readonly<
 		Record<string, { readonly tableVersion: bigint; readonly versionId: VersionId }>
 	>;
@@ -221,6 +244,10 @@ export interface CheckpointView {
 
 export const ROLLBACK_STAGES = ["plan", "rewind", "replay", "verify", "commit"] as const;
 export type RollbackStage = (typeof ROLLBACK_STAGES)[number];
+
+/** See rollback/strategy.ts. */
+export const ROLLBACK_STRATEGIES = ["rewind", "snapshot", "rebuild"] as const;
+export type RollbackStrategy = (typeof ROLLBACK_STRATEGIES)[number];
 
 export interface RollbackView {
 	readonly id: RollbackId;
@@ -242,6 +269,12 @@ export interface RollbackView {
 	/** Head of the new branch; for a manual rollback the ancestor itself. */
 	readonly to: { readonly height: Height; readonly hash: Hex };
 	readonly attempt: number;
+	/** How the ancestor's state is had; undefined until it is planned. */
+	readonly strategy: RollbackStrategy | undefined;
+	/** Why that strategy was taken. */
+	readonly strategyReason: string | undefined;
+	/** The one that an operator named. */
+	readonly wantedStrategy: RollbackStrategy | undefined;
 	readonly progress: {
 		readonly done: number;
 		readonly total: number;
@@ -327,13 +360,6 @@ export interface EventView {
 	readonly data: JsonObject;
 }
 
-export interface Readiness {
-	readonly ready: boolean;
-	readonly checks: Readonly<
-		Record<string, { readonly ok: boolean; readonly detail: string | undefined }>
-	>;
-}
-
 export interface RecantService {
 	status(): Promise<StatusView>;
 	readiness(): Promise<Readiness>;
@@ -386,7 +412,11 @@ export interface RecantService {
 	search(
 		chain: string,
 		request: SearchRequest,
-	): Promise<{ readonly at: AnsweredAt; readonly results: readonly SearchResult[] }>;
+	): Promise<{
+		readonly at: AnsweredAt;
+		readonly results: readonly SearchResult[];
+		readonly coverage: SearchCoverage;
+	}>;
 	diff(
 		chain: string,
 		query: {
@@ -409,8 +439,15 @@ export interface RecantService {
 	rollback(chain: string, rollbackId: string): Promise<RollbackView>;
 	report(chain: string, rollbackId: string): Promise<RollbackReport>;
 	planRollback(chain: string, toBlock: Height): Promise<RollbackPlanView>;
-	/** Records it and answers at once; follow it with `rollback` or the events. */
-	startRollback(chain: string, toBlock: Height): Promise<RollbackView>;
+	/**
+	 * Records it and answers at once; follow it with `rollback` or the events. `strategy` undefined: the
+	 * planner chooses.
+	 */
+	startRollback(
+		chain: string,
+		toBlock: Height,
+		strategy?: RollbackStrategy | undefined,
+	): Promise<RollbackView>;
 	/**
 	 * Entries after the given positions of each chain (all chains from their present end when
 	 * undefined), then whatever comes, until the signal aborts.

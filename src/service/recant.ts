@@ -1,4 +1,5 @@
 /** Recant as its users see it: reads, writes, rollbacks and events over the parts of each chain. */
+import type { AtRequest } from "../domain/coordinate.ts";
 import { FatalError, type RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -18,14 +19,16 @@ import { historyPage } from "./history-page.ts";
 import { planRollback, rollbackTarget } from "./manual-rollback.ts";
 import { memoryPage } from "./memory-page.ts";
 import { operationOf } from "./operation-request.ts";
+import { type Readiness, readinessOf, type StoreChecks } from "./readiness.ts";
 import type {
 	ChainView,
+	CheckSummary,
 	EventView,
 	OperationRequest,
 	OperationView,
-	Readiness,
 	RecantService,
 	RollbackReport,
+	RollbackStrategy,
 	RollbackView,
 	StatusView,
 	WriteAnswer,
@@ -34,6 +37,7 @@ import { type SearchContext, search } from "./search.ts";
 import type { StateStore } from "./state-store.ts";
 import { reportOf } from "./stored-report.ts";
 import { checkpointView, memoryView, operationView, rollbackView } from "./views.ts";
+import type { WorkingMemoryReader } from "./working-memory-reader.ts";
 
 export interface RecantOptions {
 	readonly about: Pick<
@@ -48,8 +52,9 @@ export interface RecantOptions {
 	readonly coordinator: RollbackCoordinator;
 	readonly search: SearchContext;
 	readonly events: EventFeed;
-	/** What /readyz checks beside the chains. */
-	readonly checks: () => Promise<Readiness["checks"]>;
+	readonly lastCheck: (chainId: ChainId) => Promise<CheckSummary | undefined>;
+	readonly workingMemory: WorkingMemoryReader;
+	readonly stores: StoreChecks;
 	/** Milliseconds that the stage under way will still take, by rollback. */
 	readonly etaMs: (rollbackId: RollbackId) => number | undefined;
 }
@@ -63,22 +68,12 @@ export class Recant implements RecantService {
 
 	async status(): Promise<StatusView> {
 		const chains = await Promise.all(this.#options.chains.map((chain) => this.#chainView(chain)));
-		return { ...this.#options.about, chains };
+		const { about, stores, workingMemory } = this.#options;
+		return { ...about, stores: stores.health(), workingMemory: workingMemory.figures(), chains };
 	}
 
 	async readiness(): Promise<Readiness> {
-		const checks: Record<string, { ok: boolean; detail: string | undefined }> = {
-			...(await this.#options.checks()),
-		};
-		for (const chain of this.#options.chains) {
-			const { state, problem } = chain.status();
-			const ok = state === "following" || state === "backfilling" || state === "rolling_back";
-			checks[`chain:${chain.spec.name}`] = {
-				ok,
-				detail: ok ? undefined : (problem?.message ?? state),
-			};
-		}
-		return { ready: Object.values(checks).every((check) => check.ok), checks };
+		return readinessOf(this.#options.stores, this.#options.chains);
 	}
 
 	async chain(chain: string): Promise<ChainView> {
@@ -137,9 +132,14 @@ export class Recant implements RecantService {
 
 	async memory(chain: string, query: Parameters<RecantService["memory"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		return this.#options.state.read(id, query.at, async (view) => {
-			const version = await view.memory(memoryKey(query.namespace, query.id));
+		const key = memoryKey(query.namespace, query.id);
+		const { workingMemory, state } = this.#options;
+		const hot = isPresent(query.at) ? await workingMemory.read(id, key) : undefined;
+		if (hot !== undefined) return { at: hot.at, memory: memoryView(hot.version) };
+		return state.read(id, query.at, async (view) => {
+			const version = await view.memory(key);
 			if (version === undefined) throw memoryNotFound(query, view.at.height);
+			workingMemory.learned(view.at, version);
 			return { at: view.at, memory: memoryView(version) };
 		});
 	}
@@ -155,17 +155,18 @@ export class Recant implements RecantService {
 
 	async search(chain: string, request: Parameters<RecantService["search"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		return this.#options.state.read(id, request.at, async (view) => {
-			const found = await search(
-				view,
-				{ ...request, collection: request.collection ?? DEFAULT_COLLECTION },
-				this.#options.search,
-			);
-			return {
-				at: view.at,
-				results: found.map(({ version, score }) => ({ memory: memoryView(version), score })),
-			};
-		});
+		const { state, search: context } = this.#options;
+		const query = { ...request, collection: request.collection ?? DEFAULT_COLLECTION };
+		return context.turns.run(() =>
+			state.read(id, request.at, async (view) => {
+				const { memories, coverage } = await search(view, query, context);
+				return {
+					at: view.at,
+					results: memories.map(({ version, score }) => ({ memory: memoryView(version), score })),
+					coverage,
+				};
+			}),
+		);
 	}
 
 	async diff(chain: string, query: Parameters<RecantService["diff"]>[1]) {
@@ -228,7 +229,11 @@ export class Recant implements RecantService {
 		return planRollback(runtime.spec.id, toBlock, this.#options);
 	}
 
-	async startRollback(chain: string, toBlock: Height): Promise<RollbackView> {
+	async startRollback(
+		chain: string,
+		toBlock: Height,
+		strategy?: RollbackStrategy | undefined,
+	): Promise<RollbackView> {
 		const runtime = this.#find(chain);
 		refuseHalted(runtime);
 		const { state, from, ancestor } = await rollbackTarget(runtime.spec.id, toBlock, this.#options);
@@ -240,6 +245,7 @@ export class Recant implements RecantService {
 			from,
 			branch: [],
 			supersessions: 0,
+			wantedStrategy: strategy,
 		});
 		runtime.rollbackDue();
 		return this.rollback(chain, rollbackId);
@@ -259,6 +265,11 @@ export class Recant implements RecantService {
 		yield* this.#options.events.follow(places, query.types, signal);
 	}
 
+	/** Id of a chain that is served. Throws `unknown_chain`. */
+	chainId(chain: string): ChainId {
+		return this.#find(chain).spec.id;
+	}
+
 	#find(chain: string): ChainRuntime {
 		const found = this.#options.chains.find(
 			({ spec }) => spec.name === chain || spec.id.toString() === chain,
@@ -273,9 +284,10 @@ export class Recant implements RecantService {
 
 	async #chainView(chain: ChainRuntime): Promise<ChainView> {
 		const { spec } = chain;
-		const [record, active] = await Promise.all([
+		const [record, active, consistency] = await Promise.all([
 			this.#options.state.chain(spec.id),
 			this.#options.rollbackStore.active(spec.id),
+			this.#options.lastCheck(spec.id),
 		]);
 		const { state, problem, nodeHead } = chain.status();
 		return {
@@ -298,6 +310,7 @@ export class Recant implements RecantService {
 			inbox: record.inbox,
 			rollback: active && this.#rollbackView(active),
 			handlersHash: spec.handlersHash,
+			consistency,
 			collections: record.collections.map((each) => ({
 				...each,
 				pointer: { tableVersion: each.pointer.tableVersion, versionId: each.pointer.versionId },
@@ -324,6 +337,11 @@ export class Recant implements RecantService {
 }
 
 const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+
+/** What the working memory holds: the pending slot of the present generation. */
+function isPresent({ at, generation }: AtRequest): boolean {
+	return at.kind === "tag" && at.tag === "pending" && generation === undefined;
+}
 
 /** A halted chain runs no rounds, so a rollback would be recorded and never begin. */
 function refuseHalted(chain: ChainRuntime): void {

@@ -4,8 +4,11 @@
  *
  * Exact: candidates come in the order of their similarity, and are taken until k of them are visible
  * and pass the filters; when too many do not, more are asked for.
+ *
+ * When LanceDB does not answer, or does not have that version any more, the embedded versions are read
+ * from Postgres instead, up to a limit; `coverage` says so.
  */
-import { FatalError } from "../domain/errors.ts";
+import { FatalError, RecantError } from "../domain/errors.ts";
 import type { MemoryKey, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
@@ -15,7 +18,8 @@ import { fuseRanks } from "../ranking/rank-fusion.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { VectorFilter, VectorTables } from "../vectors/vector-tables.ts";
-import type { SearchRequest } from "./recant-service.ts";
+import { scanDatabase } from "./database-scan.ts";
+import type { SearchCoverage, SearchRequest } from "./recant-service.ts";
 import type { CollectionView, StateView } from "./state-store.ts";
 import type { TailCache } from "./tail-cache.ts";
 
@@ -29,11 +33,29 @@ export interface FoundMemory {
 	readonly score: number;
 }
 
+export interface Found {
+	readonly memories: readonly FoundMemory[];
+	readonly coverage: SearchCoverage;
+}
+
+/** Lets so many at once through, and throws when too many wait. */
+export interface Turns {
+	run<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
 export interface SearchContext {
 	readonly tables: VectorTables;
 	readonly embedder: Embedder;
 	readonly tails: TailCache;
+	/** Whole searches; taken before their snapshot, which holds a connection. */
+	readonly turns: Turns;
+	/** Scans of Postgres. */
+	readonly scans: Turns;
 }
+
+const COMPLETE: SearchCoverage = { complete: true, reason: undefined };
+/** What LanceDB cannot answer, and Postgres can. */
+const ANSWERED_WITHOUT = ["vectors_unavailable", "data_directory_corrupt", "history_pruned"];
 
 type Query = Omit<SearchRequest, "at"> & { readonly collection: string };
 
@@ -42,16 +64,26 @@ export async function search(
 	view: StateView,
 	query: Query,
 	context: SearchContext,
-): Promise<readonly FoundMemory[]> {
+): Promise<Found> {
 	const collection = await view.collection(query.collection);
 	if (collection === undefined) throw unknownCollection(query.collection);
 	const vectors = await queryVectors(query, collection, context.embedder);
-	const lists: (readonly FoundMemory[])[] = [];
+	const lists: Found[] = [];
 	for (const vector of vectors) {
 		lists.push(await ranked(view, { ...query, vector }, collection, context));
 	}
 	const [only] = lists;
-	return lists.length === 1 && only !== undefined ? only : fused(lists, query.k);
+	if (lists.length === 1 && only !== undefined) return only;
+	const memories = fused(
+		lists.map((list) => list.memories),
+		query.k,
+	);
+	// The least that one of them covers is what the whole covers.
+	const coverages = lists.map((list) => list.coverage);
+	const coverage =
+		coverages.find(({ complete }) => !complete) ??
+		coverages.find(({ reason }) => reason !== undefined);
+	return { memories, coverage: coverage ?? COMPLETE };
 }
 
 async function queryVectors(
@@ -85,9 +117,44 @@ async function queryVectors(
 	});
 }
 
+type VectorSearch = Omit<Query, "vector"> & { readonly vector: Float32Array };
+
 async function ranked(
 	view: StateView,
-	query: Omit<Query, "vector"> & { readonly vector: Float32Array },
+	query: VectorSearch,
+	collection: CollectionView,
+	context: SearchContext,
+): Promise<Found> {
+	try {
+		const memories = await rankedByTable(view, query, collection, context);
+		return { memories, coverage: COMPLETE };
+	} catch (error) {
+		if (!(error instanceof RecantError) || !ANSWERED_WITHOUT.includes(error.code)) throw error;
+		return context.scans.run(() => rankedByScan(view, query, collection, error));
+	}
+}
+
+/** `cause` is why LanceDB is left out. */
+async function rankedByScan(
+	view: StateView,
+	query: VectorSearch,
+	collection: CollectionView,
+	cause: RecantError,
+): Promise<Found> {
+	const { vector, namespace, layers } = query;
+	const filter = { maxFromBlock: view.at.height, namespace, layers };
+	const scan = await scanDatabase(view, query.collection, collection, { vector, filter });
+	const memories = await take(view, scan.candidates, new Map(), query);
+	const looked = scan.isWhole
+		? `all ${scan.rows} embedded versions were read from Postgres`
+		: `the newest ${scan.rows} embedded versions were read from Postgres, older ones were not looked at`;
+	const coverage = { complete: scan.isWhole, reason: `${looked}: ${cause.message}` };
+	return { memories, coverage };
+}
+
+async function rankedByTable(
+	view: StateView,
+	query: VectorSearch,
 	collection: CollectionView,
 	context: SearchContext,
 ): Promise<readonly FoundMemory[]> {
@@ -174,7 +241,7 @@ function passes(
 
 async function fromTail(
 	view: StateView,
-	query: Omit<Query, "vector"> & { readonly vector: Float32Array },
+	query: VectorSearch,
 	collection: CollectionView,
 	{ tails }: SearchContext,
 ): Promise<readonly VectorCandidate[]> {

@@ -13,6 +13,7 @@ import type {
 import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import type { RollbackRecord } from "../rollback/rollback-record.ts";
+import type { VectorFilter } from "../vectors/vector-tables.ts";
 import type { Checkpoint, LogKind, VectorPointer } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
 
@@ -32,6 +33,13 @@ export interface StateView {
 	memory(key: MemoryKey): Promise<Version | undefined>;
 	/** Visible versions of these memories. */
 	memories(keys: readonly MemoryKey[]): Promise<ReadonlyMap<MemoryKey, Version>>;
+	/**
+	 * What was last said of these memories up to there: a tombstone too, and what has ended by itself since.
+	 * One of which nothing was said has no entry.
+	 */
+	lastSaid(keys: readonly MemoryKey[]): Promise<ReadonlyMap<MemoryKey, Version>>;
+	/** Vectors of these versions, whatever the coordinate; what has none is left out. */
+	vectors(versionIds: readonly VersionId[]): Promise<ReadonlyMap<VersionId, Float32Array>>;
 	/** Names after `after`, in the order (namespace, layer, id). */
 	page(query: {
 		readonly namespace: string | undefined;
@@ -45,6 +53,14 @@ export interface StateView {
 	tail(
 		collection: string,
 		range: { readonly above: VersionId; readonly to: VersionId },
+	): Promise<readonly TailRow[]>;
+	/** Embedded versions that pass the filter with ids up to `upTo`, newest first. */
+	embedded(
+		collection: string,
+		query: Omit<VectorFilter, "excludeVersions"> & {
+			readonly upTo: VersionId;
+			readonly limit: number;
+		},
 	): Promise<readonly TailRow[]>;
 }
 
@@ -123,13 +139,15 @@ export interface StateStore {
 		request: AtRequest,
 		work: (view: StateView) => Promise<Result>,
 	): Promise<Result>;
-	/** Two coordinates in one snapshot. */
+	/** Two coordinates in one snapshot. `work` may be run anew when the server did not answer. */
 	compare<Result>(
 		chainId: ChainId,
 		requests: { readonly from: AtRequest; readonly to: AtRequest },
 		work: (views: {
 			readonly from: StateView;
 			readonly to: StateView;
+			/** What the present generation has in the pending slot, in the same snapshot. */
+			readonly pending: () => Promise<StateView>;
 			/** Memories that may differ, by rising key, after `after`. */
 			readonly candidates: (query: {
 				readonly after: MemoryKey | undefined;
@@ -173,6 +191,9 @@ export interface StateStore {
 	report(rollbackId: RollbackId): Promise<string | undefined>;
 	/** Last position of every chain's log. */
 	logEnds(): Promise<ReadonlyMap<ChainId, LogPosition>>;
+	/**
+	 * By rising position. Throws `FatalError("history_pruned")` when entries after `after` were cut.
+	 */
 	log(
 		chainId: ChainId,
 		query: {

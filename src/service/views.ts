@@ -1,5 +1,5 @@
 /** What Recant shows of what it stores. */
-import { stateHash } from "../commitment/state-digest.ts";
+import { stateRoot } from "../commitment/state-root.ts";
 import { type ChainId, FOREVER, type Generation } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
@@ -27,6 +27,7 @@ export function memoryView(version: Version): MemoryView {
 		importance: version.importance,
 		confidence: version.confidence,
 		versionId: version.versionId,
+		vectorHash: version.vectorHash,
 		contentHash: version.contentHash,
 		since: version.fromBlock,
 		expiresAtBlock: version.expiresBlock,
@@ -66,7 +67,7 @@ export function checkpointView(point: StoredCheckpoint, chainId: ChainId): Check
 		generations: generations(point),
 		logPosition: point.logPosition,
 		versionId: point.versionId,
-		digests: { ...point.digest, state: stateHash(point.digest, { chainId, height, blockHash }) },
+		roots: { ...point.roots, state: stateRoot(point.roots, { chainId, height, blockHash }) },
 		pointers: Object.fromEntries(
 			Object.entries(point.pointers).map(([name, { tableVersion, versionId }]) => [
 				name,
@@ -107,6 +108,9 @@ export function rollbackView(record: RollbackRecord, etaMs: number | undefined):
 		from: record.from,
 		to: targetOf(record),
 		attempt: record.attempt,
+		strategy: record.strategy,
+		strategyReason: record.strategyReason,
+		wantedStrategy: record.wantedStrategy,
 		progress: { done: record.done, total: record.total, etaMs },
 		counts: record.counts,
 		stageMs: record.stageMs,

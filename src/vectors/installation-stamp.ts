@@ -47,6 +47,20 @@ export async function checkInstallationTable(uri: string, installationId: string
 	}
 }
 
+/** Installation id that stands beside the tables; undefined: none does. Throws as `checkInstallation`. */
+export async function readInstallation(uri: string): Promise<string | undefined> {
+	const directory = localDirectoryOf(uri);
+	if (directory !== undefined) return fileIn(uri, directory).read();
+	const connection = await connect(uri).catch((cause: unknown) => {
+		throw unavailable(cause);
+	});
+	try {
+		return await tableIn(uri, connection).read();
+	} finally {
+		connection.close();
+	}
+}
+
 async function checkPlace(uri: string, installationId: string, place: StampPlace): Promise<void> {
 	const found = await place.read();
 	if (found === installationId) return;

@@ -58,3 +58,17 @@ export function checkLimit(what: string, value: number, most: number): void {
 		fields: { what, value, most },
 	});
 }
+
+/** Another writer came between every time. */
+export function interrupted(write: {
+	readonly table: string;
+	readonly base: bigint;
+	readonly attempts: number;
+}): RetryableError {
+	const { table, base, attempts } = write;
+	return new RetryableError("vectors_unavailable", {
+		message: `another writer came between ${attempts} times on table ${table}`,
+		hint: "two processes write one chain's vectors: one has lost its lease and will stop",
+		fields: { table, base: String(base), attempts },
+	});
+}

@@ -24,3 +24,7 @@ export function predicateOf(filter: VectorFilter): string {
 export function exclusionOf(versions: readonly VersionId[]): string {
 	return `version_id NOT IN (${versions.join(",")})`;
 }
+
+export function inclusionOf(versions: readonly VersionId[]): string {
+	return `version_id IN (${versions.join(",")})`;
+}

@@ -28,6 +28,18 @@ export async function prepareLocation(uri: string): Promise<void> {
 	}
 }
 
+/** False for a directory that is gone or may not be used; an object store is not asked. */
+export async function isReachable(uri: string): Promise<boolean> {
+	const directory = localDirectoryOf(uri);
+	if (directory === undefined) return true;
+	try {
+		await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
 /**
  * Makes a folder and those above it. Node's own `recursive` never returns where the file system
  * answers ENOENT for a folder whose parent is there, as /proc does.

@@ -13,23 +13,31 @@
  *    older versions stay readable. Nothing is deleted but by `compact`, up to its `keepFrom`.
  *
  * When LanceDB fails, the call throws `RetryableError("vectors_unavailable")` with the cause; what it
- * has half written is named by no pointer, and the next write passes over it.
+ * has half written is named by no pointer, and the next write passes over it. No request is repeated
+ * here because of a failure: the flusher does that, and a search goes on without. After several
+ * failures a breaker lets one through at a time.
  */
 import { type Connection, connect, Session, type Table } from "@lancedb/lancedb";
 import { RecantError, RetryableError } from "../domain/errors.ts";
+import type { VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { StoreHealth } from "../domain/store-health.ts";
 import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 import { dimensionMismatch } from "../ranking/exact-scan.ts";
+import { type GuardLog, StoreGuard } from "../resilience/store-guard.ts";
+import { withinTime } from "../resilience/time-limit.ts";
 import {
 	asUnavailable,
 	checkLimit,
 	checkTableName,
+	interrupted,
 	isMissing,
 	tableMissing,
 	versionMissing,
 } from "./lance-errors.ts";
-import { prepareLocation } from "./lance-location.ts";
+import { isReachable, localDirectoryOf, prepareLocation } from "./lance-location.ts";
 import { decodeRows, dimensionsOf, encodeRows, ROW_COLUMNS, schemaOf } from "./lance-rows.ts";
+import { inclusionOf } from "./lance-filter.ts";
 import { searchTable, type VectorQuery } from "./lance-search.ts";
 import { PinnedTables } from "./pinned-tables.ts";
 import type { TableVersion, VectorTables } from "./vector-tables.ts";
@@ -39,6 +47,8 @@ import { WriteTurns } from "./write-turns.ts";
 const WRITE_ATTEMPTS = 3;
 /** Rows of one append: four tails, 64 MiB at the largest dimension. */
 const APPEND_ROWS = LIMITS.tailRows * 4;
+/** Ids of one deletion: they stand in its predicate. */
+const REMOVED_IDS = 1_000;
 /**
  * Kept beyond `keepFrom`: a version is older than the commit that names it, and the clocks of two
  * machines differ.
@@ -50,14 +60,41 @@ const CACHE = { indexBytes: 67_108_864n, metadataBytes: 134_217_728n };
 /** Does one write on a handle whose newest version is `start`; undefined: another came between. */
 type Write = (handle: Table, start: TableVersion) => Promise<TableVersion | undefined>;
 
-class LanceTables implements VectorTables {
+/** The tables, and how LanceDB is doing. */
+export interface LanceStore extends VectorTables {
+	storeHealth(): StoreHealth;
+	/** Looks whether the store is there, so that `storeHealth` is as of now; never fails. */
+	probe(): Promise<void>;
+}
+
+class LanceTables implements LanceStore {
+	readonly #uri: string;
 	readonly #connection: Connection;
 	readonly #pinned: PinnedTables;
 	readonly #writes = new WriteTurns();
+	readonly #guard: StoreGuard;
 
-	constructor(connection: Connection) {
+	constructor(uri: string, connection: Connection, log: GuardLog | undefined) {
+		this.#uri = uri;
 		this.#connection = connection;
 		this.#pinned = new PinnedTables(connection);
+		this.#guard = new StoreGuard({ name: "lancedb", isAway, refusal: notAsked, log });
+	}
+
+	storeHealth(): StoreHealth {
+		return this.#guard.health();
+	}
+
+	async probe(): Promise<void> {
+		const limitMs = LIMITS.vectorProbeMs;
+		const look = () =>
+			withinTime(
+				limitMs,
+				() => this.#look(),
+				() => tooLate(limitMs),
+			);
+		// The guard keeps what it came to.
+		await this.#guard.run(look).catch(() => undefined);
 	}
 
 	async create(table: string, dimensions: number): Promise<TableVersion> {
@@ -65,7 +102,7 @@ class LanceTables implements VectorTables {
 		checkLimit("dimensions of a vector", dimensions, LIMITS.vectorDimensions);
 		return this.#writes.take(table, async () => {
 			try {
-				return await this.#emptied(table, dimensions);
+				return await this.#guard.run(() => this.#created(table, dimensions));
 			} catch (error) {
 				throw asUnavailable(error, table, "create");
 			}
@@ -86,18 +123,40 @@ class LanceTables implements VectorTables {
 		});
 	}
 
+	async rewrite(
+		table: string,
+		base: TableVersion,
+		{ remove, add }: { readonly remove: readonly VersionId[]; readonly add: readonly VectorRow[] },
+	): Promise<TableVersion> {
+		checkLimit("rows of one append", add.length, APPEND_ROWS);
+		return this.#write(table, base, "rewrite", async (handle, start) => {
+			let version = start;
+			for (let from = 0; from < remove.length; from += REMOVED_IDS) {
+				await handle.delete(inclusionOf(remove.slice(from, from + REMOVED_IDS)));
+				version += 1n;
+				if (BigInt(await handle.version()) !== version) return undefined;
+			}
+			if (add.length === 0) return version;
+			const data = encodeRows(add, dimensionsOf(await handle.schema()));
+			const { version: made } = await handle.add(data);
+			return BigInt(made) === version + 1n ? BigInt(made) : undefined;
+		});
+	}
+
 	async search(
 		table: string,
 		version: TableVersion,
 		query: VectorQuery,
 	): Promise<readonly VectorCandidate[]> {
 		checkTableName(table);
-		try {
-			const pinned = await this.#pinned.borrow(table, version);
-			return await searchTable(pinned, query).finally(pinned.release);
-		} catch (error) {
-			throw await this.#readFailure(error, table, version);
-		}
+		const limitMs = LIMITS.vectorRequestMs;
+		return this.#guard.run(() =>
+			withinTime(
+				limitMs,
+				() => this.#search(table, version, query),
+				() => tooLate(limitMs),
+			),
+		);
 	}
 
 	async *rows(table: string, version: TableVersion): AsyncGenerator<readonly VectorRow[], void> {
@@ -112,7 +171,9 @@ class LanceTables implements VectorTables {
 				release();
 			}
 		} catch (error) {
-			throw await this.#readFailure(error, table, version);
+			const failure = await this.#readFailure(error, table, version);
+			if (isAway(failure)) this.#guard.lost(failure);
+			throw failure;
 		}
 	}
 
@@ -131,6 +192,44 @@ class LanceTables implements VectorTables {
 		await this.#writes.settle();
 		this.#pinned.close();
 		this.#connection.close();
+	}
+
+	async #search(
+		table: string,
+		version: TableVersion,
+		query: VectorQuery,
+	): Promise<readonly VectorCandidate[]> {
+		try {
+			const pinned = await this.#pinned.borrow(table, version);
+			return await searchTable(pinned, query).finally(pinned.release);
+		} catch (error) {
+			throw await this.#readFailure(error, table, version);
+		}
+	}
+
+	/** An object store is asked for a name; a directory only has to be there. */
+	async #look(): Promise<void> {
+		try {
+			await this.#requireLocation();
+			if (localDirectoryOf(this.#uri) === undefined)
+				await this.#connection.listTables({ limit: 1 });
+		} catch (error) {
+			throw asUnavailable(error, "of any name", "find");
+		}
+	}
+
+	/** A directory that is gone would be made anew by LanceDB, and look like an empty store. */
+	async #requireLocation(): Promise<void> {
+		if (!(await isReachable(this.#uri))) throw locationMissing();
+	}
+
+	async #created(table: string, dimensions: number): Promise<TableVersion> {
+		await this.#requireLocation();
+		try {
+			return await this.#emptied(table, dimensions);
+		} catch (error) {
+			throw asUnavailable(error, table, "create");
+		}
 	}
 
 	/** A version without rows: that of a new table, else a new one, since cleaning takes the first away. */
@@ -162,19 +261,21 @@ class LanceTables implements VectorTables {
 		write: Write,
 	): Promise<TableVersion> {
 		checkTableName(table);
-		return this.#writes.take(table, async () => {
-			let failure: unknown;
-			for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
-				try {
-					const version = await this.#writeOnce(table, base, write);
-					if (version !== undefined) return version;
-				} catch (error) {
-					if (error instanceof RecantError) throw error;
-					failure = error;
+		return this.#writes.take(table, () =>
+			this.#guard.run(async () => {
+				let failure: unknown;
+				for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt++) {
+					try {
+						const version = await this.#writeOnce(table, base, write);
+						if (version !== undefined) return version;
+					} catch (error) {
+						if (error instanceof RecantError) throw error;
+						failure = error;
+					}
 				}
-			}
-			throw asUnavailable(failure ?? interrupted(table, base), table, action);
-		});
+				throw asUnavailable(failure ?? interrupted({ table, base, attempts: WRITE_ATTEMPTS }), table, action);
+			}),
+		);
 	}
 
 	async #writeOnce(
@@ -195,6 +296,7 @@ class LanceTables implements VectorTables {
 		try {
 			return await this.#connection.openTable(table);
 		} catch (error) {
+			await this.#requireLocation();
 			throw isMissing(error) ? tableMissing(table, error) : error;
 		}
 	}
@@ -246,11 +348,29 @@ async function identityOf(handle: Table): Promise<{ readonly rows: number; reado
 	return { rows, sum };
 }
 
-function interrupted(table: string, base: TableVersion): RetryableError {
+function isAway(error: unknown): boolean {
+	return error instanceof RecantError && error.code === "vectors_unavailable";
+}
+
+function notAsked(lastError: string): RetryableError {
 	return new RetryableError("vectors_unavailable", {
-		message: `another writer came between ${WRITE_ATTEMPTS} times on table ${table}`,
-		hint: "two processes write one chain's vectors: one has lost its lease and will stop",
-		fields: { table, base: String(base), attempts: WRITE_ATTEMPTS },
+		message: `LanceDB does not answer: ${lastError}`,
+		hint: "it is asked again every second; check the vectors' store if this goes on",
+	});
+}
+
+function tooLate(limitMs: number): RetryableError {
+	return new RetryableError("vectors_unavailable", {
+		message: `LanceDB did not answer within ${limitMs} ms`,
+		hint: "the vectors' store is slow or down; check it if this goes on",
+		fields: { limitMs },
+	});
+}
+
+function locationMissing(): RetryableError {
+	return new RetryableError("vectors_unavailable", {
+		message: "the directory of the vectors' store is not there, or cannot be read",
+		hint: "bring it back; vectors are kept in Postgres meanwhile",
 	});
 }
 
@@ -258,9 +378,12 @@ function interrupted(table: string, base: TableVersion): RetryableError {
  * Opens the tables at a path or an object store's URI; a missing directory is made.
  * Throws `FatalError("vectors_unwritable")` and `RetryableError("vectors_unavailable")`.
  */
-export async function openLanceTables(options: { readonly uri: string }): Promise<VectorTables> {
+export async function openLanceTables(options: {
+	readonly uri: string;
+	readonly log?: GuardLog;
+}): Promise<LanceStore> {
 	await prepareLocation(options.uri);
-	return new LanceTables(await openConnection(options.uri));
+	return new LanceTables(options.uri, await openConnection(options.uri), options.log);
 }
 
 async function openConnection(uri: string): Promise<Connection> {

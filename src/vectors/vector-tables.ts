@@ -39,6 +39,15 @@ export interface VectorTables {
 	 */
 	append(table: string, base: TableVersion, rows: readonly VectorRow[]): Promise<TableVersion>;
 	/**
+	 * Takes every row of these versions out and appends rows, on top of `base`, under the rules of
+	 * `append`; answers the last of the versions that this makes. At most 4,096 rows are added.
+	 */
+	rewrite(
+		table: string,
+		base: TableVersion,
+		change: { readonly remove: readonly VersionId[]; readonly add: readonly VectorRow[] },
+	): Promise<TableVersion>;
+	/**
 	 * The k most similar rows of that version under the filter, exact, most similar first, and of
 	 * equals the smaller version id; k at most four times LIMITS.searchK. A vector without direction
 	 * (all zeros, a value that is not finite) is found by nothing and finds nothing.

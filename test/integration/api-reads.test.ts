@@ -329,7 +329,7 @@ describe("pages", () => {
 		expect(versions(paged)).toEqual(versions(whole));
 	});
 
-	it("of checkpoints have one for every block of the window, with digests and pointers", async () => {
+	it("of checkpoints have one for every block of the window, with roots and pointers", async () => {
 		const { body } = await service.chain("");
 		const points = [];
 		let before: string | undefined;
@@ -346,7 +346,7 @@ describe("pages", () => {
 		const [newest] = points;
 		expect(newest.blockHash).toBe(body.head.hash);
 		for (const layer of ["short_term", "long_term", "episodic", "semantic", "state"]) {
-			expect(newest.digests[layer]).toMatch(/^0x[0-9a-f]{64}$/);
+			expect(newest.roots[layer]).toMatch(/^0x[0-9a-f]{64}$/);
 		}
 		const one = await service.chain(`/checkpoints/${newest.height}`);
 		expect(one.body).toEqual(newest);

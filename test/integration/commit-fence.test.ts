@@ -131,11 +131,13 @@ test("requests are admitted in their order, each whole or not at all", async () 
 	const submit = async (...operations: readonly (readonly [number, Operation])[]) => {
 		await chain.inbox.submit({
 			chainId: CHAIN,
-			operations: operations.map(([number, operation]) => ({
-				operationId: idOf(number),
-				operation,
-				anchor: NO_ANCHOR,
-			})),
+			entries: [
+				operations.map(([number, operation]) => ({
+					operationId: idOf(number),
+					operation,
+					anchor: NO_ANCHOR,
+				})),
+			],
 			idempotency: undefined,
 		});
 	};

@@ -65,7 +65,7 @@ describe("npm run demo", () => {
 		const { code, stdout, stderr } = await startDemo(temporary).ended;
 		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 		expect(stdout).toMatch(/^EQUAL: /m);
-		expect(stdout).toMatch(/1 to 14; then 27 memories, 75 digests and \d+ search results/);
+		expect(stdout).toMatch(/1 to 14; then 27 memories, 75 roots and \d+ search results/);
 		expect(stdout).not.toMatch(ESCAPE);
 		const widest = Math.max(...stdout.split("\n").map((line) => line.length));
 		expect(widest).toBeLessThanOrEqual(WIDTH);

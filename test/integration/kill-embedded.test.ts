@@ -55,9 +55,9 @@ test(
 			await ledgerState(freshClient, CHAIN, "ledger"),
 		];
 		// The fresh instance has the note only in the pending slot.
-		const { long_term: _note, state: _whole, ...digests } = actual.digests;
-		expect(expected.digests).toMatchObject(digests);
-		expect({ ...actual, digests }).toEqual({ ...expected, digests });
+		const { long_term: _note, state: _whole, ...roots } = actual.roots;
+		expect(expected.roots).toMatchObject(roots);
+		expect({ ...actual, roots }).toEqual({ ...expected, roots });
 		expect((await second.client.memory(CHAIN, "note")).memory.text).toBe("noted");
 		await second.stop();
 		await expect.poll(() => isAlive(postgres), { timeout: 10_000 }).toBe(false);

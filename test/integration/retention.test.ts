@@ -20,7 +20,7 @@ async function openDatabase(): Promise<Database> {
 async function seed(database: Database): Promise<void> {
 	await database.transaction(async (tx) => {
 		await tx`insert into chains (chain_id, name, start_block, generation, head_height,
-				finalized_height, digest, retained_from, handlers_hash, fence)
+				finalized_height, roots, retained_from, handlers_hash, fence)
 			values (${CHAIN}, 'anvil', 0, 2, 9000, 8900, '{}', 0, '0x', 7)`;
 		await tx`insert into generations (chain_id, generation, last_height, last_version_id, pointers)
 			values (${CHAIN}, 0, 100, 5, '{}'), (${CHAIN}, 1, 5000, 9, '{}'), (${CHAIN}, 2, null, null, null)`;
@@ -31,19 +31,19 @@ async function seed(database: Database): Promise<void> {
 		] as const) {
 			const key = `00000000-0000-0000-0000-00000000000${version}`;
 			await tx`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen,
-					version_id, position, layer, owner, namespace, id, content, content_hash)
+					version_id, position, layer, owner, namespace, id, content, content_hash, checksum)
 				values (${CHAIN}, ${key}, 90, ${fromGen}, ${FOREVER}, ${toGen}, ${version}, ${version}, 3, 1,
-					'default', ${`memory-${version}`}, '{}', '\\x00')`;
+					'default', ${`memory-${version}`}, '{}', '\\x00', '\\x00')`;
 			await tx`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace, layer,
-					from_block, vector)
-				values (${CHAIN}, 'default', ${version}, ${key}, 'default', 3, 90, '\\x00')`;
-			await tx`insert into blocks (chain_id, height, from_gen, to_gen, hash, parent_hash, timestamp)
-				values (${CHAIN}, 90, ${fromGen}, ${toGen}, ${`0x${version}`}, '0x', 0)`;
+					from_block, vector, checksum)
+				values (${CHAIN}, 'default', ${version}, ${key}, 'default', 3, 90, '\\x00', '\\x00')`;
+			await tx`insert into blocks (chain_id, height, from_gen, to_gen, hash, parent_hash, timestamp,
+					checksum) values (${CHAIN}, 90, ${fromGen}, ${toGen}, ${`0x${version}`}, '0x', 0, '\\x00')`;
 		}
 		for (const height of [1_000n, 1_001n, 8_950n]) {
 			await tx`insert into checkpoints (chain_id, height, from_gen, to_gen, block_hash, log_position,
-					version_id, digest, pointers)
-				values (${CHAIN}, ${height}, 2, ${FOREVER}, '0x', 1, 1, '{}', '{}')`;
+					version_id, roots, pointers, checksum)
+				values (${CHAIN}, ${height}, 2, ${FOREVER}, '0x', 1, 1, '{}', '{}', '\\x00')`;
 		}
 	});
 }

@@ -33,15 +33,15 @@ test("a tail whose first page is nearly all orphaned is flushed to its end", asy
 	// 6,000 rows of which every fiftieth is the version of a memory that is believed.
 	await database.run(
 		(sql) => sql`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace,
-			layer, from_block, vector)
+			layer, from_block, vector, checksum)
 			select ${CHAIN}, 'default', n, lpad(to_hex(n), 32, '0')::uuid, 'default', 3, 1,
-				decode('0000803f00000000', 'hex') from generate_series(1, 6000) n`,
+				decode('0000803f00000000', 'hex'), '\\x00' from generate_series(1, 6000) n`,
 	);
 	await database.run(
 		(sql) => sql`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen,
-			version_id, position, layer, owner, namespace, id, content, content_hash)
+			version_id, position, layer, owner, namespace, id, content, content_hash, checksum)
 			select ${CHAIN}, lpad(to_hex(n), 32, '0')::uuid, 1, 0, 9223372036854775807,
-				9223372036854775807, n, n, 3, 1, 'default', n::text, '{}', '\\x00'
+				9223372036854775807, n, n, 3, 1, 'default', n::text, '{}', '\\x00', '\\x00'
 			from generate_series(50, 6000, 50) n`,
 	);
 	const store = new PostgresFlushStore(database);

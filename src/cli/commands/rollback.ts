@@ -4,12 +4,17 @@ import type { RollbackAnswer, RollbackPlanAnswer } from "../../client/answers.ts
 import { RecantApiError } from "../../client/api-error.ts";
 import type { RecantClient } from "../../client/client.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
-import { durationOf, progressView } from "../rollback-progress.ts";
+import { durationOf } from "../progress-bar.ts";
+import { progressView } from "../rollback-progress.ts";
 import type { Session } from "../session.ts";
 import { paint, printable, printJson, printLine, printTable, type Terminal } from "../terminal.ts";
 
+export const STRATEGIES = ["rewind", "snapshot", "rebuild"] as const;
+
 export interface RollbackOptions {
 	readonly to: string;
+	/** Undefined: the service chooses. */
+	readonly strategy: (typeof STRATEGIES)[number] | undefined;
 	readonly dryRun: boolean;
 	readonly wait: boolean;
 	/** Seconds to watch it for; it goes on after that. */
@@ -30,7 +35,7 @@ export async function rollback(session: Session, options: RollbackOptions): Prom
 		else printPlan(terminal, plan);
 		return EXIT.ok;
 	}
-	const started = await client.startRollback(chain, options.to);
+	const started = await client.startRollback(chain, options.to, options.strategy);
 	const ended = options.wait ? await watch(session, chain, started, options) : started;
 	if (json) printJson(terminal, ended);
 	else printResult(terminal, ended);
@@ -107,6 +112,9 @@ function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
 		terminal,
 		`rollback ${id} to height ${ancestor.height}: ${paint(terminal, colour, state)}`,
 	);
+	if (rollback.strategy !== undefined) {
+		printLine(terminal, `  ${rollback.strategy}: ${printable(rollback.strategyReason ?? "")}`);
+	}
 	if (error !== undefined) {
 		printLine(terminal, `  ${printable(error.message)} (${error.code})`);
 		printLine(terminal, `  hint: ${printable(error.hint)}`);

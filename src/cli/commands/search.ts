@@ -2,7 +2,7 @@
 import type { SearchInput } from "../../client/requests.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import { coordinateLine, type Session } from "../session.ts";
-import { printable, printJson, printLine, printTable } from "../terminal.ts";
+import { paint, printable, printJson, printLine, printTable } from "../terminal.ts";
 
 export async function search(session: Session, input: SearchInput): Promise<ExitCode> {
 	const { terminal, client } = session;
@@ -12,6 +12,9 @@ export async function search(session: Session, input: SearchInput): Promise<Exit
 		return EXIT.ok;
 	}
 	printLine(terminal, coordinateLine(found.at));
+	const { complete, reason } = found.coverage;
+	if (!complete) printLine(terminal, paint(terminal, "yellow", "not everything was searched"));
+	if (reason !== undefined) printLine(terminal, printable(reason));
 	printTable(
 		terminal,
 		["score", "namespace", "id", "layer", "since", "text"],

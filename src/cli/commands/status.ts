@@ -20,6 +20,12 @@ function printStatus(terminal: Terminal, answer: StatusAnswer): void {
 		terminal,
 		`Recant ${version}: database ${database}, queue on ${queueBackend}, embedder ${printable(embedder.model)} (${embedder.dimensions})`,
 	);
+	for (const store of answer.stores.filter(({ state }) => state !== "up")) {
+		const { name, state, since, lastError } = store;
+		const reason = lastError === undefined ? "" : `: ${printable(lastError)}`;
+		const line = `${printable(name)} is ${state} since ${since}${reason}`;
+		printLine(terminal, paint(terminal, "yellow", line));
+	}
 	printTable(
 		terminal,
 		["chain", "state", "head", "node", "safe", "finalized", "generation", "log", "inbox"],

@@ -22,7 +22,8 @@ import { answer, OF_CHAIN, OF_COORDINATE, problems } from "../responses.ts";
 /** Memories on a page when none is asked for: a screen or two. */
 const DEFAULT_PAGE = 50;
 
-const memoryParams = z.object({
+/** One memory of a chain. */
+export const memoryParams = z.object({
 	chain: chainParam,
 	id: memoryIdValue.openapi({
 		param: { name: "id", in: "path" },

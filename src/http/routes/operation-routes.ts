@@ -5,25 +5,11 @@ import { coordinateView, toWire } from "../../domain/wire.ts";
 import type { WriteAnswer } from "../../service/recant-service.ts";
 import { operationAnswer, writeAnswer } from "../answer-schema.ts";
 import { chainParam, countQuery, uuidParam } from "../fields.ts";
-import { addExcess } from "../invalid-request.ts";
+import { idempotencyKey } from "../idempotency-key.ts";
 import { jsonBody } from "../json-body.ts";
 import type { OpenApiApp, RouteContext } from "../openapi-app.ts";
 import { operationsBody } from "../operation-schema.ts";
 import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
-
-const idempotencyKey = z
-	.string()
-	.regex(/^[\x21-\x7e]+$/, "must be printable ASCII without spaces")
-	.superRefine((key, context) => {
-		if (key.length <= LIMITS.idempotencyKeyLength) return;
-		const message = `has ${key.length} characters, at most ${LIMITS.idempotencyKeyLength} are taken`;
-		addExcess(context, { limit: "idempotencyKeyLength", value: key.length, message });
-	})
-	.openapi({
-		description:
-			"A repeated key answers the same operation ids with their present status and applies nothing. With another body: 409 `idempotency_conflict`.",
-		maxLength: LIMITS.idempotencyKeyLength,
-	});
 
 const writeRoute = createRoute({
 	method: "post",

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
+import { ROLLBACK_STRATEGIES } from "../../service/recant-service.ts";
 import {
 	reportAnswer,
 	rollbackAnswer,
@@ -60,6 +61,10 @@ const startRoute = createRoute({
 					schema: z
 						.strictObject({
 							toBlock: decimalValue("Height that becomes the head, inclusive."),
+							strategy: z.enum(ROLLBACK_STRATEGIES).optional().openapi({
+								description:
+									"How to get the state at that block; left out: the cheapest that can be taken. snapshot: a verified snapshot and the log. rebuild: the log and the chain alone.",
+							}),
 							dryRun: z
 								.boolean()
 								.default(false)
@@ -118,9 +123,9 @@ export function addRollbackRoutes(app: OpenApiApp, { service }: RouteContext): v
 	});
 	app.openapi(startRoute, async (context) => {
 		const { chain } = context.req.valid("param");
-		const { toBlock, dryRun } = context.req.valid("json");
+		const { toBlock, dryRun, strategy } = context.req.valid("json");
 		if (dryRun) return context.json(toWire(await service.planRollback(chain, toBlock)), 200);
-		const rollback = await service.startRollback(chain, toBlock);
+		const rollback = await service.startRollback(chain, toBlock, strategy);
 		context.header("location", `/v1/chains/${rollback.chainId}/rollbacks/${rollback.id}`);
 		return context.json(toWire(rollback), 202);
 	});

@@ -126,7 +126,7 @@ export function addSearchRoutes(app: OpenApiApp, { service }: RouteContext): voi
 			at: atRequest(at, generation),
 			k,
 		});
-		return context.json({ at: coordinateView(found.at), results: toWire(found.results) }, 200);
+		return context.json({ ...toWire(found), at: coordinateView(found.at) }, 200);
 	});
 	app.openapi(diffRoute, async (context) => {
 		const { from, fromGeneration, to, toGeneration, ...rest } = context.req.valid("query");

@@ -1,0 +1,150 @@
+/**
+ * The working memory of one chain while this process writes it.
+ *
+ * Invariants
+ * 1. Something is answered from here only while `#state` is what Postgres holds: from a commit that is
+ *    known to have succeeded to the next one that is about to be sent, and only while the lease is held,
+ *    so that nobody else can commit.
+ * 2. What a commit changes is taken away before it is sent. While it is not known to be gone, nothing is
+ *    answered.
+ * 3. A read that waited for its copy answers only if nothing began meanwhile (`#epoch`).
+ * 4. While Postgres does not answer, nothing is answered from here either.
+ */
+import type { AnsweredAt } from "../domain/coordinate.ts";
+import { type ChainId, FOREVER, type Height, type MemoryKey } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import type { HotEntry, HotMemory } from "../service/working-memory-reader.ts";
+import type { CommittedState, WorkingMemory } from "../writer/working-memory.ts";
+import type { HotEntries, OpenHotEntries } from "./hot-entries.ts";
+
+export interface HotChainOptions {
+	readonly chainId: ChainId;
+	readonly openEntries: OpenHotEntries;
+	readonly isLeaseHeld: () => boolean;
+	/** False while Postgres does not answer. */
+	readonly isDatabaseUp: () => boolean;
+	readonly onReset: () => void;
+	readonly onClose: () => void;
+}
+
+export class HotChain implements WorkingMemory {
+	readonly #options: HotChainOptions;
+	readonly #entries: HotEntries;
+	/** Undefined while it is not known what Postgres holds. */
+	#state: CommittedState | undefined;
+	#epoch = 0;
+	/** Deletions that are not acknowledged yet. */
+	#leaving = 0;
+
+	constructor(options: HotChainOptions) {
+		this.#options = options;
+		this.#entries = options.openEntries(options.chainId, options.onReset);
+	}
+
+	get size(): number {
+		return this.#entries.size;
+	}
+
+	changing(keys: readonly MemoryKey[]): void {
+		this.#forgetState();
+		void this.#takeAway(keys);
+	}
+
+	changed(state: CommittedState, written: readonly Version[]): void {
+		this.#state = state;
+		const pending = pendingHeight(state);
+		if (pending === undefined) return;
+		// The later row of a memory is the one that holds; an earlier one ends below the pending slot.
+		const hot = written.filter((version) => isHot(version) && holdsAt(version, pending));
+		this.#entries.set(hot);
+	}
+
+	suspend(): void {
+		this.#forgetState();
+	}
+
+	resume(state: CommittedState): void {
+		this.#epoch += 1;
+		this.#entries.reset();
+		this.#options.onReset();
+		this.#state = state;
+	}
+
+	close(): void {
+		this.#forgetState();
+		this.#options.onClose();
+		// Only tidiness, and never fails: what it leaves lapses.
+		void this.#entries.close();
+	}
+
+	async read(key: MemoryKey): Promise<HotMemory | undefined> {
+		const epoch = this.#epoch;
+		const at = this.#at();
+		if (at === undefined) return undefined;
+		const found = this.#entries.get(key);
+		const version = found instanceof Promise ? await found : found;
+		if (version === undefined || epoch !== this.#epoch || this.#at() === undefined)
+			return undefined;
+		return holdsAt(version, at.height) ? { at, version } : undefined;
+	}
+
+	/** Keeps what Postgres answered, if that is still all there is. */
+	learned(answered: AnsweredAt, version: Version): void {
+		const at = this.#at();
+		const isPresent =
+			at !== undefined &&
+			at.height === answered.height &&
+			at.generation === answered.generation &&
+			at.logPosition === answered.logPosition;
+		if (isPresent && isHot(version) && holdsAt(version, at.height)) this.#entries.set([version]);
+	}
+
+	async *entries(): AsyncGenerator<HotEntry> {
+		if (this.#at() !== undefined) yield* this.#entries.all();
+	}
+
+	async drop(key: MemoryKey): Promise<void> {
+		this.#epoch += 1;
+		await this.#takeAway([key]);
+	}
+
+	/** The coordinate of answers from here; undefined: there are none now. */
+	#at(): AnsweredAt | undefined {
+		const { chainId, isLeaseHeld, isDatabaseUp } = this.#options;
+		const state = this.#state;
+		if (state === undefined || this.#leaving > 0) return undefined;
+		const height = pendingHeight(state);
+		if (height === undefined || !isLeaseHeld() || !isDatabaseUp()) return undefined;
+		const { generation, logPosition } = state;
+		return { chainId, height, generation, blockHash: undefined, logPosition, pending: true };
+	}
+
+	#forgetState(): void {
+		this.#epoch += 1;
+		this.#state = undefined;
+	}
+
+	async #takeAway(keys: readonly MemoryKey[]): Promise<void> {
+		const leaving = this.#entries.delete(keys);
+		if (leaving === undefined) return;
+		this.#leaving += 1;
+		try {
+			await leaving;
+		} finally {
+			this.#leaving -= 1;
+		}
+	}
+}
+
+function pendingHeight({ head }: CommittedState): Height | undefined {
+	return head && head.number + 1n;
+}
+
+function holdsAt(version: Version, height: Height): boolean {
+	return version.fromBlock <= height && height < version.toBlock;
+}
+
+/** Short-term, believed in the present generation, and no tombstone. */
+function isHot({ layer, content, toGen }: Version): boolean {
+	return layer === "short_term" && content !== undefined && toGen === FOREVER;
+}

@@ -1,0 +1,22 @@
+import { FOREVER, type Generation, type Height } from "../domain/ids.ts";
+import type { StoredGeneration } from "./stored-state.ts";
+
+/**
+ * Generation that orphaned a block which became canonical in `fromGen`: the first later one whose
+ * rollback went back below it; FOREVER: none did. `generations` are those that are kept, rising; a
+ * row that an older one orphaned is kept no longer.
+ */
+export function branchEnd(
+	block: { readonly height: Height; readonly fromGen: Generation },
+	generations: readonly StoredGeneration[],
+): Generation {
+	const kept = generations[0]?.generation ?? 0n;
+	const by = generations.find(
+		({ generation, ancestor }) =>
+			generation > block.fromGen &&
+			generation > kept &&
+			ancestor !== undefined &&
+			ancestor < block.height,
+	);
+	return by?.generation ?? FOREVER;
+}

@@ -1,0 +1,171 @@
+/**
+ * Single records are damaged in batches over all three stores: the full level finds every one, a dry run
+ * changes nothing, and the repair gives back what was there to the byte, with the recorded roots.
+ *
+ * RECANT_CORRUPTION_BATCHES says how many batches of 100; `npm run corruptions` runs the hundred.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { FindingAnswer, RepairAnswer } from "../../src/client/answers.ts";
+import { Corruptor, type Damage } from "../support/corruption.ts";
+import { DamagedWorld } from "../support/damaged-world.ts";
+import { Random } from "../support/random.ts";
+import { CHAIN } from "../support/recant.ts";
+import { CHAIN_ID } from "../support/running-service.ts";
+import { announcedSeed } from "../support/seed.ts";
+import { type StoredTruth, storedTruth } from "../support/stored-truth.ts";
+import { tableDump } from "../support/table-dump.ts";
+
+const FILE = "test/integration/corruption.test.ts";
+const BATCHES = Number(process.env["RECANT_CORRUPTION_BATCHES"] ?? "4");
+const BATCH = 100;
+const BATCH_MS = 60_000;
+
+test(
+	`every one of ${BATCHES * BATCH} damaged records is found and made again`,
+	{ timeout: 240_000 + BATCHES * BATCH_MS },
+	async () => {
+		const random = new Random(announcedSeed(FILE));
+		const world = await DamagedWorld.create(random, { memories: 320, forks: 4 });
+		await settled(world);
+		await expectClean(world);
+		const tally = new Map<string, number>();
+		const times: number[] = [];
+		for (let batch = 0; batch < BATCHES; batch += 1) {
+			const began = performance.now();
+			for (const { kind } of await damageAndRepair(world, random, batch % 2 === 0)) {
+				tally.set(kind, (tally.get(kind) ?? 0) + 1);
+			}
+			times.push(performance.now() - began);
+		}
+		const total = [...tally.values()].reduce((sum, count) => sum + count, 0);
+		console.info(shown(tally, times));
+		expect(total).toBeGreaterThanOrEqual(BATCHES * BATCH);
+		await world.goOn();
+		await expectClean(world);
+	},
+);
+
+test(
+	"a damaged log is found, left alone and handed to a person",
+	{ timeout: 240_000 },
+	async () => {
+		const random = new Random(announcedSeed(FILE));
+		const world = await DamagedWorld.create(random, { memories: 40, forks: 1 });
+		await settled(world);
+		const corruptor = new Corruptor(world, random);
+		const damages = await corruptor.log(12);
+		await corruptor.close();
+		const before = await tableDump(world.databaseUrl, CHAIN_ID);
+		const findings = await check(world);
+		expect(damages.filter((each) => !findings.some(each.isFoundBy))).toEqual([]);
+		const repair = await world.client.repair(CHAIN);
+		expect(repair.error).toBeUndefined();
+		const ofLog = repair.outcomes.filter(({ subject }) => subject.table === "log");
+		expect(ofLog.every(({ status, commands }) => status === "person" && commands.length > 0)).toBe(true);
+		expect((await tableDump(world.databaseUrl, CHAIN_ID))["log"]).toEqual(before["log"]);
+	},
+);
+
+async function damageAndRepair(
+	world: DamagedWorld,
+	random: Random,
+	isLive: boolean,
+): Promise<readonly Damage[]> {
+	const truth = await storedTruth(world.databaseUrl, world.vectorsDir);
+	if (isLive) await warm(world);
+	else await world.stop();
+	const corruptor = new Corruptor(world, random);
+	const damages = isLive ? await corruptor.live(BATCH) : await corruptor.stopped(BATCH);
+	await corruptor.close();
+	if (!isLive) await world.start();
+	const findings = await check(world);
+	expectFound(damages, findings);
+	await expectDryRun(world);
+	const repair = await world.client.repair(CHAIN);
+	expect(repair.error).toBeUndefined();
+	expectMended(repair);
+	await expectClean(world);
+	expectEqualTruth(await storedTruth(world.databaseUrl, world.vectorsDir), truth);
+	await world.followed();
+	return damages;
+}
+
+function expectFound(damages: readonly Damage[], findings: readonly FindingAnswer[]): void {
+	const missed = damages.filter((each) => !findings.some(each.isFoundBy)).map(({ kind }) => kind);
+	expect(missed, "damages that the check did not find").toEqual([]);
+	const unexplained = findings.filter((finding) => !damages.some((each) => each.explains(finding)));
+	expect(unexplained.map(({ message }) => message), "findings without a damage").toEqual([]);
+}
+
+async function expectDryRun(world: DamagedWorld): Promise<void> {
+	const before = await tableDump(world.databaseUrl, CHAIN_ID);
+	const plan = await world.client.planRepair(CHAIN);
+	expect(plan.counts.planned).toBeGreaterThan(0);
+	const after = await tableDump(world.databaseUrl, CHAIN_ID);
+	// Checks by the clock go on.
+	expect({ ...after, consistency_runs: [] }).toEqual({ ...before, consistency_runs: [] });
+}
+
+function expectMended({ outcomes }: RepairAnswer): void {
+	const left = outcomes.filter(({ status }) => status === "person" || status === "planned");
+	expect(left.map(({ class: kind, detail, subject }) => ({ kind, detail, subject }))).toEqual([]);
+}
+
+/** Pointers of a checkpoint that was gone may be older: that only makes a tail longer. */
+function expectEqualTruth(found: StoredTruth, truth: StoredTruth): void {
+	expect(found.roots).toEqual(truth.roots);
+	expect(found.vectors).toEqual(truth.vectors);
+	for (const [table, rows] of Object.entries(truth.rows)) {
+		if (table === "checkpoints") expect(withoutPointers(found, table)).toEqual(withoutPointers(truth, table));
+		else expect(found.rows[table], table).toEqual(rows);
+	}
+}
+
+function withoutPointers({ rows }: StoredTruth, table: string): readonly unknown[] {
+	return (rows[table] ?? []).map((row) => {
+		const { pointers: _pointers, checksum: _checksum, ...rest } = JSON.parse(row) as Record<string, unknown>;
+		return rest;
+	});
+}
+
+async function expectClean(world: DamagedWorld): Promise<void> {
+	const findings = await check(world);
+	expect(findings.map(({ rule, message }) => `${rule}: ${message}`)).toEqual([]);
+}
+
+async function check({ client }: DamagedWorld): Promise<readonly FindingAnswer[]> {
+	const started = await client.startCheck(CHAIN, { level: "full" });
+	const findings: FindingAnswer[] = [];
+	for (let cursor: string | undefined, run = started; ; ) {
+		const page = await client.check(CHAIN, started.id, { limit: 200, cursor });
+		run = page.run;
+		if (run.finishedAt === undefined) {
+			await sleep(20);
+			continue;
+		}
+		expect(run.error).toBeUndefined();
+		findings.push(...page.findings);
+		cursor = page.cursor;
+		if (cursor === undefined) return findings;
+	}
+}
+
+/** Reads short-term memories, so that working memory holds them. */
+async function warm({ client }: DamagedWorld): Promise<void> {
+	const { items } = await client.memories(CHAIN, { layer: "short_term", limit: 40 });
+	for (const { id, namespace } of items) await client.memory(CHAIN, id, { namespace });
+}
+
+/** Until what is due to LanceDB is there. */
+async function settled(world: DamagedWorld): Promise<void> {
+	await world.followed();
+	await sleep(500);
+}
+
+function shown(tally: ReadonlyMap<string, number>, times: readonly number[]): string {
+	const lines = [...tally].sort().map(([kind, count]) => `${count}\t${kind}`);
+	const mean = times.reduce((sum, ms) => sum + ms, 0) / times.length;
+	const longest = Math.max(...times);
+	return `${lines.join("\n")}\na batch took ${Math.round(mean)} ms, at most ${Math.round(longest)} ms`;
+}

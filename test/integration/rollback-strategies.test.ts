@@ -1,0 +1,208 @@
+/**
+ * The same fork, once by each strategy: what is believed afterwards, at every height, is what a straight
+ * run over the new branch believes, and so the same whatever the way. And what makes the planner leave
+ * the cheapest one: too many changes, damage, a checkpoint that is gone.
+ */
+import { describe, expect, test } from "vitest";
+import type { RollbackStrategy } from "../../src/service/recant-service.ts";
+import { expectStraightRun } from "../support/oracle.ts";
+import { CHAIN } from "../support/recant.ts";
+import { runSql } from "../support/run-sql.ts";
+import { takeSnapshot } from "../support/snapshot-api.ts";
+import { until } from "../support/until.ts";
+import { onlyOne, World, type WorldOptions } from "../support/world.ts";
+
+/** No memory may be set back one by one. */
+const NO_REWIND: WorldOptions = { rollbackChanges: 0 };
+
+describe("a fork with everything in its orphaned range", () => {
+	test.each<[RollbackStrategy, WorldOptions]>([
+		["rewind", {}],
+		["snapshot", NO_REWIND],
+		["rebuild", NO_REWIND],
+	])("by %s ends as a straight run does", { timeout: 120_000 }, async (strategy, options) => {
+		const world = await World.create(options);
+		await eventful(world, strategy === "snapshot");
+		await otherBranch(world);
+		expect((await world.rollbacks())[0]).toMatchObject({ state: "committed", strategy });
+		await expectStraightRun(world);
+		// The rows that were left are a state to go on from, and to go back to.
+		await world.write({ op: "put", id: "after", content: {}, text: "the whale after" });
+		await world.fork(async (chain) => {
+			await chain.drop(2);
+			await chain.empty(3);
+		});
+		await expectStraightRun(world);
+	});
+});
+
+describe("an operator names the strategy", () => {
+	test.each<RollbackStrategy>(["rewind", "snapshot", "rebuild"])(
+		"%s",
+		{ timeout: 120_000 },
+		async (strategy) => {
+			const world = await World.create();
+			await eventful(world, strategy === "snapshot");
+			const { height = 0n } = (await world.service.chain(CHAIN)).head ?? {};
+			const { id } = await world.service.startRollback(CHAIN, height - 3n, strategy);
+			const view = () => world.service.rollback(CHAIN, id);
+			await until("it is committed", async () => (await view()).state === "committed", view);
+			expect(await view()).toMatchObject({
+				strategy,
+				strategyReason: "an operator named it",
+				wantedStrategy: strategy,
+			});
+			await expectStraightRun(world);
+		},
+	);
+
+	test("a snapshot where there is none is refused by name", { timeout: 60_000 }, async () => {
+		const world = await World.create();
+		await world.block();
+		const { id } = await world.service.startRollback(CHAIN, 2n, "snapshot");
+		const view = () => world.service.rollback(CHAIN, id);
+		await until("it has failed", async () => (await view()).state === "failed", view);
+		expect((await view()).error?.message).toContain("no usable snapshot is there");
+		// Nothing was changed by it.
+		await world.block();
+		await expectStraightRun(world);
+	});
+});
+
+describe("rows that were changed behind Recant's back", () => {
+	test("fail the rewind, and are restored from a snapshot", { timeout: 120_000 }, async () => {
+		const world = await World.create();
+		await eventful(world, true);
+		await damage(world);
+		await otherBranch(world);
+		expect((await world.rollbacks())[0]).toMatchObject({
+			state: "committed",
+			attempt: 2,
+			strategy: "snapshot",
+			strategyReason: expect.stringContaining("rewind failed"),
+		});
+		await expectHealed(world);
+	});
+
+	test("are rebuilt where no snapshot is", { timeout: 120_000 }, async () => {
+		const world = await World.create();
+		await eventful(world, false);
+		await damage(world);
+		await otherBranch(world);
+		expect((await world.rollbacks())[0]).toMatchObject({
+			state: "committed",
+			attempt: 2,
+			strategy: "rebuild",
+			strategyReason: expect.stringContaining("rewind failed"),
+		});
+		await expectHealed(world);
+	});
+});
+
+test("without a checkpoint at the ancestor the log leads there", { timeout: 120_000 }, async () => {
+	const world = await World.create();
+	await eventful(world, false);
+	const { height = 0n } = (await world.service.chain(CHAIN)).head ?? {};
+	await runSql(world, `delete from recant.checkpoints where height = ${height - 3n}`);
+	await world.fork(async (chain) => {
+		await chain.drop(3);
+		await chain.empty(4);
+	});
+	expect((await world.rollbacks())[0]).toMatchObject({
+		state: "committed",
+		strategy: "rebuild",
+		strategyReason: expect.stringContaining("no checkpoint"),
+	});
+	await runSql(world, "select 1");
+});
+
+/** Writes of every kind, on blocks of which some are final for the log and the last five are lost. */
+async function eventful(world: World, snapshot: boolean): Promise<void> {
+	const head = async () => (await world.service.chain(CHAIN)).head?.height ?? 0n;
+	await world.write(
+		{ op: "put", id: "kept", content: { n: 0 }, text: "the whale sleeps", importance: 0.5 },
+		{ op: "put", id: "vector", content: { n: 0 }, vector: wave(3) },
+		{ op: "put", id: "doomed", content: {}, text: "the whale goes" },
+		{ op: "put", id: "moves", layer: "short_term", content: {} },
+	);
+	await world.block({ from: 1, to: 2, value: 5n });
+	await world.write({ op: "patch", id: "kept", content: { early: true } });
+	if (snapshot) await takeSnapshot(world.recant);
+	await world.block({ from: 2, to: 3, value: 7n });
+	const early = await head();
+	await world.write(
+		{ op: "put", id: "ends before", content: {}, expiresAtBlock: early + 2n },
+		{ op: "put", id: "ends after", content: {}, text: "a short whale", expiresAtBlock: early + 6n },
+	);
+	await world.block({ from: 3, to: 1, value: 2n });
+	// From here on everything is lost.
+	const { sent } = await world.block({ from: 1, to: 3, value: 11n });
+	const transfer = onlyOne(sent);
+	await world.write(
+		{ op: "patch", id: "kept", content: { n: 1 } },
+		{ op: "patch", id: "vector", content: { n: 1 } },
+		{ op: "delete", id: "doomed" },
+		{ op: "put", id: "anchored", content: { n: 1 }, anchor: { transaction: transfer.hash } },
+		{ op: "put", id: "lost", content: {}, anchor: { block: (await world.chain.head()).hash } },
+	);
+	await world.block({ from: 2, to: 1, value: 1n });
+	await world.write(
+		{ op: "patch", id: "anchored", content: { patched: true } },
+		{ op: "delete", id: "moves" },
+		{ op: "put", id: "ends before", content: { again: 1 }, expiresAtBlock: early + 9n },
+	);
+	await world.block({ from: 3, to: 2, value: 3n });
+	await world.write(
+		{ op: "put", id: "moves", layer: "long_term", content: { back: true }, text: "moved" },
+		{ op: "put", id: "doomed", content: { back: true }, text: "the whale is back" },
+	);
+	TRANSFERS.set(world, transfer);
+}
+
+const TRANSFERS = new WeakMap<World, ReturnType<typeof onlyOne>>();
+
+async function otherBranch(world: World): Promise<void> {
+	const transfer = TRANSFERS.get(world);
+	if (transfer === undefined) throw new Error("nothing was anchored");
+	await world.fork(async (chain) => {
+		await chain.drop(3);
+		await chain.block({ from: 3, to: 2, value: 4n });
+		await chain.block(transfer);
+		await chain.block({ from: 2, to: 3, value: 6n });
+		await chain.empty(1);
+	});
+}
+
+/** Another content in rows that the fork goes back to, and in one that it does not. */
+async function damage(world: World): Promise<void> {
+	const changed = await runSql(
+		world,
+		`update recant.versions set content = '{"n":666}' where id in ('kept', 'vector', 'doomed')
+			and content is not null and from_block <= 5 returning 1 as one`,
+	);
+	expect(changed.length).toBeGreaterThan(2);
+}
+
+/**
+ * Rows of heights that had ended before the ancestor stay as they are found; what is believed from the
+ * ancestor on is true.
+ */
+async function expectHealed(world: World): Promise<void> {
+	for (const [id, content] of [
+		["kept", { n: 1, early: true }],
+		["vector", { n: 1 }],
+	] as const) {
+		expect((await world.memory(id))?.content).toEqual(content);
+	}
+	const head = await world.service.chain(CHAIN);
+	expect(head.problem).toBeUndefined();
+	// The tree is built from the rows at the start, and compared with what was committed.
+	await world.stop();
+	await world.start();
+	await world.block({ from: 1, to: 2, value: 1n });
+	expect(await world.service.chain(CHAIN)).toMatchObject({ state: "following" });
+}
+
+function wave(phase: number): readonly number[] {
+	return Array.from({ length: 384 }, (_, index) => Math.sin(index * phase));
+}

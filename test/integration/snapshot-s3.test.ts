@@ -1,0 +1,104 @@
+/** Snapshots in an object store, as S3 is spoken by a server of another's making. */
+import { createRequire } from "node:module";
+import { expect, test } from "vitest";
+import { openS3Archive } from "../../src/archive/s3-archive.ts";
+import { RecantClient } from "../../src/client/client.ts";
+import { CHAIN } from "../support/recant.ts";
+import { manifestOf, settled, snapshotOf } from "../support/snapshots.ts";
+import { testDir } from "../support/temp-dir.ts";
+import { atTestEnd } from "../support/test-end.ts";
+import { until } from "../support/until.ts";
+import { World } from "../support/world.ts";
+
+/** What the server's package exports; it brings no types. */
+type ServerClass = new (options: {
+	readonly address: string;
+	readonly port: number;
+	readonly silent: boolean;
+	readonly directory: string;
+	readonly configureBuckets: readonly { readonly name: string }[];
+}) => { run(): Promise<{ readonly port: number }>; close(): Promise<void> };
+
+const S3Server = createRequire(import.meta.url)("s3rver") as ServerClass;
+const BUCKET = "snapshots";
+/** The server's own; it takes no others. */
+const KEY = "S3RVER";
+
+async function startS3(directory: string, port = 0) {
+	const server = new S3Server({
+		address: "127.0.0.1",
+		port,
+		silent: true,
+		directory,
+		configureBuckets: [{ name: BUCKET }],
+	});
+	const { port: bound } = await server.run();
+	let closing: Promise<void> | undefined;
+	const close = () => {
+		closing ??= server.close();
+		return closing;
+	};
+	atTestEnd(close);
+	return { endpoint: `http://127.0.0.1:${bound}`, port: bound, close };
+}
+
+function credentials() {
+	return { accessKeyId: KEY, secretAccessKey: KEY, sessionToken: undefined };
+}
+
+test("files are kept, replaced, taken away, and told apart from what is missing", async () => {
+	const { endpoint, close } = await startS3(testDir("s3"));
+	const settings = { bucket: BUCKET, prefix: "some/where", region: "us-east-1", endpoint };
+	const archive = openS3Archive({ ...settings, credentials: credentials() });
+	atTestEnd(() => archive.close());
+	expect(archive.place).toBe("s3://snapshots/some/where");
+	expect(await archive.read("chunks/a", 100)).toBeUndefined();
+	await archive.write("chunks/a", Buffer.from("one"));
+	await archive.write("chunks/a", Buffer.from("another"));
+	expect(Buffer.from((await archive.read("chunks/a", 100)) ?? []).toString()).toBe("another");
+	await expect(archive.read("chunks/a", 3)).rejects.toMatchObject({ code: "snapshot_damaged" });
+	await archive.remove("chunks/a");
+	await archive.remove("chunks/a");
+	expect(await archive.read("chunks/a", 100)).toBeUndefined();
+
+	const elsewhere = openS3Archive({ ...settings, bucket: "nowhere", credentials: credentials() });
+	atTestEnd(() => elsewhere.close());
+	await expect(elsewhere.read("a", 100)).rejects.toMatchObject({ code: "configuration_invalid" });
+	await close();
+	await expect(archive.read("a", 100)).rejects.toMatchObject({ code: "archive_unavailable" });
+});
+
+test("a chain's snapshots are made there, and go on after the store was away", async () => {
+	const directory = testDir("s3");
+	const store = await startS3(directory);
+	const world = await World.create({
+		name: "snapshot-s3",
+		environment: {
+			RECANT_SNAPSHOTS: `s3://${BUCKET}/recant`,
+			AWS_ENDPOINT_URL: store.endpoint,
+			AWS_ACCESS_KEY_ID: KEY,
+			AWS_SECRET_ACCESS_KEY: KEY,
+		},
+	});
+	const client = new RecantClient({ url: world.recant.url });
+	await world.write({ op: "put", id: "kept", content: { said: "first" }, text: "a fact" });
+	await world.block();
+	const full = await snapshotOf(client, CHAIN);
+	expect(full).toMatchObject({ state: "verified", kind: "full" });
+	const [chunk] = (await manifestOf(client, CHAIN, full.id)).chunks;
+	expect(await client.hasSnapshotChunk(CHAIN, chunk?.hash ?? "")).toBe(true);
+
+	await store.close();
+	await world.block();
+	const { id } = await client.createSnapshot(CHAIN);
+	const heldUp = await until("the archive is missed", async () => {
+		const seen = await client.snapshot(CHAIN, id);
+		return seen.error !== undefined && seen;
+	});
+	expect(heldUp).toMatchObject({ state: "creating", error: { code: "archive_unavailable" } });
+	await startS3(directory, store.port);
+	expect(await settled(client, CHAIN, id)).toMatchObject({
+		state: "verified",
+		kind: "incremental",
+	});
+});
