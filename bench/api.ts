@@ -138,13 +138,7 @@ function write(name: string, how: Pick<Case, "connections" | "requests" | "opera
 /** A new memory, as a client writes it down. */
 function wire() {
 	written += 1;
-	const { kind: op, ...rest } = fact(1_000_000 + written);
-	const { id, layer, content, importance } = {
-		layer: undefined,
-		content: {},
-		importance: 0,
-		...rest,
-	};
+	const { kind: op, id, layer, content, importance } = fact(1_000_000 + written);
 	return { op, id, layer, content, importance };
 }
 

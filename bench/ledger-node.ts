@@ -20,6 +20,8 @@ export interface LedgerNode {
 	readonly token: Hex;
 	/** Mines blocks of transfers; answers the hash of the last. */
 	mine(blocks: number): Promise<Hex>;
+	/** Mines blocks without transactions; answers the hash of the last. */
+	mineEmpty(blocks: number): Promise<Hex>;
 	/** Signs `mine`'s next block in advance; the function mines it and answers its hash. */
 	readyBlock(): Promise<() => Promise<Hex>>;
 	/** The same for a fork that replaces the last `depth` blocks by as many others. */
@@ -64,6 +66,10 @@ export async function startLedgerNode(): Promise<LedgerNode> {
 			head,
 			mine: async (blocks) => {
 				for (let block = 0; block < blocks; block += 1) await (await readyBlock())();
+				return head();
+			},
+			mineEmpty: async (blocks) => {
+				for (let block = 0; block < blocks; block += 1) await anvil.mine();
 				return head();
 			},
 			readyFork: async (depth) => {

@@ -13,13 +13,18 @@ import { reportToolError } from "../scripts/support/report-tool-error.ts";
 import { ToolError } from "../scripts/support/tool-error.ts";
 import { apiSection } from "./api.ts";
 import { blockSection } from "./block.ts";
+import { checkSection } from "./check.ts";
 import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
+import { proofSection } from "./proof.ts";
 import { queryableSection } from "./queryable.ts";
+import { replicasSection } from "./replicas.ts";
 import { printMachine, printSection } from "./report.ts";
 import { rollbackSection } from "./rollback.ts";
 import { rootsSection } from "./roots.ts";
 import type { Section, SectionResult } from "./section.ts";
+import { smallStateSection } from "./small-state.ts";
+import { snapshotSection } from "./snapshot.ts";
 import { startSection } from "./start.ts";
 import { storesSection } from "./stores.ts";
 
@@ -32,6 +37,11 @@ const SECTIONS: readonly Section[] = [
 	rootsSection,
 	startSection,
 	storesSection,
+	checkSection,
+	replicasSection,
+	snapshotSection,
+	smallStateSection,
+	proofSection,
 ];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 

@@ -2,20 +2,26 @@
  * The composition root: builds the adapters, hands them out, and ends them in the other order.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import pino from "pino";
 import { openArchive } from "./archive/open-archive.ts";
 import { HotMemories } from "./cache/hot-memories.ts";
+import {
+	checkedChain,
+	proofChain,
+	repairedTables,
+	runtime,
+	snapshotChain,
+} from "./composition/chain-views.ts";
+import { Ending } from "./composition/ending.ts";
+import { openDatabase } from "./composition/open-database.ts";
+import { openSource, startNode } from "./composition/open-node.ts";
 import { loadChains } from "./config/chains.ts";
-import { type DataDirectory, openDataDirectory } from "./config/data-directory.ts";
+import { openDataDirectory } from "./config/data-directory.ts";
 import type { Environment } from "./config/environment.ts";
 import { isGone, processName } from "./config/process-identity.ts";
 import { clocksOf } from "./consistency/check-plan.ts";
-import type { CheckedChain } from "./consistency/checker.ts";
 import { ConsistencyChecks } from "./consistency/consistency-checks.ts";
-import { LogShadow } from "./consistency/log-shadow.ts";
-import { type RepairedChain, Repairer } from "./consistency/repair/repairer.ts";
-import { RetryableError } from "./domain/errors.ts";
+import { Repairer } from "./consistency/repair/repairer.ts";
 import type { RollbackId } from "./domain/ids.ts";
 import { LIMITS } from "./domain/limits.ts";
 import type { Logger } from "./domain/logger.ts";
@@ -34,8 +40,6 @@ import { RollbackCoordinator } from "./rollback/coordinator.ts";
 import { RollbackDispatch } from "./rollback/dispatch.ts";
 import type { RollbackRecord, Stage } from "./rollback/rollback-record.ts";
 import type { StageEvent } from "./rollback/stage-clock.ts";
-import { createChainSource } from "./rpc/chain-source.ts";
-import { startLocalAnvil } from "./rpc/local-anvil.ts";
 import { AgentWrites } from "./service/agent-writes.ts";
 import type { ChainRuntime } from "./service/chain-runtime.ts";
 import { Consistency, lastCheck } from "./service/consistency.ts";
@@ -50,8 +54,6 @@ import { type SnapshotChain, SnapshotService } from "./service/snapshots.ts";
 import { TailCache } from "./service/tail-cache.ts";
 import { ArchiveSource } from "./snapshots/archive-source.ts";
 import type { SnapshotWork } from "./snapshots/snapshot-keeper.ts";
-import { Database } from "./store/database.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./store/embedded/postgres.ts";
 import { forget, waitingRollbacks } from "./store/outbox.ts";
 import { PostgresConsistencyStore } from "./store/postgres-consistency-store.ts";
 import { PostgresFlushStore } from "./store/postgres-flush-store.ts";
@@ -72,13 +74,10 @@ import { PostgresWriterStore } from "./store/postgres-writer-store.ts";
 import { installationId, registerChain } from "./store/registry.ts";
 import { createHashingEmbedder } from "./vectors/hashing-embedder.ts";
 import { checkInstallation } from "./vectors/installation-stamp.ts";
-import { type LanceInspection, openLanceInspection } from "./vectors/lance-inspection.ts";
-import { type LanceStore, openLanceTables } from "./vectors/lance-tables.ts";
+import { openLanceInspection } from "./vectors/lance-inspection.ts";
+import { openLanceTables } from "./vectors/lance-tables.ts";
 import { CollectionChecks } from "./writer/collection-checks.ts";
 
-/** Where chains/anvil.ts points when RECANT_RPC_URL is not set. */
-const LOCAL_ANVIL_URL = "http://127.0.0.1:8545";
-const LOCAL_CHAIN = { id: 31_337, name: "anvil" };
 /** For requests under way, and for jobs, at the end. */
 const CLOSE_MS = 5_000;
 
@@ -384,181 +383,6 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	for (const chain of processes.values()) chain.start();
 	log.info({ url: http.url, chains: specs.map((spec) => spec.name) }, "Recant answers");
 	return { url: http.url, service, restores, stop: () => ending.run() };
-}
-
-/** What has to be ended, last first. */
-class Ending {
-	readonly #steps: (() => Promise<void>)[] = [];
-
-	add(step: () => Promise<void>): void {
-		this.#steps.push(step);
-	}
-
-	/** Goes on when a step fails, and throws the first failure at the end. */
-	async run(): Promise<void> {
-		const failures: unknown[] = [];
-		for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
-			await step().catch((error: unknown) => failures.push(error));
-		}
-		if (failures.length > 0) throw failures[0];
-	}
-}
-
-async function openDatabase(
-	environment: Environment,
-	directory: DataDirectory,
-	log: Logger,
-	ending: Ending,
-): Promise<{ readonly database: Database; readonly embedded: boolean }> {
-	let embedded: EmbeddedPostgres | undefined;
-	if (environment.databaseUrl === undefined) {
-		const started = await startEmbeddedPostgres({
-			dataDir: directory.postgres,
-			log: (message) => log.info({}, message),
-		});
-		ending.add(() => started.stop());
-		embedded = started;
-	}
-	const database = await Database.open(
-		embedded?.url ?? environment.databaseUrl ?? "",
-		embedded?.socketPath,
-		log,
-	);
-	ending.add(() => database.close());
-	return { database, embedded: embedded !== undefined };
-}
-
-async function startNode(
-	specs: readonly ChainSpec[],
-	environment: Environment,
-	directory: DataDirectory,
-	ending: Ending,
-): Promise<void> {
-	if (environment.exampleChain.rpcUrls !== undefined) return;
-	// The example chain as it stands, and nothing else: whoever names a node of theirs waits for it.
-	const local = specs.find(
-		({ id, name, rpc }) =>
-			id === LOCAL_CHAIN.id && name === LOCAL_CHAIN.name && rpc.urls.includes(LOCAL_ANVIL_URL),
-	);
-	if (local === undefined) return;
-	const anvil = await startLocalAnvil({
-		url: LOCAL_ANVIL_URL,
-		chainId: local.id,
-		statePath: join(directory.root, "anvil.json"),
-	});
-	if (anvil !== undefined) ending.add(() => anvil.stop());
-}
-
-function openSource(spec: ChainSpec, log: Logger, ending: Ending): ChainSource {
-	const source = createChainSource({
-		...spec.rpc,
-		chainId: spec.id,
-		log: log.child({ chain: spec.name }),
-	});
-	ending.add(() => source.close());
-	return source;
-}
-
-function snapshotChain(chain: ChainProcess, source: ChainSource): SnapshotChain {
-	const { id, name, snapshots } = chain.spec;
-	return {
-		chainId: id,
-		name,
-		fullEvery: snapshots.fullEvery,
-		hashOnNode: async (height) => (await source.blockByNumber(height))?.hash,
-		due: () => chain.snapshots?.poke(),
-	};
-}
-
-function runtime(chain: ChainProcess, source: ChainSource, writes: AgentWrites): ChainRuntime {
-	return {
-		spec: chain.spec,
-		writes,
-		status: () => chain.status(),
-		providers: () => source.health(),
-		rollbackDue: () => chain.follower?.rollbackDue(),
-	};
-}
-
-function proofChain(chain: ChainProcess, source: ChainSource): ProofChain {
-	return {
-		chainId: chain.spec.id,
-		name: chain.spec.name,
-		states: () => chain.writer?.states,
-		blockHash: async (height) => (await source.blockByNumber(height))?.hash,
-	};
-}
-
-/** A chain that this process writes, as its checks compare with it. */
-function checkedChain(
-	chain: ChainProcess,
-	parts: {
-		readonly source: ChainSource;
-		readonly embedder: CheckedChain["embedder"];
-		readonly inspection: LanceInspection;
-		readonly state: PostgresStateStore;
-		readonly workingMemories: HotMemories;
-		readonly restorer: Restorer;
-		readonly restoredStates: PostgresRestoredStates;
-	},
-): CheckedChain {
-	const { source, embedder, inspection, state, workingMemories, restorer, restoredStates } = parts;
-	const pending = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
-	const { id, consistency } = chain.spec;
-	return {
-		...consistency,
-		freeze: async (begin) => {
-			if (chain.writer === undefined) throw notLed(id);
-			return chain.writer.between(async ({ head }, states) => {
-				const { tree } = states;
-				await begin();
-				const mark = tree.mark();
-				const sealed = head && states.at(head.number);
-				return {
-					tree,
-					mark,
-					headRoots: sealed && tree.roots(sealed),
-					release: () => tree.release(mark),
-				};
-			});
-		},
-		pointers: () => chain.writer?.state.pointers,
-		tables: inspection,
-		embedder,
-		embedsExactly: true,
-		node: source,
-		working: workingMemories,
-		believed: (keys) =>
-			state.read(id, pending, async (view) => ({
-				slot: view.at.height,
-				versions: await view.memories(keys),
-			})),
-		shadow: new LogShadow({
-			restorer,
-			deriver: chain.deriver,
-			snapshots: (chainId, height) => restoredStates.snapshots(chainId, height),
-		}),
-	};
-}
-
-/** What repairs read and write of LanceDB. */
-function repairedTables(tables: LanceStore, inspection: LanceInspection): RepairedChain["tables"] {
-	return {
-		installationId: () => inspection.installationId(),
-		storedRows: (table, version) => inspection.storedRows(table, version),
-		health: (table, version) => inspection.health(table, version),
-		create: (table, dimensions) => tables.create(table, dimensions),
-		append: (table, base, rows) => tables.append(table, base, rows),
-		rewrite: (table, base, change) => tables.rewrite(table, base, change),
-	};
-}
-
-function notLed(chainId: number): RetryableError {
-	return new RetryableError("lease_lost", {
-		message: `this process does not write chain ${chainId}`,
-		hint: "the check is run by the process that does",
-		fields: { chainId },
-	});
 }
 
 function noteEta(etas: Map<RollbackId, number | undefined>, event: StageEvent): void {

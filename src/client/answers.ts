@@ -5,8 +5,8 @@
 import type { StateProof } from "../commitment/proof.ts";
 import type { StateRoots } from "../commitment/state-root.ts";
 import type { TreeNode } from "../commitment/state-tree.ts";
-import type { CoordinateView, Wire } from "../domain/wire.ts";
 import type { RepairOutcome } from "../consistency/repair/repair-plan.ts";
+import type { CoordinateView, Wire } from "../domain/wire.ts";
 import type { FindingView, RunView, RunWithFindings } from "../service/consistency.ts";
 import type { PartialAnswer, PartialPlanView } from "../service/partial-restore-service.ts";
 import type { NamedMemory, RootsFrom } from "../service/proof-service.ts";

@@ -48,6 +48,8 @@ const MASKS: Readonly<Record<string, (value: string) => string>> = {
 	DATABASE_URL: maskUrl,
 	REDIS_URL: maskUrl,
 	LANCEDB_URI: maskUrl,
+	AWS_ENDPOINT_URL: maskUrl,
+	AWS_ENDPOINT_URL_S3: maskUrl,
 	RECANT_RPC_URL: (value) => splitList(value).map(maskUrl).join(","),
 };
 

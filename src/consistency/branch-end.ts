@@ -1,6 +1,14 @@
 import { FOREVER, type Generation, type Height } from "../domain/ids.ts";
 import type { StoredGeneration } from "./stored-state.ts";
 
+/** What an older generation orphaned is taken away in steps: the row may be there still, or not. */
+export function isGoing(
+	row: { readonly toGen: Generation },
+	generations: readonly StoredGeneration[],
+): boolean {
+	return row.toGen <= (generations[0]?.generation ?? 0n);
+}
+
 /**
  * Generation that orphaned a block which became canonical in `fromGen`: the first later one whose
  * rollback went back below it; FOREVER: none did. `generations` are those that are kept, rising; a

@@ -203,11 +203,9 @@ class Pass {
 
 	async *#pages(): AsyncGenerator<readonly StoredMemory[], void> {
 		const { context, pace } = this.#options;
-		for (const range of context.sample?.ranges ?? [undefined]) {
-			for await (const page of context.state.memories(range)) {
-				await pace.took(page.reduce((sum, { rows }) => sum + rows.length, 0));
-				yield page;
-			}
+		for await (const page of context.state.memories(context.sample?.ranges)) {
+			await pace.took(page.reduce((sum, { rows }) => sum + rows.length, 0));
+			yield page;
 		}
 	}
 

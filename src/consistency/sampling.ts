@@ -128,7 +128,7 @@ function keyOf(prefix: readonly number[], rest: number): MemoryKey {
 }
 
 /** 16 bytes as a memory's key is written. */
-export function uuidOf(bytes: Uint8Array): MemoryKey {
+function uuidOf(bytes: Uint8Array): MemoryKey {
 	const hex = Buffer.from(bytes).toString("hex");
 	const groups = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
 	return `${groups.join("-")}-${hex.slice(20)}` as MemoryKey;

@@ -179,7 +179,8 @@ export interface StoredState {
 	estimatedVersions(): Promise<number>;
 	/** Memories that the pending slot holds, with what is still to end in it. Reads every version. */
 	visibleCounts(): Promise<Readonly<Record<Layer, number>>>;
-	memories(range: KeyRange | undefined): AsyncIterable<readonly StoredMemory[]>;
+	/** By rising key: those of the ranges, which rise as well and do not overlap; undefined: all. */
+	memories(ranges: readonly KeyRange[] | undefined): AsyncIterable<readonly StoredMemory[]>;
 	/** The table of names, in its order. */
 	names(): AsyncIterable<readonly StoredName[]>;
 	/** Which of these names the table lacks, as `memoryKey/layer`. */
@@ -190,6 +191,8 @@ export interface StoredState {
 	inLog(keys: readonly MemoryKey[]): Promise<ReadonlySet<MemoryKey>>;
 	/** Rows of `vector_rows`, by collection and rising version id. */
 	vectors(): AsyncIterable<readonly StoredVector[]>;
+	/** Those of these versions that have a vector. */
+	vectorIdsOf(collection: string, ids: readonly VersionId[]): Promise<readonly VersionId[]>;
 	vectorsOf(collection: string, ids: readonly VersionId[]): Promise<readonly StoredVector[]>;
 	/** Rising ids up to one, inclusive, of embedded versions that the present generation holds. */
 	flushedIds(collection: string, upTo: VersionId): AsyncIterable<readonly VersionId[]>;
@@ -207,6 +210,7 @@ export interface StoredState {
 	/** The one of the present generation at a height. */
 	checkpoint(height: Height): Promise<StoredCheckpoint | undefined>;
 	header(height: Height): Promise<StoredHeader | undefined>;
+	/** Rising; without those whose rows retention may be taking away already. */
 	generations(): Promise<readonly StoredGeneration[]>;
 	collections(): Promise<readonly StoredCollection[]>;
 	/** Agents' operations that are in the log. */

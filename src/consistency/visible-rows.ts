@@ -35,8 +35,19 @@ export function sealedLeaf(
 	return leaf === undefined || leaf.tombstone ? undefined : leaf;
 }
 
+/** Several rules of one pass ask for the same hash. */
+const HASHES = new WeakMap<StoredVersion, { readonly hash: Hex | undefined }>();
+
 /** Content hash of what the row says; undefined: it cannot be read. */
 export function hashedAgain(row: StoredVersion): Hex | undefined {
+	const known = HASHES.get(row);
+	if (known !== undefined) return known.hash;
+	const hash = hashOf(row);
+	HASHES.set(row, { hash });
+	return hash;
+}
+
+function hashOf(row: StoredVersion): Hex | undefined {
 	if (row.body === undefined) return undefined;
 	try {
 		return contentHash({ ...row.body, expiresBlock: row.expiresBlock });

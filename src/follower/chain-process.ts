@@ -154,7 +154,7 @@ export class ChainProcess {
 					continue;
 				}
 				this.#running = running;
-				const beating = this.#renew(running);
+				const beating = this.#renew(running.fence, running.stepDown);
 				await Promise.race([running.lost, ended]);
 				clearInterval(beating);
 				await this.#end(running);
@@ -182,13 +182,13 @@ export class ChainProcess {
 		const errand = this.#errand;
 		this.#errand = undefined;
 		if (errand !== undefined) {
-			await this.#underLease(lease.fence, errand);
+			await this.#underLease(lease.fence, () => errand(lease.fence));
 			collections.forget();
 		}
 		this.#leaseHeldUntilMs = askedMs + LEASE_MS - LEASE_MARGIN_MS;
 		await collections.ensure(DEFAULT_COLLECTION);
 		const lost = Promise.withResolvers<void>();
-		const running = await this.#build(lease.fence, lost);
+		const running = await this.#underLease(lease.fence, () => this.#build(lease.fence, lost));
 		running.flusher.start();
 		running.retention.start();
 		running.snapshots?.start();
@@ -196,16 +196,11 @@ export class ChainProcess {
 		return running;
 	}
 
-	/** Renews the lease meanwhile: the work may take minutes. */
-	async #underLease(fence: bigint, work: (fence: bigint) => Promise<void>): Promise<void> {
-		const { spec, writerStore, log } = this.#options;
-		const beating = setInterval(() => {
-			writerStore
-				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS })
-				.catch((error: unknown) => log.warn({ err: error }, "the lease was not renewed"));
-		}, LEASE_MS / 4);
+	/** Renews the lease meanwhile: an errand may take minutes, a tree of millions of memories seconds. */
+	async #underLease<Result>(fence: bigint, work: () => Promise<Result>): Promise<Result> {
+		const beating = this.#renew(fence, () => undefined);
 		try {
-			await work(fence);
+			return await work();
 		} finally {
 			clearInterval(beating);
 		}
@@ -274,15 +269,15 @@ export class ChainProcess {
 		};
 	}
 
-	#renew(running: Running): NodeJS.Timeout {
+	#renew(fence: bigint, stepDown: () => void): NodeJS.Timeout {
 		const { spec, writerStore, log } = this.#options;
 		return setInterval(() => {
 			const askedMs = performance.now();
 			writerStore
-				.renewLease({ chainId: spec.id, fence: running.fence, ttlMs: LEASE_MS })
+				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS })
 				.then((held) => {
 					this.#leaseHeldUntilMs = held ? askedMs + LEASE_MS - LEASE_MARGIN_MS : 0;
-					if (!held) running.stepDown();
+					if (!held) stepDown();
 				})
 				.catch((error: unknown) =>
 					log.warn({ chain: spec.name, err: error }, "the lease was not renewed"),

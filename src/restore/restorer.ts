@@ -21,7 +21,7 @@ import type { GroupDeriver } from "./group-deriver.ts";
 import { type LoadedSnapshot, loadSnapshot } from "./load-snapshot.ts";
 import type { LoggedEntry, LogReader, RollbackMark } from "./log-reader.ts";
 import { FROM_NOTHING, LogWalk, type Step, type WalkStart } from "./log-walk.ts";
-import type { Shadow, ShadowStore } from "./shadow-store.ts";
+import type { Shadow, ShadowRow, ShadowStore } from "./shadow-store.ts";
 import { verifyShadow } from "./verify-shadow.ts";
 
 export interface RestoreRequest {
@@ -149,15 +149,33 @@ export class Restorer {
 		});
 		const wanted = await this.#filter(request, start.position);
 		const total = Number(logPosition - start.position);
-		for (let above = start.position; above < logPosition; ) {
-			const range = { above, to: logPosition, limit: LIMITS.restoreEntries };
-			const entries = await this.log.entries(chainId, range);
-			const last = entries.at(-1)?.position;
-			const ended = last === undefined || entries.length < LIMITS.restoreEntries;
-			const steps = [...walk.take(entries.map(admitted)), ...(ended ? walk.end() : [])];
+		const range = { above: start.position, to: logPosition };
+		for await (const { entries, last } of this.#pages(chainId, range)) {
+			const steps = [...walk.take(entries.map(admitted)), ...(last ? walk.end() : [])];
 			await this.#apply(steps, request, wanted);
-			above = ended ? logPosition : last;
-			request.onProgress({ step: "log", done: Number(above - start.position), total });
+			const reached = last ? logPosition : (entries.at(-1)?.position ?? start.position);
+			request.onProgress({ step: "log", done: Number(reached - start.position), total });
+		}
+	}
+
+	/** Reads the next page while one is worked on. */
+	async *#pages(
+		chainId: ChainId,
+		{ above, to }: { readonly above: LogPosition; readonly to: LogPosition },
+	): AsyncGenerator<{ readonly entries: readonly LoggedEntry[]; readonly last: boolean }> {
+		const limit = LIMITS.restoreEntries;
+		let next = this.log.entries(chainId, { above, to, limit });
+		for (;;) {
+			const entries = await next;
+			const reached = entries.at(-1)?.position;
+			const last = reached === undefined || entries.length < limit;
+			if (!last) {
+				next = this.log.entries(chainId, { above: reached, to, limit });
+				// A failure is the next turn's.
+				next.catch(() => undefined);
+			}
+			yield { entries, last };
+			if (last) return;
 		}
 	}
 
@@ -191,7 +209,7 @@ export class Restorer {
 		if (steps.length === 0) return;
 		const keys = [...new Set(steps.map(stepKey))];
 		const loaded = await this.shadows.rows(shadow.shadowId, keys);
-		await this.shadows.put(shadow.shadowId, applySteps(steps, loaded, fromGen));
+		await this.#put(shadow, applySteps(steps, loaded, fromGen));
 	}
 
 	async #derive(
@@ -210,7 +228,13 @@ export class Restorer {
 			upTo,
 			whole: only === undefined,
 		});
-		await this.shadows.put(shadowId, rows.filter(wanted));
+		await this.#put(shadow, rows.filter(wanted));
+	}
+
+	/** Each layer on a connection of its own. */
+	async #put({ shadowId }: Shadow, rows: readonly ShadowRow[]): Promise<void> {
+		const layers = Map.groupBy(rows, (row) => row.layer).values();
+		await Promise.all([...layers].map((each) => this.shadows.put(shadowId, each)));
 	}
 
 	/**

@@ -32,6 +32,12 @@ const SPARE_LEAVES = 50_000;
 /** Of a read, to find a state that was given up just as it arrived, by `close` or for lack of room. */
 const ATTEMPTS = 3;
 
+/**
+ * A tree that is younger is not built again because its roots are wrong: who asks again and again for
+ * damaged rows costs a build a minute.
+ */
+const TRUST_MS = 60_000;
+
 /** Reads a state; the mark is good only until it returns. */
 export type TreeUse<Result> = (tree: StateTree, mark: TreeMark) => Result;
 
@@ -60,6 +66,17 @@ export class CoordinateTrees {
 			await this.#arrival(at);
 		}
 		throw givenUp(at);
+	}
+
+	/**
+	 * What was read at `at` is not what it should be: gives the tree up if it is old enough to be behind a
+	 * repair of the rows. Answers whether reading again may help.
+	 */
+	distrust(at: Coordinate): boolean {
+		const found = this.#trees.find((moving) => moving.markAt(at) !== undefined);
+		if (found !== undefined && performance.now() - found.builtAt < TRUST_MS) return false;
+		this.#trees = this.#trees.filter((each) => each !== found);
+		return true;
 	}
 
 	/** Gives all trees up; a request that comes later builds them again. */
@@ -140,6 +157,7 @@ interface TreeAtMark {
 /** A tree, where it stands, and the coordinates that it still remembers. */
 class MovingTree {
 	readonly tree: StateTree;
+	readonly builtAt = performance.now();
 	#at: Coordinate;
 	readonly #marks = new LRUCache<string, TreeMark>({
 		max: LIMITS.proofStates,

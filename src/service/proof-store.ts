@@ -37,7 +37,7 @@ export interface ProofStore {
 	): Promise<Result>;
 	/**
 	 * Every memory that may differ between two sealed coordinates of a chain, as it is at `to`; undefined:
-	 * there are more than `limit`.
+	 * there are more than `limit`, or `from` is not kept any more.
 	 */
 	changes(
 		from: Coordinate,

@@ -24,7 +24,8 @@ export interface RepairView {
 	readonly finishedAt: Date | undefined;
 }
 
-export interface RepairPlanView extends Pick<RepairView, "chainId" | "runId" | "counts" | "outcomes"> {
+export interface RepairPlanView
+	extends Pick<RepairView, "chainId" | "runId" | "counts" | "outcomes"> {
 	readonly dryRun: true;
 }
 

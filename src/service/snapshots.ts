@@ -102,10 +102,10 @@ export class SnapshotService {
 		return snapshotView(await this.#load(chain, id));
 	}
 
-	/** The manifest's bytes, which its id is the hash of. */
+	/** The manifest's bytes, checked against its id. Throws `snapshot_damaged`, `snapshot_incomplete`. */
 	async manifest(name: string, id: string): Promise<Uint8Array> {
 		const { manifestId: stored } = await this.#stored(this.#find(name), id);
-		return this.#options.source.manifestBytes(stored);
+		return this.#options.source.wholeManifest(stored);
 	}
 
 	/** A chunk's bytes as they are stored, checked. Throws `snapshot_damaged`, `snapshot_incomplete`. */

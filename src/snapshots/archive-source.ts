@@ -29,11 +29,17 @@ export class ArchiveSource implements SnapshotSource {
 	}
 
 	async manifest(id: ManifestId): Promise<Manifest> {
-		return decodeManifest(await this.manifestBytes(id), id);
+		return decodeManifest(await this.#manifestBytes(id), id);
 	}
 
-	/** As they are stored; not checked. Throws `FatalError("snapshot_incomplete")`. */
-	async manifestBytes(id: ManifestId): Promise<Uint8Array> {
+	/** Its bytes, checked. Throws as `manifest`. */
+	async wholeManifest(id: ManifestId): Promise<Uint8Array> {
+		const bytes = await this.#manifestBytes(id);
+		decodeManifest(bytes, id);
+		return bytes;
+	}
+
+	async #manifestBytes(id: ManifestId): Promise<Uint8Array> {
 		const bytes = await this.archive.read(manifestName(id), MANIFEST_BYTES);
 		if (bytes === undefined) throw incomplete("manifest", id);
 		return bytes;

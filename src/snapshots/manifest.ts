@@ -16,9 +16,9 @@ import { formatNewer, manifestDamaged } from "./snapshot-errors.ts";
 import { SNAPSHOT_KINDS, type SnapshotKind } from "./snapshot-kind.ts";
 import { decimal, hex32 } from "./wire-fields.ts";
 
-export const SNAPSHOT_FORMAT = "recant-snapshot";
+const SNAPSHOT_FORMAT = "recant-snapshot";
 /** Raised when an older Recant would read a snapshot wrongly. */
-export const SNAPSHOT_FORMAT_VERSION = 1;
+const SNAPSHOT_FORMAT_VERSION = 1;
 
 /** SHA-256 of a manifest's bytes. */
 export type ManifestId = Hex;
@@ -133,7 +133,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 /** The same as a JSON value. */
-export function manifestJson(manifest: Manifest): JsonObject {
+function manifestJson(manifest: Manifest): JsonObject {
 	const { parent, ...rest } = manifest;
 	return {
 		format: SNAPSHOT_FORMAT,

@@ -53,6 +53,8 @@ export class SnapshotKeeper {
 	readonly #ending = new AbortController();
 	#wake = Promise.withResolvers<void>();
 	#failures = 0;
+	/** Something ended since snapshots past their keeping were looked for. */
+	#mayPrune = true;
 	#loop: Promise<void> = Promise.resolve();
 
 	constructor(options: KeeperOptions) {
@@ -100,9 +102,13 @@ export class SnapshotKeeper {
 		const row = await store.due(chainId);
 		if (row !== undefined) {
 			await this.#work(row);
+			this.#mayPrune = true;
 			return true;
 		}
-		return (await this.#schedule()) || (await this.#prune());
+		if (await this.#schedule()) return true;
+		if (this.#mayPrune) await this.#prune();
+		this.#mayPrune = false;
+		return false;
 	}
 
 	async #work(row: SnapshotRow): Promise<void> {
@@ -210,10 +216,9 @@ export class SnapshotKeeper {
 		return true;
 	}
 
-	async #prune(): Promise<boolean> {
+	async #prune(): Promise<void> {
 		const { schedule, store, source, chainId } = this.#options;
 		await takeAway({ store, source, chainId, lease: this.#lease, keep: schedule.keep });
-		return false;
 	}
 
 	/** Answers whether to go on at once: never. */

@@ -19,13 +19,6 @@ export interface SnapshotSchedule {
 /** A chain of 8 reads at most nine snapshots to restore one. */
 export const DEFAULT_FULL_EVERY = 8;
 
-export const NO_SCHEDULE: SnapshotSchedule = {
-	everyBlocks: undefined,
-	everyMs: undefined,
-	fullEvery: DEFAULT_FULL_EVERY,
-	keep: undefined,
-};
-
 /** Why one is due at the cut; undefined: none is. */
 export function dueCause(
 	schedule: SnapshotSchedule,

@@ -105,7 +105,7 @@ export interface SnapshotRow extends SnapshotCut {
 	readonly verifiedAt: Date | undefined;
 }
 
-export const NO_SNAPSHOT_COUNTS: SnapshotCounts = {
+const NO_SNAPSHOT_COUNTS: SnapshotCounts = {
 	memories: 0,
 	memoryRecords: 0,
 	goneRecords: 0,

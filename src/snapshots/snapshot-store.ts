@@ -110,7 +110,10 @@ export interface SnapshotStore {
 		chainId: ChainId,
 		query: { readonly below: Height; readonly limit: number },
 	): Promise<readonly SnapshotRow[]>;
-	/** The newest that was made here, or is being made. */
+	/**
+	 * The newest that was made here, is being made, or failed: that one too is only tried again when the
+	 * next is due.
+	 */
 	newest(chainId: ChainId): Promise<SnapshotRow | undefined>;
 	/** Wants something done with a snapshot that is stored. */
 	want(snapshotId: string, progress: SnapshotProgress): Promise<void>;

@@ -4,6 +4,7 @@
  * and key, and the state tree of them all against the roots that the manifest states.
  */
 import { hash } from "node:crypto";
+import { SortedRoot } from "../commitment/sorted-root.ts";
 import { differingLayers, type StateRoots, stateRoot } from "../commitment/state-root.ts";
 import type { Hex } from "../domain/ids.ts";
 import { LAYERS, type Layer } from "../domain/layer.ts";
@@ -20,7 +21,6 @@ import {
 	type RecordStream,
 	visibleMemories,
 } from "./snapshot-state.ts";
-import { SortedRoot } from "./sorted-root.ts";
 
 export interface VerifiedSnapshot {
 	readonly manifest: Manifest;

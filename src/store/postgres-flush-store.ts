@@ -22,8 +22,9 @@ export class PostgresFlushStore implements FlushStore {
 		const rows = await this.#database.run(
 			(sql) => sql<TargetRow[]>`
 				select name, dimensions, table_name, table_version, pointer_version_id, pointer_at,
-					(select count(*) from vector_rows v where v.chain_id = c.chain_id
-						and v.collection = c.name and v.version_id > c.pointer_version_id) as tail
+					(select count(*) from vector_rows v join chains h on h.chain_id = v.chain_id
+						where v.chain_id = c.chain_id and v.collection = c.name
+							and v.version_id > c.pointer_version_id and v.version_id <= h.version_seq) as tail
 				from collections c where chain_id = ${chainId} order by name`,
 		);
 		return rows.map((row) => ({
@@ -54,6 +55,7 @@ export class PostgresFlushStore implements FlushStore {
 						and s.version_id = v.version_id and s.to_gen = ${FOREVER}) as alive
 				from vector_rows v where v.chain_id = ${chainId} and v.collection = ${query.collection}
 					and v.version_id > ${query.above}
+					and v.version_id <= (select version_seq from chains where chain_id = ${chainId})
 				order by v.version_id limit ${query.limit}`,
 		);
 		return {

@@ -1,12 +1,13 @@
 import type { AnsweredAt, AtRequest, Coordinate } from "../domain/coordinate.ts";
+import { FatalError } from "../domain/errors.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import type { KeyState, ProofStore, StoredPlace } from "../service/proof-store.ts";
 import type { PackedLeaves } from "../writer/writer-store.ts";
+import { type CheckpointRow, checkpointOf } from "./checkpoint-rows.ts";
 import { layerOf } from "./codec.ts";
 import { commonHeight, type ResolvedCoordinate, resolveCoordinate } from "./coordinate.ts";
 import type { Database } from "./database.ts";
 import { leavesAt } from "./leaves-at.ts";
-import { type CheckpointRow, checkpointOf } from "./postgres-rollback-store.ts";
 import { SnapshotView } from "./snapshot-view.ts";
 import type { Tx } from "./sql.ts";
 
@@ -51,7 +52,10 @@ export class PostgresProofStore implements ProofStore {
 		limit: number,
 	): Promise<readonly KeyState[] | undefined> {
 		return this.#database.snapshot(async (tx) => {
-			const above = await commonHeight(tx, await resolved(tx, from), await resolved(tx, to));
+			const end = await resolved(tx, to);
+			const start = await resolved(tx, from).catch(noneIfPruned);
+			if (start === undefined) return undefined;
+			const above = await commonHeight(tx, start, end);
 			const top = from.height > to.height ? from.height : to.height;
 			// One more than the limit tells that there are more.
 			const rows = await changedKeys(tx, to, { above, top, limit: limit + 1 });
@@ -67,6 +71,12 @@ async function resolved(tx: Tx, { chainId, height, generation }: Coordinate): Pr
 		generation,
 	});
 	return at;
+}
+
+/** Where a tree still stands, rows may be gone: then nothing says what differs from there. */
+function noneIfPruned(error: unknown): undefined {
+	if (error instanceof FatalError && error.code === "history_pruned") return undefined;
+	throw error;
 }
 
 async function checkpointAt(tx: Tx, { chainId, height, generation }: Coordinate) {

@@ -111,7 +111,9 @@ export class PostgresRepairStore implements RepairStore {
 			const [row] = await tx<RepairRow[]>`
 				insert into repairs (repair_id, chain_id, run_id, state)
 				values (${repairId}, ${chainId}, ${runId}, 'running') returning *, error::text as problem`;
-			return repairOf(row ?? { ...EMPTY, repair_id: repairId, chain_id: BigInt(chainId), run_id: runId });
+			return repairOf(
+				row ?? { ...EMPTY, repair_id: repairId, chain_id: BigInt(chainId), run_id: runId },
+			);
 		});
 	}
 
@@ -296,7 +298,8 @@ function repairOf(row: RepairRow): Repair {
 		state: row.state,
 		counts: { planned: 0, repaired: 0, sound: 0, person: 0, ...(JSON.parse(row.counts) as object) },
 		outcomes: (JSON.parse(row.outcomes) as OutcomeJson[]).map(outcomeOf),
-		error: row.problem === null ? undefined : (JSON.parse(row.problem) as NonNullable<Repair["error"]>),
+		error:
+			row.problem === null ? undefined : (JSON.parse(row.problem) as NonNullable<Repair["error"]>),
 		startedAt: row.started_at,
 		finishedAt: row.finished_at ?? undefined,
 	};

@@ -1,4 +1,3 @@
-import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import { RetryableError } from "../domain/errors.ts";
 import {
@@ -25,8 +24,9 @@ import type {
 	RollbackStore,
 	StageProgress,
 } from "../rollback/rollback-store.ts";
-import type { Checkpoint, VectorPointer } from "../writer/commit-batch.ts";
+import type { Checkpoint } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
+import { type CheckpointRow, checkpointOf } from "./checkpoint-rows.ts";
 import { toJson, type VersionRow } from "./codec.ts";
 import { commitBatch } from "./commit.ts";
 import type { Database } from "./database.ts";
@@ -375,46 +375,6 @@ export function rollbackOf(row: RollbackRow): RollbackRecord {
 		createdAt: row.created_at,
 		finishedAt: row.finished_at ?? undefined,
 	};
-}
-
-export interface CheckpointRow {
-	readonly height: bigint;
-	readonly from_gen: bigint;
-	readonly to_gen: bigint;
-	readonly block_hash: Hex;
-	readonly log_position: bigint;
-	readonly version_id: bigint;
-	readonly roots: string;
-	readonly pointers: string;
-}
-
-export function checkpointOf(row: CheckpointRow): Checkpoint {
-	return {
-		height: row.height,
-		blockHash: row.block_hash,
-		logPosition: row.log_position,
-		versionId: row.version_id,
-		roots: JSON.parse(row.roots) as StateRoots,
-		pointers: pointersOf(row.pointers),
-	};
-}
-
-/** Reads pointers as `toJson` wrote them. */
-export function pointersOf(json: string): Readonly<Record<string, VectorPointer>> {
-	const wire = JSON.parse(json) as Record<
-		string,
-		{ readonly tableVersion: string; readonly versionId: string; readonly at: number }
-	>;
-	return Object.fromEntries(
-		Object.entries(wire).map(([name, pointer]) => [
-			name,
-			{
-				tableVersion: BigInt(pointer.tableVersion),
-				versionId: BigInt(pointer.versionId),
-				at: pointer.at,
-			},
-		]),
-	);
 }
 
 function fenced(rollbackId: RollbackId, attempt: number): RetryableError {

@@ -108,7 +108,7 @@ export class PostgresSnapshotStore implements SnapshotStore {
 			(sql) => sql<Row[]>`
 				select s.* from snapshots s
 				where s.chain_id = ${chainId} and s.cause <> 'import'
-					and s.state in ('creating', 'stored', 'verified')
+					and s.state <> 'cancelled'
 				order by s.created_at desc limit 1`,
 		);
 	}

@@ -21,15 +21,11 @@ import type {
 } from "../service/state-store.ts";
 import type { LogKind } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
+import { type CheckpointRow, checkpointOf } from "./checkpoint-rows.ts";
 import { type VersionRow, versionOf } from "./codec.ts";
 import { commonHeight, resolveCoordinate } from "./coordinate.ts";
 import type { Database } from "./database.ts";
-import {
-	type CheckpointRow,
-	checkpointOf,
-	type RollbackRow,
-	rollbackOf,
-} from "./postgres-rollback-store.ts";
+import { type RollbackRow, rollbackOf } from "./postgres-rollback-store.ts";
 import { SnapshotView } from "./snapshot-view.ts";
 import type { Tx } from "./sql.ts";
 

@@ -1,8 +1,8 @@
 /** One change of a repair as SQL, and the row that it is about as text, before and after. */
 import type { RowChange } from "../consistency/repair/repair-plan.ts";
 import type { ChainId } from "../domain/ids.ts";
-import type { Version } from "../domain/memory.ts";
 import { LAYERS } from "../domain/layer.ts";
+import type { Version } from "../domain/memory.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "./codec.ts";
 import {
@@ -77,10 +77,7 @@ function placeOf(tx: Tx, change: RowChange) {
 	}
 }
 
-type RowPut = Extract<
-	Exclude<RowChange, { readonly table: "chains" }>,
-	{ readonly put: unknown }
->;
+type RowPut = Extract<Exclude<RowChange, { readonly table: "chains" }>, { readonly put: unknown }>;
 
 function columnsOf(change: RowPut) {
 	switch (change.table) {

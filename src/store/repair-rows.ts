@@ -1,7 +1,13 @@
 /** Rows that a repair looks at more closely than a check, in the snapshot that it was given. */
 import type { RepairRows, RollbackCommit } from "../consistency/repair/repair-store.ts";
 import type { BlockHeader } from "../domain/block.ts";
-import { type ChainId, FOREVER, type Generation, type Height, type VersionId } from "../domain/ids.ts";
+import {
+	type ChainId,
+	FOREVER,
+	type Generation,
+	type Height,
+	type VersionId,
+} from "../domain/ids.ts";
 import type { EmbeddedVersion } from "../writer/commit-batch.ts";
 import { toJson } from "./codec.ts";
 import { pgArray } from "./pg-array.ts";
@@ -34,7 +40,10 @@ export class PostgresRepairRows implements RepairRows {
 				select n.position from log n where n.chain_id = r.chain_id and n.position > r.position
 					and n.recorded_at <> r.recorded_at order by n.position limit 1) as next
 			from log r where r.chain_id = ${this.#chainId} and r.kind = 'rollback' order by r.position`;
-		return rows.map(({ next, ...mark }) => ({ ...mark, end: next === null ? FOREVER - 1n : next - 1n }));
+		return rows.map(({ next, ...mark }) => ({
+			...mark,
+			end: next === null ? FOREVER - 1n : next - 1n,
+		}));
 	}
 
 	async headers(heights: readonly Height[]) {
@@ -73,10 +82,7 @@ export class PostgresRepairRows implements RepairRows {
 			},
 			intact: storedCheckpoint(row).intact,
 			fits: (candidate: Parameters<Fits>[0]) =>
-				isEqual(
-					row.checksum,
-					checkpointChecksum({ ...candidate, roots: toJson(candidate.roots) }),
-				),
+				isEqual(row.checksum, checkpointChecksum({ ...candidate, roots: toJson(candidate.roots) })),
 		}));
 	}
 

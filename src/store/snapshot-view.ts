@@ -3,10 +3,10 @@ import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import type { CollectionView, MemoryName, StateView, TailRow } from "../service/state-store.ts";
+import { pointersOf } from "./checkpoint-rows.ts";
 import { bytesVector, layerNumber, layerOf, type VersionRow, versionOf } from "./codec.ts";
 import type { ResolvedCoordinate } from "./coordinate.ts";
 import { pgArray } from "./pg-array.ts";
-import { pointersOf } from "./postgres-rollback-store.ts";
 import type { Tx } from "./sql.ts";
 
 export class SnapshotView implements StateView {

@@ -18,8 +18,8 @@ import { LAYERS, type Layer, type Owner } from "../domain/layer.ts";
 import type { VersionBody } from "../domain/memory.ts";
 import { parseContent } from "../memory/canonical.ts";
 import type { LogKind, VectorPointers } from "../writer/commit-batch.ts";
+import { pointersOf } from "./checkpoint-rows.ts";
 import { bytesVector, type VersionRow } from "./codec.ts";
-import { pointersOf } from "./postgres-rollback-store.ts";
 import {
 	blockChecksum,
 	checkpointChecksum,
@@ -74,10 +74,28 @@ export function storedVersion(row: VersionRow & Checked): StoredVersion {
 		id: row.id,
 		layer: layerNumbered(row.layer),
 		tombstone: row.content === null,
-		body: readable(() => bodyOf(row)),
 		contentHash,
 	};
-	return { ...stored, intact: fits(row.checksum, () => versionChecksum(stored)) };
+	const body = once(() => readable(() => bodyOf(row)));
+	const intact = once(() => fits(row.checksum, () => versionChecksum(stored)));
+	return {
+		...stored,
+		get body() {
+			return body();
+		},
+		get intact() {
+			return intact();
+		},
+	};
+}
+
+/** Parsing and hashing cost far more than reading, and many who read a row ask for neither. */
+function once<Value>(compute: () => Value): () => Value {
+	let known: { readonly value: Value } | undefined;
+	return () => {
+		known ??= { value: compute() };
+		return known.value;
+	};
 }
 
 function bodyOf(row: VersionRow): VersionBody | undefined {
@@ -112,12 +130,21 @@ export function storedVector(row: VectorRowOf): StoredVector {
 	const layer = layerNumbered(row.layer);
 	const { collection, namespace, version_id: versionId, memory_key: memoryKey } = row;
 	const columns = { collection, namespace, versionId, memoryKey, fromBlock: row.from_block };
-	const intact =
-		layer !== undefined &&
-		fits(row.checksum, () =>
-			vectorChecksum({ ...columns, layer, vector: bytesVector(row.vector) }),
-		);
-	return { ...columns, layer, bytes: row.vector, intact };
+	const intact = once(
+		() =>
+			layer !== undefined &&
+			fits(row.checksum, () =>
+				vectorChecksum({ ...columns, layer, vector: bytesVector(row.vector) }),
+			),
+	);
+	return {
+		...columns,
+		layer,
+		bytes: row.vector,
+		get intact() {
+			return intact();
+		},
+	};
 }
 
 export interface LogRowOf extends Checked {

@@ -27,11 +27,13 @@ import {
 	type VersionId,
 } from "../domain/ids.ts";
 import { LAYERS, type Layer } from "../domain/layer.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { VersionRow } from "./codec.ts";
 import { layerNumber } from "./codec.ts";
 import { pgArray } from "./pg-array.ts";
 import { rowPages } from "./row-pages.ts";
 import type { Tx } from "./sql.ts";
+import { visibleCountsOf, watermarksOf } from "./stored-figures.ts";
 import {
 	type ChainRow,
 	type CheckpointRowOf,
@@ -58,6 +60,8 @@ import {
 const PAGE = 2_000;
 /** Vectors of a page: 1.5 MB at 384 dimensions, 16 MB at the largest. */
 const VECTOR_PAGE = 1_000;
+/** Ranges of a sample that are read together: each holds about one memory. */
+const RANGES_PER_READ = 1_000;
 /** Bare ids of a page. */
 const ID_PAGE = 20_000;
 
@@ -94,33 +98,7 @@ export class StoredStateView implements StoredState {
 	}
 
 	async watermarks(): Promise<Watermarks> {
-		const chainId = this.#chainId;
-		const { head, startBlock } = this.chain;
-		const recent = head ?? startBlock;
-		const [row] = await this.#tx<Record<keyof Watermarks, bigint | null>[]>`
-			with recent as (select version_id, from_block, from_gen from versions
-				where chain_id = ${chainId} and layer in (0, 1, 2, 3) and from_block >= ${recent})
-			select
-				(select max(position) from log where chain_id = ${chainId}) as "logPosition",
-				greatest((select max(version_id) from recent), (select max(top) from collections c
-					cross join lateral (select max(version_id) as top from vector_rows v
-						where v.chain_id = ${chainId} and v.collection = c.name) tops
-					where c.chain_id = ${chainId})) as "versionId",
-				(select max(from_gen) from recent) as "versionGeneration",
-				(select max(from_block) from recent) as slot,
-				(select max(height) from blocks where chain_id = ${chainId} and to_gen = ${FOREVER}) as block,
-				(select max(height) from checkpoints where chain_id = ${chainId}
-					and to_gen = ${FOREVER}) as checkpoint,
-				(select max(generation) from generations where chain_id = ${chainId}) as generation`;
-		return {
-			logPosition: row?.logPosition ?? undefined,
-			versionId: row?.versionId ?? undefined,
-			versionGeneration: row?.versionGeneration ?? undefined,
-			slot: row?.slot ?? undefined,
-			block: row?.block ?? undefined,
-			checkpoint: row?.checkpoint ?? undefined,
-			generation: row?.generation ?? undefined,
-		};
+		return watermarksOf(this.#tx, this.chain);
 	}
 
 	async estimatedVersions(): Promise<number> {
@@ -132,45 +110,50 @@ export class StoredStateView implements StoredState {
 	}
 
 	async visibleCounts(): Promise<Readonly<Record<Layer, number>>> {
-		const slot = (this.chain.head ?? this.chain.startBlock - 1n) + 1n;
-		const rows = await this.#tx<{ layer: number; memories: bigint }[]>`
-			select layer, count(distinct memory_key) as memories from versions
-			where chain_id = ${this.#chainId} and to_gen = ${FOREVER} and content is not null
-				and from_block <= ${slot}
-				and (to_block > ${slot} or (to_block = ${slot} and expires_block = to_block))
-			group by layer`;
-		const counts = new Map(rows.map((row) => [row.layer, Number(row.memories)]));
-		const countOf = (layer: Layer) => counts.get(layerNumber(layer)) ?? 0;
-		return {
-			short_term: countOf("short_term"),
-			long_term: countOf("long_term"),
-			episodic: countOf("episodic"),
-			semantic: countOf("semantic"),
-		};
+		return visibleCountsOf(this.#tx, this.chain);
 	}
 
-	async *memories(range: KeyRange = WHOLE_RANGE): AsyncGenerator<readonly StoredMemory[], void> {
-		let held: StoredVersion[] = [];
-		let after: { readonly key: string; readonly block: Height; readonly gen: bigint } | undefined;
-		for (;;) {
-			const rows: readonly Checked<VersionRow>[] = await this.#tx<Checked<VersionRow>[]>`
+	async *memories(
+		ranges: readonly KeyRange[] | undefined,
+	): AsyncGenerator<readonly StoredMemory[], void> {
+		if (ranges === undefined) yield* wholeMemories(this.#versions());
+		else
+			for (let from = 0; from < ranges.length; from += RANGES_PER_READ)
+				yield* wholeMemories(this.#versionsIn(ranges.slice(from, from + RANGES_PER_READ)));
+	}
+
+	#versions(): AsyncGenerator<readonly Checked<VersionRow>[]> {
+		return rowPages<Checked<VersionRow>>(
+			PAGE,
+			(after) => this.#tx<Checked<VersionRow>[]>`
 				select * from versions where chain_id = ${this.#chainId}
-					and (memory_key, from_block, from_gen) >
-						(${after?.key ?? range.from}, ${after?.block ?? -1n}, ${after?.gen ?? -1n})
-					and memory_key <= ${range.to}
-				order by memory_key, from_block, from_gen limit ${PAGE}`;
-			const last = rows.at(-1);
-			const found = [...held, ...rows.map(storedVersion)];
-			if (last === undefined || rows.length < PAGE) {
-				if (found.length > 0) yield byMemory(found);
-				return;
-			}
-			// The last memory may go on in the next page.
-			const whole = found.findIndex((row) => row.memoryKey === last.memory_key);
-			held = found.slice(whole);
-			if (whole > 0) yield byMemory(found.slice(0, whole));
-			after = { key: last.memory_key, block: last.from_block, gen: last.from_gen };
-		}
+					and (memory_key, from_block, from_gen) > (${after?.memory_key ?? WHOLE_RANGE.from},
+						${after?.from_block ?? -1n}, ${after?.from_gen ?? -1n})
+				order by memory_key, from_block, from_gen limit ${PAGE}`,
+		);
+	}
+
+	/** Each range is one look into the primary key, however many of them there are. */
+	#versionsIn(ranges: readonly KeyRange[]): AsyncGenerator<readonly Checked<VersionRow>[]> {
+		return rowPages<Checked<VersionRow>>(PAGE, (after) => {
+			const left = ranges.filter(({ to }) => after === undefined || after.memory_key <= to);
+			// One condition where a look begins: of two, Postgres may take the one that is farther away.
+			const begins = left.map(({ from }) =>
+				after === undefined || after.memory_key < from
+					? { key: from, block: -1n, gen: -1n }
+					: { key: after.memory_key, block: after.from_block, gen: after.from_gen },
+			);
+			return this.#tx<Checked<VersionRow>[]>`
+				select v.* from unnest(${pgArray(begins.map(({ key }) => key))}::uuid[],
+					${pgArray(begins.map(({ block }) => block))}::bigint[],
+					${pgArray(begins.map(({ gen }) => gen))}::bigint[],
+					${pgArray(left.map(({ to }) => to))}::uuid[]) as r(key, block, gen, high)
+				cross join lateral (select * from versions where chain_id = ${this.#chainId}
+						and (memory_key, from_block, from_gen) > (r.key, r.block, r.gen)
+						and memory_key <= r.high
+					order by memory_key, from_block, from_gen limit ${PAGE}) v
+				order by v.memory_key, v.from_block, v.from_gen limit ${PAGE}`;
+		});
 	}
 
 	async *names(): AsyncGenerator<readonly StoredName[], void> {
@@ -223,6 +206,13 @@ export class StoredStateView implements StoredState {
 				order by collection, version_id limit ${VECTOR_PAGE}`,
 		);
 		for await (const rows of pages) yield rows.map(storedVector);
+	}
+
+	async vectorIdsOf(collection: string, ids: readonly VersionId[]): Promise<readonly VersionId[]> {
+		const rows = await this.#tx<{ version_id: bigint }[]>`
+			select version_id from vector_rows where chain_id = ${this.#chainId}
+				and collection = ${collection} and version_id = any(${pgArray(ids)}::bigint[])`;
+		return rows.map((row) => row.version_id);
 	}
 
 	async vectorsOf(collection: string, ids: readonly VersionId[]): Promise<readonly StoredVector[]> {
@@ -326,9 +316,12 @@ export class StoredStateView implements StoredState {
 	}
 
 	async generations(): Promise<readonly StoredGeneration[]> {
+		const below = (this.chain.finalized ?? 0n) - BigInt(LIMITS.orphanRetentionBlocks);
 		const rows = await this.#tx<GenerationRow[]>`
 			select generation, ancestor_height, last_height, last_version_id from generations
-			where chain_id = ${this.#chainId} order by generation`;
+			where chain_id = ${this.#chainId} and generation >= (select min(generation) from generations
+				where chain_id = ${this.#chainId} and (last_height is null or last_height >= ${below}))
+			order by generation`;
 		return rows.map(storedGeneration);
 	}
 
@@ -360,6 +353,21 @@ export class StoredStateView implements StoredState {
 			where n.nspname = 'recant' and c.relkind = 'r' order by c.relname`;
 		return rows.map((row) => ({ table: row.table_name, bytes: Number(row.bytes) }));
 	}
+}
+
+/** The last memory of a page may go on in the next: it is held back until then. */
+async function* wholeMemories(
+	pages: AsyncIterable<readonly Checked<VersionRow>[]>,
+): AsyncGenerator<readonly StoredMemory[], void> {
+	let held: StoredVersion[] = [];
+	for await (const rows of pages) {
+		const found = [...held, ...rows.map(storedVersion)];
+		const lastKey = rows.at(-1)?.memory_key;
+		const whole = found.findIndex((row) => row.memoryKey === lastKey);
+		held = found.slice(whole);
+		if (whole > 0) yield byMemory(found.slice(0, whole));
+	}
+	if (held.length > 0) yield byMemory(held);
 }
 
 /** Rows that stand together by key, as memories. */

@@ -19,10 +19,9 @@
 import { windowFloor } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
 import { differingLayers } from "../commitment/state-root.ts";
-import { StateTree } from "../commitment/state-tree.ts";
+import type { StateTree } from "../commitment/state-tree.ts";
 import { RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition } from "../domain/ids.ts";
-import type { Layer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { SerialLane } from "../domain/serial-lane.ts";
@@ -33,6 +32,7 @@ import type { ChainState } from "./chain-state.ts";
 import { type CommitBatch, isChain, movedBack, type VectorPointer } from "./commit-batch.ts";
 import { addsVectors, type DerivedGroup } from "./derived-blocks.ts";
 import { embedVectors, type VectorCollections } from "./embed-vectors.ts";
+import { rowsDiffer, treeOf } from "./load-tree.ts";
 import { SealedStates } from "./sealed-states.ts";
 import { changedMemories, type WorkingMemory } from "./working-memory.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
@@ -386,20 +386,6 @@ export class ChainWriter {
 		this.#options.workingMemory?.resume(loaded.state);
 		await this.#checkTree();
 	}
-}
-
-async function treeOf(store: WriterStore, chainId: ChainId): Promise<StateTree> {
-	const tree = new StateTree();
-	for await (const { layer, bytes } of store.leaves(chainId)) tree.addPacked(layer, bytes);
-	return tree;
-}
-
-function rowsDiffer(layers: readonly Layer[]): Problem {
-	return {
-		code: "verification_failed",
-		message: `the stored memories do not give the recorded roots of ${layers.join(", ")}`,
-		hint: "rows were changed outside of Recant or are damaged: run `recant check --level full`, then `recant repair`",
-	};
 }
 
 function leaseLost(chainId: ChainId): RetryableError {

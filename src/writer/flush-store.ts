@@ -15,7 +15,8 @@ export interface FlushTarget {
 export interface FlushStore {
 	targets(chainId: ChainId): Promise<readonly FlushTarget[]>;
 	/**
-	 * The oldest rows above a version, without those that only orphaned branches hold; `upTo` is the last
+	 * The oldest rows above a version, without those that only orphaned branches hold, and without any
+	 * above the last version id given out, which can only be damage; `upTo` is the last
 	 * version that was looked at, `looked` how many were.
 	 */
 	rows(

@@ -284,8 +284,8 @@ const CASES: readonly Case[] = [
 		what: "roots of the window that the spans do not give",
 		level: "comprehensive",
 		corrupt: (sql) =>
-			sql.unsafe(`update versions set to_block = to_block + 1, to_gen = to_gen where id = 't0'
-				and to_block < 9223372036854775807`),
+			sql.unsafe(`delete from versions where id = 't0' and from_block =
+				(select min(from_block) from versions where id = 't0')`),
 		finds: "root_differs",
 		rule: "root-history",
 	},

@@ -186,7 +186,12 @@ describe("the client", () => {
 		await client.report("anvil", UUID);
 		await client.planRollback("anvil", 0n);
 		expect((await client.startRollback("anvil", 0)).id).toBe(ROLLBACK.id);
-		expect(calls).toHaveLength(15);
+		const restored = { to: 5n, namespaces: ["a"] };
+		expect((await client.restore("anvil", restored, { dryRun: true })).dryRun).toBe(true);
+		const applied = await client.restore("anvil", restored, { idempotencyKey: "k-2" });
+		expect(applied).toMatchObject({ dryRun: false, idempotencyKey: "k-2" });
+		await client.merge("anvil", { theirs: "latest", rule: { kind: "latest" } });
+		expect(calls).toHaveLength(18);
 	});
 });
 

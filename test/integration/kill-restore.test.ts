@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { STAGES } from "../../src/rollback/rollback-record.ts";
 import { untilFollowed } from "../support/ledger-state.ts";
 import { expectStraightRun } from "../support/oracle.ts";
-import { CHAIN } from "../support/recant.ts";
+import { CHAIN, HANDLERS_CODE } from "../support/recant.ts";
 import { runSql } from "../support/run-sql.ts";
 import { type ServiceOptions, startService } from "../support/service-process.ts";
 import { takeSnapshot } from "../support/snapshot-api.ts";
@@ -83,6 +83,7 @@ async function startOn(world: World, options: Omit<ServiceOptions, "environment"
 	const service = await startService({
 		flushRows: 4,
 		rollbackChanges: 0,
+		handlersCode: HANDLERS_CODE,
 		...options,
 		environment: {
 			RECANT_RPC_URL: world.gate.url,

@@ -13,7 +13,8 @@ import { hashOf, onlyOne, World } from "../support/world.ts";
 const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };
 const DRY: ApplyMode = { dryRun: true };
 const APPLY: ApplyMode = { dryRun: false, idempotencyKey: undefined };
-const VECTOR = Array.from({ length: 384 }, (_, index) => Math.cos(index) * 0.3);
+/** Brought to unit length twice, it would not be what it is after the first time. */
+const VECTOR = [Math.sin(6), Math.cos(18), Math.sin(42), 0.5, ...Array<number>(380).fill(0)];
 
 interface Forked {
 	readonly world: World;

@@ -16,6 +16,7 @@ import {
 	until,
 } from "../support/running-service.ts";
 import { StageHold } from "../support/stage-hold.ts";
+import { testDir } from "../support/temp-dir.ts";
 
 /** Blocks that are there before the service starts; what is finalized of them is backfilled. */
 const BACKFILLED = 30;
@@ -28,6 +29,8 @@ let token: Token;
 let verifier: ProofVerifier;
 let installation: Installation;
 let service: RunningService;
+/** Head of the branch that loses. */
+let orphaned: { readonly height: number; readonly hash: Hex };
 const hold = new StageHold();
 
 beforeAll(async () => {
@@ -215,8 +218,29 @@ describe("proofs of a running service", () => {
 	});
 });
 
+describe("proofs of a process that does not hold the lease", () => {
+	it("are those of the one that does", async () => {
+		const { height } = await head();
+		const dataDir = testDir("reader");
+		const chains = [tokenChain({ rpcUrl: node.rpcUrl, token: token.address })];
+		const reader = await startService({ installation: { ...installation, dataDir }, chains });
+		try {
+			await until("the lease is refused", async () => {
+				return (await reader.chain("")).body.state === "waiting";
+			});
+			for (const at of [4, height - 2, height]) {
+				const [one, other] = await Promise.all(
+					[service, reader].map((each) => prove(each, "kept", { at })),
+				);
+				expect(other?.proof).toEqual(one?.proof);
+			}
+		} finally {
+			await reader.stop();
+		}
+	});
+});
+
 describe("proofs and forks", () => {
-	let orphaned: { readonly height: number; readonly hash: Hex };
 	let before: Proved;
 
 	it("stay what they were while a rollback runs, and then are the new branch's", async () => {
@@ -280,6 +304,23 @@ describe("proofs and forks", () => {
 			);
 			expect(new Set(proofs.map(({ proof }) => proof.stateRoot)).size).toBe(2);
 		}
+	});
+
+	it("tell both branches apart after a restart, when one tree is taken from each to the other", async () => {
+		const { height } = await head();
+		await service.stop();
+		await start();
+		await service.reaches(height);
+		const types: string[] = [];
+		for (const back of [0, 1]) {
+			for (const generation of [0, 1, 0, 1]) {
+				const at = orphaned.height - back;
+				const { proof } = await prove(service, "on a lost block", { at, generation });
+				types.push(proof.type);
+				if (back === 0 && generation === 0) expect(proof).toEqual(before.proof);
+			}
+		}
+		expect(types.slice(0, 4)).toEqual(["inclusion", "exclusion", "inclusion", "exclusion"]);
 	});
 });
 
@@ -375,6 +416,18 @@ describe("proofs of damaged rows", () => {
 		);
 		expect(await refusal(service, "never", { at: height })).toBe("verification_failed");
 		await prove(service, "never", { at: height - 1 });
+	});
+
+	it("are given where the branch that was read last is not kept any more", async () => {
+		await service.stop();
+		await start();
+		await service.reaches((await head()).height);
+		await prove(service, "never", { at: orphaned.hash });
+		await installation.database.query(
+			(sql) => sql`delete from recant.generations where generation = 0`,
+		);
+		expect(await refusal(service, "never", { at: orphaned.hash })).toBe("history_pruned");
+		await prove(service, "never", { at: 3 });
 	});
 
 	/** Height from which it is gone. */

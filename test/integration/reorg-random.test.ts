@@ -9,6 +9,7 @@ import { expectStraightRun } from "../support/oracle.ts";
 import { Random } from "../support/random.ts";
 import { CHAIN } from "../support/recant.ts";
 import { announcedSeed } from "../support/seed.ts";
+import { takeSnapshot } from "../support/snapshot-api.ts";
 import type { TestChain } from "../support/test-chain.ts";
 import { until } from "../support/until.ts";
 import { type AgentOperation, World } from "../support/world.ts";
@@ -24,7 +25,12 @@ test("any schedule ends as a straight run does", { timeout: 120_000 }, async ({ 
 	// Stands beside the failure, too, when all that is kept of a run is its end.
 	await annotate(`seed ${seed}`);
 	const random = new Random(seed);
-	const world = await World.create({ inlineRollbacks: random.chance(0.8) });
+	const restores = random.chance(0.3);
+	const world = await World.create({
+		inlineRollbacks: random.chance(0.8),
+		// Then every rollback restores the ancestor's state instead of setting memories back.
+		...(restores ? { rollbackChanges: 0 } : {}),
+	});
 	const schedule = new Schedule(world, random);
 	for (let step = 0; step < STEPS; step += 1) await schedule.step();
 	await expectStraightRun(world);
@@ -46,7 +52,8 @@ class Schedule {
 		if (draw < 0.3) return this.#blocks();
 		if (draw < 0.75) return this.#write();
 		if (draw < 0.9) return this.#fork();
-		if (draw < 0.95) return this.#rollBack();
+		if (draw < 0.94) return this.#rollBack();
+		if (draw < 0.96) return void (await takeSnapshot(this.#world.recant));
 		await this.#world.stop();
 		if (this.#random.chance(0.5)) await this.#branch(this.#world.chain);
 		await this.#world.start();

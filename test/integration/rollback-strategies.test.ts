@@ -3,14 +3,18 @@
  * run over the new branch believes, and so the same whatever the way. And what makes the planner leave
  * the cheapest one: too many changes, damage, a checkpoint that is gone.
  */
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RollbackStrategy } from "../../src/service/recant-service.ts";
+import { startAnvil } from "../support/anvil.ts";
 import { expectStraightRun } from "../support/oracle.ts";
-import { CHAIN } from "../support/recant.ts";
+import { CHAIN, startTestRecant } from "../support/recant.ts";
 import { runSql } from "../support/run-sql.ts";
 import { takeSnapshot } from "../support/snapshot-api.ts";
+import { GENESIS_TIMESTAMP, TestChain } from "../support/test-chain.ts";
 import { until } from "../support/until.ts";
-import { onlyOne, World, type WorldOptions } from "../support/world.ts";
+import { FIRST_TRANSFERS, onlyOne, World, type WorldOptions } from "../support/world.ts";
 
 /** No memory may be set back one by one. */
 const NO_REWIND: WorldOptions = { rollbackChanges: 0 };
@@ -99,6 +103,20 @@ describe("rows that were changed behind Recant's back", () => {
 	});
 });
 
+test("a snapshot that cannot be read gives way, and is marked", { timeout: 120_000 }, async () => {
+	const world = await World.create(NO_REWIND);
+	await eventful(world, true);
+	await damageArchive(world);
+	await otherBranch(world);
+	expect((await world.rollbacks())[0]).toMatchObject({
+		state: "committed",
+		strategy: "rebuild",
+		strategyReason: expect.stringContaining("snapshot failed"),
+	});
+	expect(await runSql(world, "select state from recant.snapshots")).toEqual([{ state: "damaged" }]);
+	await expectStraightRun(world);
+});
+
 test("without a checkpoint at the ancestor the log leads there", { timeout: 120_000 }, async () => {
 	const world = await World.create();
 	await eventful(world, false);
@@ -115,6 +133,101 @@ test("without a checkpoint at the ancestor the log leads there", { timeout: 120_
 	});
 	await runSql(world, "select 1");
 });
+
+describe("blocks that were taken in groups, below finality", () => {
+	test("are derived again, and every row is found as it stands", { timeout: 120_000 }, async () => {
+		const { recant, head } = await backfilled();
+		const write = (operation: object) => recant.service.write(CHAIN, request(operation));
+		await write({ kind: "put", id: "note", layer: "semantic", content: {}, text: "a whale" });
+		const before = await rowsOf({ recant });
+		expect(before.filter(({ from_block }) => Number(from_block) < 100).length).toBeGreaterThan(20);
+		const { id } = await recant.service.startRollback(CHAIN, head, "rebuild");
+		const view = () => recant.service.rollback(CHAIN, id);
+		await until("it is committed", async () => (await view()).state === "committed", view);
+		// The note was pending, and is carried on; nothing else is as much as touched.
+		const after = await rowsOf({ recant });
+		expect(after.filter(({ id: name }) => name !== "note")).toEqual(
+			before.filter(({ id: name }) => name !== "note"),
+		);
+		expect((await recant.service.checkpoint(CHAIN, head)).generations.to).toBeUndefined();
+	});
+
+	test("and rows that were changed or lost there come back", { timeout: 120_000 }, async () => {
+		const { recant, head } = await backfilled();
+		const before = await rowsOf({ recant });
+		await runSql(
+			{ recant },
+			`update recant.versions set content = '{"damaged":true}'
+			where from_block between 40 and 60`,
+		);
+		await runSql({ recant }, "delete from recant.versions where from_block between 20 and 30");
+		await runSql({ recant }, "delete from recant.vector_rows where from_block between 10 and 50");
+		const { id } = await recant.service.startRollback(CHAIN, head, "rebuild");
+		const view = () => recant.service.rollback(CHAIN, id);
+		await until("it is committed", async () => (await view()).state === "committed", view);
+		const plain = (rows: typeof before) => rows.map(({ from_gen: _gen, ...row }) => row);
+		expect(plain(await visibleRows({ recant }, head))).toEqual(
+			plain(before.filter((row) => isThere(row, head))),
+		);
+		const [vectors] = await runSql(
+			{ recant },
+			`select count(*)::int as missing
+			from recant.versions v where collection is not null and to_gen = ${FOREVER}
+				and not exists (select 1 from recant.vector_rows r where r.version_id = v.version_id)`,
+		);
+		expect(vectors).toEqual({ missing: 0 });
+	});
+});
+
+/** A service that found 130 blocks, of which the lower ones were final; two accounts trade in each. */
+async function backfilled() {
+	const node = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP });
+	const chain = await TestChain.create(node);
+	await chain.block(...FIRST_TRANSFERS);
+	for (let block = 3; block <= 130; block += 1) {
+		if (block % 3 === 0) await chain.empty(1);
+		else await chain.block({ from: 1 + (block % 2), to: 3, value: 1n });
+	}
+	const recant = await startTestRecant({
+		name: "backfilled",
+		rpcUrl: node.rpcUrl,
+		token: chain.token.address,
+	});
+	const view = () => recant.service.chain(CHAIN);
+	await until("the head is followed", async () => (await view()).head?.height === 130n, view);
+	return { recant, head: 130n };
+}
+
+function request(operation: object) {
+	const none = { text: undefined, vector: undefined, collection: undefined, anchor: undefined };
+	const more = { importance: undefined, confidence: undefined, expiresAtBlock: undefined };
+	const each = { namespace: "default", ifVersion: undefined, ...none, ...more, ...operation };
+	return { operations: [each as never], idempotencyKey: undefined, deadlineMs: 5_000 };
+}
+
+const FOREVER = 9_223_372_036_854_775_807n;
+const ROWS = `select memory_key, from_block, from_gen, to_block, expires_block, version_id, position,
+	layer, owner, namespace, id, content, text, collection, encode(content_hash, 'hex') as hash
+	from recant.versions where to_gen = ${FOREVER}`;
+
+/** Rows of the present generation, whole. */
+function rowsOf(world: Parameters<typeof runSql>[0]) {
+	return runSql(world, `${ROWS} order by memory_key, from_block`);
+}
+
+/** Those that hold at a height. */
+function visibleRows(world: Parameters<typeof runSql>[0], height: bigint) {
+	return runSql(
+		world,
+		`${ROWS} and from_block <= ${height} and to_block > ${height}
+		order by memory_key, from_block`,
+	);
+}
+
+function isThere(row: Readonly<Record<string, unknown>>, height: bigint): boolean {
+	const [from, to] = [row["from_block"], row["to_block"]].map((value) => BigInt(String(value)));
+	return from !== undefined && to !== undefined && from <= height && to > height;
+}
 
 /** Writes of every kind, on blocks of which some are final for the log and the last five are lost. */
 async function eventful(world: World, snapshot: boolean): Promise<void> {
@@ -171,6 +284,20 @@ async function otherBranch(world: World): Promise<void> {
 		await chain.block({ from: 2, to: 3, value: 6n });
 		await chain.empty(1);
 	});
+}
+
+/** Another byte in the middle of every chunk. */
+async function damageArchive({ recant }: World): Promise<void> {
+	const root = join(recant.home.dataDir, "snapshots");
+	const names = await readdir(root, { recursive: true, withFileTypes: true });
+	const chunks = names.filter((entry) => entry.isFile() && entry.parentPath.includes("chunks"));
+	expect(chunks.length).toBeGreaterThan(0);
+	for (const { parentPath, name } of chunks) {
+		const bytes = await readFile(join(parentPath, name));
+		const middle = Math.floor(bytes.length / 2);
+		bytes[middle] = (bytes[middle] ?? 0) ^ 0xff;
+		await writeFile(join(parentPath, name), bytes);
+	}
 }
 
 /** Another content in rows that the fork goes back to, and in one that it does not. */

@@ -1,54 +1,22 @@
 /** Snapshots in an object store, as S3 is spoken by a server of another's making. */
-import { createRequire } from "node:module";
 import { expect, test } from "vitest";
 import { openS3Archive } from "../../src/archive/s3-archive.ts";
 import { RecantClient } from "../../src/client/client.ts";
 import { CHAIN } from "../support/recant.ts";
+import { S3_BUCKET, S3_KEY, startS3 } from "../support/s3-server.ts";
 import { manifestOf, settled, snapshotOf } from "../support/snapshots.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
 import { until } from "../support/until.ts";
 import { World } from "../support/world.ts";
 
-/** What the server's package exports; it brings no types. */
-type ServerClass = new (options: {
-	readonly address: string;
-	readonly port: number;
-	readonly silent: boolean;
-	readonly directory: string;
-	readonly configureBuckets: readonly { readonly name: string }[];
-}) => { run(): Promise<{ readonly port: number }>; close(): Promise<void> };
-
-const S3Server = createRequire(import.meta.url)("s3rver") as ServerClass;
-const BUCKET = "snapshots";
-/** The server's own; it takes no others. */
-const KEY = "S3RVER";
-
-async function startS3(directory: string, port = 0) {
-	const server = new S3Server({
-		address: "127.0.0.1",
-		port,
-		silent: true,
-		directory,
-		configureBuckets: [{ name: BUCKET }],
-	});
-	const { port: bound } = await server.run();
-	let closing: Promise<void> | undefined;
-	const close = () => {
-		closing ??= server.close();
-		return closing;
-	};
-	atTestEnd(close);
-	return { endpoint: `http://127.0.0.1:${bound}`, port: bound, close };
-}
-
 function credentials() {
-	return { accessKeyId: KEY, secretAccessKey: KEY, sessionToken: undefined };
+	return { accessKeyId: S3_KEY, secretAccessKey: S3_KEY, sessionToken: undefined };
 }
 
 test("files are kept, replaced, taken away, and told apart from what is missing", async () => {
 	const { endpoint, close } = await startS3(testDir("s3"));
-	const settings = { bucket: BUCKET, prefix: "some/where", region: "us-east-1", endpoint };
+	const settings = { bucket: S3_BUCKET, prefix: "some/where", region: "us-east-1", endpoint };
 	const archive = openS3Archive({ ...settings, credentials: credentials() });
 	atTestEnd(() => archive.close());
 	expect(archive.place).toBe("s3://snapshots/some/where");
@@ -74,10 +42,10 @@ test("a chain's snapshots are made there, and go on after the store was away", a
 	const world = await World.create({
 		name: "snapshot-s3",
 		environment: {
-			RECANT_SNAPSHOTS: `s3://${BUCKET}/recant`,
+			RECANT_SNAPSHOTS: `s3://${S3_BUCKET}/recant`,
 			AWS_ENDPOINT_URL: store.endpoint,
-			AWS_ACCESS_KEY_ID: KEY,
-			AWS_SECRET_ACCESS_KEY: KEY,
+			AWS_ACCESS_KEY_ID: S3_KEY,
+			AWS_SECRET_ACCESS_KEY: S3_KEY,
 		},
 	});
 	const client = new RecantClient({ url: world.recant.url });

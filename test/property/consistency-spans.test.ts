@@ -3,10 +3,10 @@
  * problem, ever; and a closing column that is changed by hand is a problem, or shows in the state tree.
  */
 import { expect, test } from "vitest";
+import { SortedRoots } from "../../src/commitment/sorted-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import { type SpanBounds, spanProblems } from "../../src/consistency/memory-spans.ts";
 import type { StoredGeneration, StoredVersion } from "../../src/consistency/stored-state.ts";
-import { StreamedRoots } from "../../src/consistency/streamed-root.ts";
 import { pendingLeaf, sealedLeaf } from "../../src/consistency/visible-rows.ts";
 import { FOREVER, type Hex, type MemoryKey } from "../../src/domain/ids.ts";
 import { LAYERS } from "../../src/domain/layer.ts";
@@ -181,13 +181,13 @@ test("roots from a sorted stream are those of the tree", () => {
 				.padStart(64, "0")}` as Hex,
 		}));
 		const distinct = new Map(memories.map((each) => [`${each.layer}/${each.memoryKey}`, each]));
-		const streamed = new StreamedRoots();
+		const streamed = new SortedRoots();
 		for (const each of [...distinct.values()].sort((a, b) =>
 			a.memoryKey < b.memoryKey ? -1 : 1,
 		)) {
 			streamed.add(each.layer, each.memoryKey, each.contentHash);
 		}
-		expect(streamed.roots()).toEqual(StateTree.build(distinct.values()).roots());
+		expect(streamed.finish()).toEqual(StateTree.build(distinct.values()).roots());
 	}
 });
 

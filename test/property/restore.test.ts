@@ -4,13 +4,17 @@
  */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { applyChanges } from "../../src/commitment/leaf-changes.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
+import { FatalError } from "../../src/domain/errors.ts";
 import type { Height, OperationId } from "../../src/domain/ids.ts";
 import type { Operation } from "../../src/domain/operation.ts";
 import { NO_ANCHOR } from "../../src/domain/operation.ts";
 import { givenVectorHash } from "../../src/memory/given-vector.ts";
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { unitVector } from "../../src/ranking/unit-vector.ts";
+import { leafDifference } from "../../src/restore/leaf-difference.ts";
+import { restoreMemories } from "../../src/restore/restore-memories.ts";
 import { Restorer } from "../../src/restore/restorer.ts";
 import { isThere, shadowRows } from "../../src/restore/shadow-store.ts";
 import { MemoryChain } from "../support/memory-chain.ts";
@@ -21,6 +25,8 @@ import { announcedSeed } from "../support/seed.ts";
 
 const HISTORIES = 250;
 const STEPS = 30;
+/** Histories for what is about one height of each. */
+const TAMPERED = 150;
 const IDS = ["a", "b", "c"];
 const SEED = announcedSeed("test/property/restore.test.ts");
 
@@ -40,7 +46,121 @@ test("a restore gives the rows of the original, whatever the base", {
 	for (const count of Object.values(seen)) expect(count).toBeGreaterThan(HISTORIES / 2);
 });
 
+test("what was changed in log or snapshot is never taken for the state", async () => {
+	let refused = 0;
+	for (let index = 0; index < TAMPERED; index += 1) {
+		const random = new Random(SEED + index);
+		const { chain, snapshots } = await lived(random);
+		const height = BigInt(random.between(0, Number(chain.head)));
+		const base = snapshots.bases(height).at(-1);
+		const expected = chain.visible(height);
+		const changed = random.chance(0.5) ? snapshots.tamper(base, random) : chain.tamper(random);
+		const restorer = new Restorer({ shadows: new MemoryShadows(), log: chain.reader, snapshots });
+		const outcome = await restorer
+			.restore({
+				...requestAt(chain, height),
+				snapshot: base,
+				roots: StateTree.build(expected).roots(),
+			})
+			.then(
+				() => "restored",
+				(error: unknown) => (error instanceof FatalError ? error.code : error),
+			);
+		// What was overwritten, taken back or above the height does not matter, and may be anything.
+		if (outcome === "restored") continue;
+		expect(changed).toBe(true);
+		expect(["verification_failed", "handlers_differ", "internal"]).toContain(outcome);
+		refused += 1;
+	}
+	expect(refused).toBeGreaterThan(TAMPERED / 5);
+});
+
+test("some memories are restored as in the whole", async () => {
+	for (let index = 0; index < TAMPERED; index += 1) {
+		const random = new Random(SEED + index);
+		const { chain, snapshots } = await lived(random);
+		const height = BigInt(random.between(0, Number(chain.head)));
+		const restorer = new Restorer({ shadows: new MemoryShadows(), log: chain.reader, snapshots });
+		const expected = chain.visible(height);
+		const wanted = new Set(
+			expected.map(({ memoryKey }) => memoryKey).filter(() => random.chance(0.5)),
+		);
+		const state = await restoreMemories(restorer, wanted, {
+			...requestAt(chain, height),
+			chainId: chain.state.chainId,
+			height,
+			roots: undefined,
+			snapshots: snapshots.bases(height).slice(-1),
+			purpose: "repair",
+			ownerId: randomUUID(),
+		});
+		const rows = await state.memoriesOf([...wanted]);
+		expect(new Map([...rows].map(([key, { versionId }]) => [key, versionId]))).toEqual(
+			new Map(
+				expected
+					.filter(({ memoryKey }) => wanted.has(memoryKey))
+					.map(({ memoryKey, versionId }) => [memoryKey, versionId]),
+			),
+		);
+		await state.drop();
+		await expect(state.memoriesOf([...wanted])).rejects.toThrow();
+	}
+});
+
+test("a tree becomes a shadow's by their difference", async () => {
+	for (let index = 0; index < TAMPERED; index += 1) {
+		const random = new Random(SEED + index);
+		const { chain } = await lived(random);
+		const shadows = new MemoryShadows();
+		const restorer = new Restorer({ shadows, log: chain.reader, snapshots: undefined });
+		const height = BigInt(random.between(0, Number(chain.head)));
+		const request = requestAt(chain, height);
+		const { roots } = await restorer.restore(request);
+		const tree = StateTree.build(chain.visible(chain.head + 1n));
+		applyChanges(tree, await leafDifference(tree, shadows, request.shadow));
+		expect(tree.roots()).toEqual(roots);
+		expect(await leafDifference(tree, shadows, request.shadow)).toEqual([]);
+	}
+});
+
+/** Everything from the log, and no roots to compare with. */
+function requestAt(chain: MemoryChain, height: Height) {
+	const { generation, logPosition, chainId } = chain.state;
+	const shadow = {
+		shadowId: "s",
+		chainId,
+		purpose: "check",
+		ownerId: randomUUID(),
+		height,
+	} as const;
+	return {
+		shadow,
+		generation,
+		fromGen: generation,
+		logPosition,
+		snapshot: undefined,
+		roots: undefined,
+		only: undefined,
+		deriver: chain.deriver,
+		onProgress: () => undefined,
+	};
+}
+
 async function history(random: Random, seen: Record<string, number>): Promise<void> {
+	const { chain, snapshots } = await lived(random);
+	for (let height = 0n; height <= chain.head; height += 1n) {
+		await expectRestored(chain, height, undefined);
+		for (const id of snapshots.bases(height)) {
+			await expectRestored(chain, height, { id, snapshots });
+			seen["snapshots"] = (seen["snapshots"] ?? 0) + 1;
+		}
+		seen["restored"] = (seen["restored"] ?? 0) + 1;
+	}
+	count(chain, seen);
+}
+
+/** A chain that has gone through some steps, with snapshots of some of them. */
+async function lived(random: Random) {
 	const chain = new MemoryChain(random);
 	const snapshots = new MemorySnapshots(chain);
 	await chain.backfill(random.between(1, 4));
@@ -55,15 +175,7 @@ async function history(random: Random, seen: Record<string, number>): Promise<vo
 			await chain.fork(chain.head - depth, random.between(0, 3));
 		}
 	}
-	for (let height = 0n; height <= chain.head; height += 1n) {
-		await expectRestored(chain, height, undefined);
-		for (const id of snapshots.bases(height)) {
-			await expectRestored(chain, height, { id, snapshots });
-			seen["snapshots"] = (seen["snapshots"] ?? 0) + 1;
-		}
-		seen["restored"] = (seen["restored"] ?? 0) + 1;
-	}
-	count(chain, seen);
+	return { chain, snapshots };
 }
 
 function count({ log }: MemoryChain, seen: Record<string, number>): void {
@@ -80,27 +192,9 @@ async function expectRestored(
 ): Promise<void> {
 	const shadows = new MemoryShadows();
 	const restorer = new Restorer({ shadows, log: chain.reader, snapshots: base?.snapshots });
-	const { generation, logPosition, chainId } = chain.state;
-	const shadow = {
-		shadowId: "s",
-		chainId,
-		purpose: "check",
-		ownerId: randomUUID(),
-		height,
-	} as const;
 	const expected = chain.visible(height);
-	const { roots } = await restorer.restore({
-		shadow,
-		generation,
-		fromGen: generation,
-		logPosition,
-		snapshot: base?.id,
-		// Compared here: what differs says more than that something does.
-		roots: undefined,
-		only: undefined,
-		deriver: chain.deriver,
-		onProgress: () => undefined,
-	});
+	// Roots are compared here: what differs says more than that something does.
+	const { roots } = await restorer.restore({ ...requestAt(chain, height), snapshot: base?.id });
 	const rows = [];
 	for await (const page of shadowRows(shadows, "s")) {
 		rows.push(...page.filter((row) => isThere(row, height)));

@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { SortedRoot } from "../../src/commitment/sorted-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Hex, MemoryKey, OperationId } from "../../src/domain/ids.ts";
 import { LAYERS, type Layer } from "../../src/domain/layer.ts";
@@ -20,7 +21,6 @@ import {
 	encodeRecord,
 	type SnapshotRecord,
 } from "../../src/snapshots/snapshot-record.ts";
-import { SortedRoot } from "../../src/snapshots/sorted-root.ts";
 import { announcedSeed } from "../support/seed.ts";
 
 const SEED = announcedSeed("test/property/snapshot-codec.test.ts");

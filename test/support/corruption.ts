@@ -3,13 +3,13 @@
  * damage names its record, so that a check's findings can be held against it. No two of one batch touch
  * the same memory, block or collection's pointer, or one could hide behind the other.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import type { FindingAnswer } from "../../src/client/answers.ts";
-import type { VectorRow } from "../../src/domain/vector.ts";
 import type { Height, MemoryKey } from "../../src/domain/ids.ts";
+import type { VectorRow } from "../../src/domain/vector.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { openLanceTables } from "../../src/vectors/lance-tables.ts";
 import type { DamagedWorld } from "./damaged-world.ts";
@@ -39,9 +39,14 @@ interface VersionAt {
 	readonly from_gen: bigint;
 	readonly to_block: bigint;
 	readonly to_gen: bigint;
+	readonly version_id: bigint;
 	readonly content: string | null;
 	readonly text: string | null;
-	/** The row's removal shows: it is visible now, or an entry of the log says that it was written. */
+	/** It is visible now, so that the writer's tree has a leaf of it. */
+	readonly visible: boolean;
+	/** An entry of the log says that it was written. */
+	readonly logged: boolean;
+	/** What the row's removal shows to a check of this batch; set when the batch begins. */
 	readonly missed: boolean;
 }
 
@@ -106,7 +111,7 @@ export class Corruptor {
 
 	/** With the service running: what can be damaged beneath it. */
 	async live(count: number): Promise<readonly Damage[]> {
-		const targets = await this.#targets();
+		const targets = await this.#targets(true);
 		const damages = [
 			...(await this.#some(8, () => this.#copy(targets))),
 			...(await this.#some(4, () => this.#flippedBit(targets))),
@@ -118,7 +123,7 @@ export class Corruptor {
 
 	/** With the service stopped: LanceDB's rows too, under a pointer that the service will believe. */
 	async stopped(count: number): Promise<readonly Damage[]> {
-		const targets = await this.#targets();
+		const targets = await this.#targets(false);
 		const damages = await this.#tableRows(20, targets);
 		return [...damages, ...(await this.#rows(count - damages.length, targets))];
 	}
@@ -131,14 +136,18 @@ export class Corruptor {
 		const damages: Damage[] = [];
 		for (const [index, { position }] of chosen.entries()) {
 			const at = this.#sql`chain_id = ${CHAIN_ID} and position = ${position}`;
-			const how = ["changed body", "changed height", "changed kind", "deleted"][index % 4] ?? "deleted";
+			const how =
+				["changed body", "changed height", "changed kind", "deleted"][index % 4] ?? "deleted";
 			if (how === "deleted") await this.#sql`delete from log where ${at}`;
-			else if (how === "changed body") await this.#sql`update log set body = body || ' ' where ${at}`;
-			else if (how === "changed height") await this.#sql`update log set height = height + 1 where ${at}`;
+			else if (how === "changed body")
+				await this.#sql`update log set body = body || ' ' where ${at}`;
+			else if (how === "changed height")
+				await this.#sql`update log set height = height + 1 where ${at}`;
 			else await this.#sql`update log set kind = 'verdict' || kind where ${at}`;
 			damages.push(
 				damage(`log: ${how}`, {
-					found: ({ subject }) => subject.table === "log" && subject.position === position.toString(),
+					found: ({ subject }) =>
+						subject.table === "log" && subject.position === position.toString(),
 					explains: ({ subject }) => subject.table === "log" || subject.table === "versions",
 				}),
 			);
@@ -163,10 +172,7 @@ export class Corruptor {
 		return damages;
 	}
 
-	async #some(
-		count: number,
-		make: () => Promise<Damage | undefined>,
-	): Promise<readonly Damage[]> {
+	async #some(count: number, make: () => Promise<Damage | undefined>): Promise<readonly Damage[]> {
 		const made: Damage[] = [];
 		for (let index = 0; index < count; index += 1) {
 			const one = await make();
@@ -186,7 +192,13 @@ export class Corruptor {
 		this.#forget(targets, key);
 		return damage(`versions: ${how.name}`, {
 			found: (finding) => finding.subject.table === "versions" && isAbout(finding, key),
-			explains: (finding) => isAbout(finding, key) || isOfRoots(finding) || finding.subject.memoryKey === OTHER_KEY,
+			explains: (finding) =>
+				isAbout(finding, key) ||
+				isOfRoots(finding) ||
+				finding.subject.memoryKey === OTHER_KEY ||
+				// Whether its vector is to be in LanceDB follows from its generations.
+				(finding.subject.store === "lancedb" &&
+					finding.subject.versionId === row.version_id.toString()),
 		});
 	}
 
@@ -194,14 +206,17 @@ export class Corruptor {
 		const row = this.#take(targets.vectors);
 		if (row === undefined) return undefined;
 		const { collection, version_id: versionId, memory_key: key } = row;
-		const at = this.#sql`chain_id = ${CHAIN_ID} and collection = ${collection} and version_id = ${versionId}`;
+		const at = this
+			.#sql`chain_id = ${CHAIN_ID} and collection = ${collection} and version_id = ${versionId}`;
 		const how = this.#random.oneOf(VECTOR_DAMAGES.filter(({ applies }) => applies(row)));
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forget(targets, key);
 		const ids = new Set([versionId.toString(), (versionId + 1_000_000n).toString()]);
 		return damage(`vector_rows: ${how.name}`, {
 			found: ({ subject }) =>
-				subject.table === "vector_rows" && subject.versionId !== undefined && ids.has(subject.versionId),
+				subject.table === "vector_rows" &&
+				subject.versionId !== undefined &&
+				ids.has(subject.versionId),
 			explains: ({ subject }) => subject.versionId !== undefined && ids.has(subject.versionId),
 		});
 	}
@@ -210,7 +225,8 @@ export class Corruptor {
 		const row = this.#take(targets.names);
 		if (row === undefined) return undefined;
 		const { namespace, layer, id, memory_key: key } = row;
-		const at = this.#sql`chain_id = ${CHAIN_ID} and namespace = ${namespace} and layer = ${layer} and id = ${id}`;
+		const at = this
+			.#sql`chain_id = ${CHAIN_ID} and namespace = ${namespace} and layer = ${layer} and id = ${id}`;
 		const how = this.#random.oneOf(NAME_DAMAGES);
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forget(targets, key);
@@ -225,7 +241,8 @@ export class Corruptor {
 	async #header(targets: Targets): Promise<Damage | undefined> {
 		const row = this.#take(targets.blocks);
 		if (row === undefined) return undefined;
-		const at = this.#sql`chain_id = ${CHAIN_ID} and height = ${row.height} and from_gen = ${row.from_gen}`;
+		const at = this
+			.#sql`chain_id = ${CHAIN_ID} and height = ${row.height} and from_gen = ${row.from_gen}`;
 		const how = this.#random.oneOf(HEADER_DAMAGES.filter(({ applies }) => applies(row)));
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forgetHeight(targets, row.height);
@@ -235,7 +252,8 @@ export class Corruptor {
 	async #checkpoint(targets: Targets): Promise<Damage | undefined> {
 		const row = this.#take(targets.checkpoints);
 		if (row === undefined) return undefined;
-		const at = this.#sql`chain_id = ${CHAIN_ID} and height = ${row.height} and from_gen = ${row.from_gen}`;
+		const at = this
+			.#sql`chain_id = ${CHAIN_ID} and height = ${row.height} and from_gen = ${row.from_gen}`;
 		const how = this.#random.oneOf(CHECKPOINT_DAMAGES.filter(({ applies }) => applies(row)));
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forgetHeight(targets, row.height);
@@ -252,18 +270,22 @@ export class Corruptor {
 		]);
 		const at = this.#sql`chain_id = ${CHAIN_ID} and name = ${name}`;
 		if (how.set === undefined) {
-			await this.#sql`update collections set pointer_version_id = pointer_version_id + 3 where ${at}`;
+			await this
+				.#sql`update collections set pointer_version_id = pointer_version_id + 3 where ${at}`;
 		} else {
-			await this.#sql`update collections set table_version = ${this.#sql.unsafe(how.set)} where ${at}`;
+			await this
+				.#sql`update collections set table_version = ${this.#sql.unsafe(how.set)} where ${at}`;
 		}
 		return damage(`collections: ${how.name}`, {
 			found: ({ class: kind, subject }) => kind === "pointer_broken" && subject.collection === name,
-			explains: ({ class: kind, subject }) => kind === "pointer_broken" && subject.collection === name,
+			explains: ({ class: kind, subject }) =>
+				kind === "pointer_broken" && subject.collection === name,
 		});
 	}
 
 	async #recordedRoots(): Promise<Damage> {
-		await this.#sql`update chains set roots = replace(roots, 'a', 'b') where chain_id = ${CHAIN_ID}`;
+		await this
+			.#sql`update chains set roots = replace(roots, 'a', 'b') where chain_id = ${CHAIN_ID}`;
 		return damage("chains: changed roots", {
 			found: ({ subject }) => subject.table === "chains",
 			explains: ({ subject }) => subject.table === "chains",
@@ -336,7 +358,11 @@ export class Corruptor {
 		const text = await this.#redis.hget(copy.hash, copy.key);
 		if (text === null) return undefined;
 		const cut = this.#random.chance(0.5);
-		await this.#redis.hset(copy.hash, copy.key, cut ? text.slice(0, -9) : text.replace(/\d(?=[^\d]*$)/, "x"));
+		await this.#redis.hset(
+			copy.hash,
+			copy.key,
+			cut ? text.slice(0, -9) : text.replace(/\d(?=[^\d]*$)/, "x"),
+		);
 		this.#forget(targets, copy.key);
 		return damage(`redis: ${cut ? "cut off" : "changed"}`, {
 			found: (finding) =>
@@ -345,13 +371,20 @@ export class Corruptor {
 		});
 	}
 
-	async #targets(): Promise<Targets> {
+	async #targets(hasTree: boolean): Promise<Targets> {
 		const sql = this.#sql;
 		const chain = CHAIN_ID;
-		const versions = await sql<VersionAt[]>`
-			select memory_key, from_block, from_gen, to_block, to_gen, content, text,
-				(to_gen = ${FOREVER} and to_block = ${FOREVER} and content is not null) as missed
-			from versions where chain_id = ${chain}`;
+		const versions = await sql<Omit<VersionAt, "missed">[]>`
+			select memory_key, from_block, from_gen, to_block, to_gen, version_id, content, text,
+				(to_gen = ${FOREVER} and to_block = ${FOREVER} and content is not null) as visible,
+				(owner = 1 or not exists (select 1 from log g where g.chain_id = v.chain_id
+					and g.kind = 'derived' and (g.body::jsonb -> 'base' ->> 'versionId')::bigint < v.version_id
+					and (g.body::jsonb -> 'base' ->> 'versionId')::bigint
+						+ (g.body::jsonb ->> 'operations')::bigint >= v.version_id))
+				and not exists (select 1 from versions o where o.chain_id = v.chain_id
+					and o.memory_key = v.memory_key and o.version_id = v.version_id
+					and o.from_gen <> v.from_gen) as logged
+			from versions v where chain_id = ${chain}`;
 		const vectors = await sql<VectorAt[]>`
 			select v.collection, v.version_id, v.memory_key, exists (select 1 from versions s
 				where s.chain_id = v.chain_id and s.memory_key = v.memory_key
@@ -376,7 +409,7 @@ export class Corruptor {
 				where v.chain_id = m.chain_id and v.memory_key = m.memory_key and v.layer = m.layer) as has_versions
 			from memories m where chain_id = ${chain}`;
 		return {
-			versions: [...versions],
+			versions: versions.map((row) => ({ ...row, missed: row.logged || (hasTree && row.visible) })),
 			vectors: [...vectors],
 			blocks: [...blocks],
 			checkpoints: [...checkpoints],
@@ -439,7 +472,11 @@ async function isApplied(change: Promise<unknown>): Promise<boolean> {
 interface RowDamage<Row> {
 	readonly name: string;
 	readonly applies: (row: Row) => boolean;
-	readonly apply: (sql: Sql, at: postgres.PendingQuery<postgres.Row[]>, row: Row) => Promise<unknown>;
+	readonly apply: (
+		sql: Sql,
+		at: postgres.PendingQuery<postgres.Row[]>,
+		row: Row,
+	) => Promise<unknown>;
 }
 
 const always = () => true;
@@ -459,14 +496,23 @@ function change<Row>(
 }
 
 function removal<Row>(table: string, applies: (row: Row) => boolean): RowDamage<Row> {
-	return { name: "deleted", applies, apply: (sql, at) => sql`delete from ${sql(table)} where ${at}` };
+	return {
+		name: "deleted",
+		applies,
+		apply: (sql, at) => sql`delete from ${sql(table)} where ${at}`,
+	};
 }
 
 const FLIP = (column: string) => `${column} = set_byte(${column}, 3, get_byte(${column}, 3) # 16)`;
 
 const VERSION_DAMAGES: readonly RowDamage<VersionAt>[] = [
 	change("versions", "changed content", `content = '{"n":-1}'`, ({ content }) => content !== null),
-	change("versions", "cut content", "content = left(content, 5)", ({ content }) => content !== null),
+	change(
+		"versions",
+		"cut content",
+		"content = left(content, 5)",
+		({ content }) => content !== null,
+	),
 	change("versions", "changed text", "text = text || '.'", ({ text }) => text !== null),
 	change("versions", "changed importance", "importance = 0.125"),
 	change("versions", "changed confidence", "confidence = 0.0625"),
@@ -482,12 +528,37 @@ const VERSION_DAMAGES: readonly RowDamage<VersionAt>[] = [
 	change("versions", "other expiry", "expires_block = coalesce(expires_block, from_block) + 7"),
 	change("versions", "flipped bit of the content hash", FLIP("content_hash")),
 	change("versions", "flipped bit of the checksum", FLIP("checksum")),
-	change("versions", "other first block", "from_block = from_block - 1", ({ from_block }) => from_block > 0n),
+	change(
+		"versions",
+		"other first block",
+		"from_block = from_block - 1",
+		({ from_block }) => from_block > 0n,
+	),
 	change("versions", "other first generation", "from_gen = from_gen + 50"),
-	change("versions", "shorter in heights", "to_block = from_block + 1", ({ to_block, from_block }) => to_block !== from_block + 1n),
-	change("versions", "longer in heights", `to_block = ${FOREVER}`, ({ to_block }) => to_block !== FOREVER),
-	change("versions", "ended generation", "to_gen = from_gen + 1", ({ to_gen, from_gen }) => to_gen !== from_gen + 1n),
-	change("versions", "reopened generation", `to_gen = ${FOREVER}`, ({ to_gen }) => to_gen !== FOREVER),
+	change(
+		"versions",
+		"shorter in heights",
+		"to_block = from_block + 1",
+		({ to_block, from_block }) => to_block !== from_block + 1n,
+	),
+	change(
+		"versions",
+		"longer in heights",
+		`to_block = ${FOREVER}`,
+		({ to_block }) => to_block !== FOREVER,
+	),
+	change(
+		"versions",
+		"ended generation",
+		"to_gen = from_gen + 1",
+		({ to_gen, from_gen }) => to_gen !== from_gen + 1n,
+	),
+	change(
+		"versions",
+		"reopened generation",
+		`to_gen = ${FOREVER}`,
+		({ to_gen }) => to_gen !== FOREVER,
+	),
 	change("versions", "another memory's key", `memory_key = '${OTHER_KEY}'`, ({ missed }) => missed),
 	removal("versions", ({ missed }) => missed),
 	{
@@ -558,15 +629,27 @@ const CHECKPOINT_DAMAGES: readonly RowDamage<BlockAt>[] = [
 
 const TABLE_DAMAGES: readonly {
 	readonly name: string;
-	readonly change: (row: VectorRow) => { readonly remove: readonly bigint[]; readonly add: readonly VectorRow[] };
+	readonly change: (row: VectorRow) => {
+		readonly remove: readonly bigint[];
+		readonly add: readonly VectorRow[];
+	};
 }[] = [
 	{ name: "deleted", change: ({ versionId }) => ({ remove: [versionId], add: [] }) },
 	{ name: "duplicated", change: (row) => ({ remove: [], add: [row] }) },
-	{ name: "changed vector", change: (row) => replaced(row, { vector: row.vector.map((value) => value + 0.5) }) },
+	{
+		name: "changed vector",
+		change: (row) => replaced(row, { vector: row.vector.map((value) => value + 0.5) }),
+	},
 	{ name: "other namespace", change: (row) => replaced(row, { namespace: `${row.namespace}x` }) },
 	{ name: "other block", change: (row) => replaced(row, { fromBlock: row.fromBlock + 1n }) },
-	{ name: "other version", change: (row) => replaced(row, { versionId: row.versionId + 1_000_000n }) },
-	{ name: "extra", change: (row) => ({ remove: [], add: [{ ...row, versionId: row.versionId + 1_000_000n }] }) },
+	{
+		name: "other version",
+		change: (row) => replaced(row, { versionId: row.versionId + 1_000_000n }),
+	},
+	{
+		name: "extra",
+		change: (row) => ({ remove: [], add: [{ ...row, versionId: row.versionId + 1_000_000n }] }),
+	},
 ];
 
 function replaced(row: VectorRow, by: Partial<VectorRow>) {
@@ -584,16 +667,17 @@ async function rowAt(
 	throw new Error(`version ${at.versionId} is not in ${at.table}`);
 }
 
-/** False: its bytes do not stand in one piece in any file, or in more than one. */
+/** In the newest file that has them: older ones hold what was deleted. False: none has them in one piece. */
 function flipInFiles(directory: string, bytes: Uint8Array): boolean {
-	const places = readdirSync(directory).flatMap((name) => {
-		const file = join(directory, name);
-		const content = readFileSync(file);
-		const at = content.indexOf(bytes);
-		return at < 0 ? [] : [{ file, content, at }];
-	});
-	const [place] = places;
-	if (place === undefined || places.length > 1) return false;
+	const [place] = readdirSync(directory)
+		.map((name) => join(directory, name))
+		.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
+		.flatMap((file) => {
+			const content = readFileSync(file);
+			const at = content.indexOf(bytes);
+			return at < 0 ? [] : [{ file, content, at }];
+		});
+	if (place === undefined) return false;
 	// A bit of the mantissa: the value stays a number, and is another one.
 	place.content[place.at + 5] = (place.content[place.at + 5] ?? 0) ^ 16;
 	writeFileSync(place.file, place.content);

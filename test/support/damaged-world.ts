@@ -137,7 +137,8 @@ export class DamagedWorld {
 		await this.#gate.hold(async () => {
 			await this.#chain.drop(depth);
 			this.#chain.diverge();
-			for (let block = 0; block <= depth; block += 1) await this.#chain.block(...transfers(this.#random));
+			for (let block = 0; block <= depth; block += 1)
+				await this.#chain.block(...transfers(this.#random));
 		});
 		await this.followed();
 	}
@@ -151,7 +152,13 @@ export class DamagedWorld {
 		const number = this.#random.between(0, 1_000);
 		const layer = this.#random.oneOf(LAYERS);
 		const content = { n: number, name: `Zoë "${id}"`, nested: { list: [number, null, true] } };
-		const base = { op: "put", id, layer, content, namespace: this.#random.oneOf(["default", "notes"]) } as const;
+		const base = {
+			op: "put",
+			id,
+			layer,
+			content,
+			namespace: this.#random.oneOf(["default", "notes"]),
+		} as const;
 		const draw = this.#random.next();
 		if (draw < 0.35) return { ...base, text: `${id} tells of ${number} things` };
 		if (draw < 0.6) return { ...base, collection: "given", vector: this.#vector() };

@@ -27,6 +27,7 @@ const KINDS = new Map([
 	...ADAPTERS.map((folder) => [folder, "adapter"] as const),
 	["config", "config"] as const,
 	["main.ts", "root"] as const,
+	["composition", "root"] as const,
 ]);
 
 /** Ports that stand in an adapter's folder; anyone may import their types. */

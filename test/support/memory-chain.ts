@@ -153,6 +153,17 @@ export class MemoryChain {
 		return this.sealed.get(this.branch[Number(height)]?.header.hash ?? "");
 	}
 
+	/** Changes what an entry of the log says, or drops it. */
+	tamper(random: Random): boolean {
+		const candidates = this.log.filter(({ kind }) => kind === "operation" || kind === "verdict");
+		if (candidates.length === 0) return false;
+		const victim = random.oneOf(candidates);
+		const index = this.log.indexOf(victim);
+		if (random.chance(0.3)) this.log.splice(index, 1);
+		else this.log.splice(index, 1, { ...victim, body: forged(victim, random) });
+		return true;
+	}
+
 	get reader(): LogReader {
 		const { log } = this;
 		return {
@@ -454,4 +465,16 @@ function anchorsIn(
 			return here ? [[operationId, place] as const] : [];
 		}),
 	);
+}
+
+/** Another content, slot or verdict. */
+function forged({ kind, body }: LogEntry, random: Random): string {
+	const said = JSON.parse(body);
+	if (kind === "verdict")
+		return JSON.stringify({ ...said, verdict: random.oneOf(["recanted", "replayed"]) });
+	if (said.content !== undefined) return JSON.stringify({ ...said, content: { forged: true } });
+	if (said.body !== undefined) {
+		return JSON.stringify({ ...said, body: { ...said.body, content: { forged: true } } });
+	}
+	return JSON.stringify({ ...said, versionId: `${BigInt(said.versionId) + 1n}` });
 }

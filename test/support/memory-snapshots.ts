@@ -4,6 +4,7 @@ import { stateRoot } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Height, Hex, MemoryKey } from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
+import { contentHash } from "../../src/memory/canonical.ts";
 import type { Manifest } from "../../src/snapshots/manifest.ts";
 import type { SnapshotRecord } from "../../src/snapshots/snapshot-record.ts";
 import type { SnapshotSource } from "../../src/snapshots/snapshot-source.ts";
@@ -64,6 +65,21 @@ export class MemorySnapshots implements SnapshotSource {
 				createdAt: new Date(0).toISOString(),
 			},
 		});
+	}
+
+	/** Changes what one memory says in the snapshot, hashes and all. False: there is nothing to change. */
+	tamper(id: Hex | undefined, random: Random): boolean {
+		const taken = id === undefined ? undefined : this.#taken.get(id);
+		const records = taken?.records.filter((record) => record.kind === "memory") ?? [];
+		if (taken === undefined || records.length === 0) return false;
+		const victim = random.oneOf(records);
+		const body = { ...victim, content: { ...victim.content, forged: true } };
+		const forged = { ...body, contentHash: contentHash(body) };
+		this.#taken.set(id ?? "0x", {
+			...taken,
+			records: taken.records.map((record) => (record === victim ? forged : record)),
+		});
+		return true;
 	}
 
 	/** Snapshots at or below the height that are canonical still, by rising height. */

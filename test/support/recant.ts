@@ -12,6 +12,8 @@ import { atTestEnd } from "./test-end.ts";
 
 /** Name of the chain that `startTestRecant` follows. */
 export const CHAIN = "anvil";
+/** Stands for the code of the chain's file. */
+export const HANDLERS_CODE = "one handler for every test";
 /** Often enough that a test waits for Recant and not for its clock. */
 const POLL_INTERVAL_MS = 25;
 
@@ -59,7 +61,7 @@ export async function startTestRecant(options: TestRecantOptions): Promise<TestR
 		...options.environment,
 	});
 	const definition = { ...tokenLedger(environment.exampleChain), ...options.chainFile };
-	const code = new TextEncoder().encode("one handler for every test");
+	const code = new TextEncoder().encode(HANDLERS_CODE);
 	const { beforeStage, inlineRollbacks, flushRows, rollbackChanges } = options;
 	const running = await startRecant({
 		environment,

@@ -3,7 +3,7 @@ import postgres from "postgres";
 import type { World } from "./world.ts";
 
 export async function runSql(
-	{ recant }: Pick<World, "recant">,
+	{ recant }: { readonly recant: Pick<World["recant"], "home"> },
 	text: string,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
 	const sql = postgres(recant.home.databaseUrl, { max: 1, onnotice: () => undefined });

@@ -2,7 +2,9 @@
  * The service in a process of its own, to be killed. Its one argument is the JSON of ChildSettings.
  * Says one line of JSON for each thing that tests wait for (ChildEvent), and hangs where it is told to.
  */
+import { chainSpec } from "../../src/config/chains.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
+import type { ChainSpec } from "../../src/follower/chain-spec.ts";
 import type { RunningRecant } from "../../src/main.ts";
 import type { Stage } from "../../src/rollback/rollback-record.ts";
 
@@ -16,6 +18,8 @@ export interface ChildSettings {
 	readonly inlineRollbacks: boolean;
 	readonly flushRows: number | undefined;
 	readonly rollbackChanges: number | undefined;
+	/** Stands for the code of the chain's file; undefined: the file as it is. */
+	readonly handlersCode: string | undefined;
 }
 
 export type ChildEvent =
@@ -27,9 +31,12 @@ const settings = JSON.parse(process.argv[2] ?? "") as ChildSettings;
 // chains/anvil.ts reads its settings from the environment of the process that loads it.
 Object.assign(process.env, settings.environment);
 const { startRecant } = await import("../../src/main.ts");
+const { tokenLedger } = await import("../../chains/anvil.ts");
 
+const environment = readEnvironment(settings.environment);
 const service = await startRecant({
-	environment: readEnvironment(settings.environment),
+	environment,
+	...(settings.handlersCode === undefined ? {} : { chains: [chain(settings.handlersCode)] }),
 	inlineRollbacks: settings.inlineRollbacks,
 	...(settings.flushRows === undefined ? {} : { flushRows: settings.flushRows }),
 	...(settings.rollbackChanges === undefined ? {} : { rollbackChanges: settings.rollbackChanges }),
@@ -43,6 +50,12 @@ process.once("SIGTERM", () => {
 	service.stop().then(() => process.exit(0), fail);
 });
 say({ event: "ready", url: service.url });
+
+/** The chain that tests follow in their own process, for two that follow it in turn. */
+function chain(handlersCode: string): ChainSpec {
+	const code = new TextEncoder().encode(handlersCode);
+	return chainSpec(tokenLedger(environment.exampleChain), { file: "chains/anvil.ts", code });
+}
 
 function standStillAtCommit({ service: recant }: RunningRecant): void {
 	const watch = async () => {

@@ -24,6 +24,7 @@ export interface ServiceOptions {
 	readonly inlineRollbacks?: boolean;
 	readonly flushRows?: number;
 	readonly rollbackChanges?: number;
+	readonly handlersCode?: string;
 }
 
 export interface ServiceProcess {
@@ -51,6 +52,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 		inlineRollbacks: options.inlineRollbacks ?? true,
 		flushRows: options.flushRows,
 		rollbackChanges: options.rollbackChanges,
+		handlersCode: options.handlersCode,
 	};
 	const started = await startProcess({
 		name: "recant",

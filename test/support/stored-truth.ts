@@ -1,15 +1,23 @@
 /** What a repair must give back to the byte: rows and vectors, without what may rightly move on. */
-import { openLanceInspection } from "../../src/vectors/lance-inspection.ts";
+
+import { hash } from "node:crypto";
 import postgres from "postgres";
+import { openLanceInspection } from "../../src/vectors/lance-inspection.ts";
 import { CHAIN_ID } from "./running-service.ts";
 
 const TABLES = ["versions", "vector_rows", "memories", "blocks", "checkpoints"] as const;
 
+export interface StoredVectorRow {
+	readonly versionId: bigint;
+	/** Hash of the whole row. */
+	readonly row: string;
+}
+
 export interface StoredTruth {
 	/** Sorted rows by table, each as JSON. */
 	readonly rows: Readonly<Record<string, readonly string[]>>;
-	/** Of each collection the rows of LanceDB at its pointer, sorted. */
-	readonly vectors: Readonly<Record<string, readonly string[]>>;
+	/** Of each collection the rows of LanceDB at its pointer, with their version ids. */
+	readonly vectors: Readonly<Record<string, readonly StoredVectorRow[]>>;
 	/** The chain's recorded roots. */
 	readonly roots: string;
 }
@@ -25,22 +33,28 @@ export async function storedTruth(databaseUrl: string, vectorsDir: string): Prom
 				where chain_id = ${CHAIN_ID} order by 1`;
 			rows[table] = found.map(({ row }) => row);
 		}
-		const vectors: Record<string, readonly string[]> = {};
+		const vectors: Record<string, readonly StoredVectorRow[]> = {};
 		const collections = await sql<{ name: string; table_name: string; table_version: string }[]>`
 			select name, table_name, table_version from collections where chain_id = ${CHAIN_ID}`;
 		for (const { name, table_name: table, table_version: version } of collections) {
-			const found: string[] = [];
+			const found: StoredVectorRow[] = [];
 			if (version !== "0") {
 				for await (const page of inspection.storedRows(table, BigInt(version))) {
 					for (const { bytes, versionId, fromBlock, ...row } of page) {
-						const hex = Buffer.from(bytes).toString("hex");
-						found.push(JSON.stringify([versionId.toString(), fromBlock.toString(), row, hex]));
+						const whole = JSON.stringify([
+							fromBlock.toString(),
+							row,
+							Buffer.from(bytes).toString("hex"),
+						]);
+						found.push({ versionId, row: hash("sha256", whole) });
 					}
 				}
 			}
-			vectors[name] = found.sort();
+			vectors[name] = found.sort((a, b) => (a.versionId < b.versionId ? -1 : 1));
 		}
-		const [chain] = await sql<{ roots: string }[]>`select roots from chains where chain_id = ${CHAIN_ID}`;
+		const [chain] = await sql<
+			{ roots: string }[]
+		>`select roots from chains where chain_id = ${CHAIN_ID}`;
 		return { rows, vectors, roots: chain?.roots ?? "" };
 	} finally {
 		await Promise.all([sql.end(), inspection.close()]);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Coordinate } from "../../src/domain/coordinate.ts";
 import type { Hex, MemoryKey } from "../../src/domain/ids.ts";
@@ -167,28 +167,48 @@ describe("state trees at any coordinate", () => {
 		trees.close();
 	});
 
+	it("are built again when they are distrusted, but not again and again", async () => {
+		const histories = randomHistory(new Random(5), 20);
+		const trees = new CoordinateTrees(histories);
+		const read = (height: number) => trees.read(at(height), (tree, mark) => tree.roots(mark));
+		await read(5);
+		expect(trees.distrust(at(5))).toBe(false);
+		await read(5);
+		expect(histories.asked.leaves).toBe(1);
+		vi.useFakeTimers({ toFake: ["performance"], now: 0 });
+		try {
+			vi.advanceTimersByTime(120_000);
+			expect(trees.distrust(at(5))).toBe(true);
+		} finally {
+			vi.useRealTimers();
+		}
+		await read(5);
+		expect(histories.asked.leaves).toBe(2);
+		trees.close();
+	});
+
 	it("do not leave a tree half way between two states", async () => {
 		const histories = randomHistory(new Random(4), 20);
 		const trees = new CoordinateTrees(histories);
 		const read = (height: number) => trees.read(at(height), (tree, mark) => tree.roots(mark));
 		await read(2);
 		const { changes } = histories;
-		// The second change cannot be a memory's: the first is applied by then.
+		// The last change cannot be a memory's: the others are applied by then.
 		histories.changes = async (...args) => {
 			const good = (await changes.apply(histories, args)) ?? [];
 			const bad: KeyState = { memoryKey: "no key" as MemoryKey, visible: undefined };
-			return [...good.slice(0, 1), bad];
+			return [...good, bad];
 		};
 		await expect(read(15)).rejects.toMatchObject({ code: "verification_failed" });
 		histories.changes = changes;
-		for (const height of [15, 2, 7]) {
+		for (const height of [3, 2, 15, 7]) {
 			expect(await read(height)).toEqual(rootsOf(histories.state(at(height))));
 		}
 		trees.close();
 	});
 
 	it("keep no more leaves for older states than they may", async () => {
-		const size = 100_000;
+		const size = 40_000;
 		// Two states that share nothing: both cannot be kept beside many others.
 		const pages = async function* (height: bigint): AsyncGenerator<PackedLeaves> {
 			const bytes = Buffer.alloc(48 * size);
@@ -198,17 +218,17 @@ describe("state trees at any coordinate", () => {
 			}
 			yield { layer: "semantic", bytes };
 		};
-		const steps = 12_000;
+		const steps = 6_000;
 		let leaves = 0;
 		const trees = new CoordinateTrees({
 			leaves: (of, work) => work(pages(of.height)),
 			changes: async (_from, to) =>
 				Array.from({ length: steps }, (_, n) => ({
-					memoryKey: packedKey(Number(to.height) * steps + n),
+					memoryKey: packedKey((Number(to.height) * steps + n) % size),
 					visible: { layer: "semantic", contentHash: hashOf(Number(to.height) + 1) },
 				})),
 		});
-		for (let height = 0; height < 8; height += 1) {
+		for (let height = 0; height < 14; height += 1) {
 			leaves = await trees.read(at(height), (tree) => tree.used.leaves);
 			expect(leaves).toBeLessThan(1.25 * size + 50_000 + steps);
 		}

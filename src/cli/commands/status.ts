@@ -54,10 +54,15 @@ function colourOf(state: ChainAnswer["state"]): "red" | "green" | "yellow" {
 }
 
 function printDetails(terminal: Terminal, chain: ChainAnswer): void {
-	const { name, problem, rollback } = chain;
+	const { name, problem, rollback, consistency } = chain;
 	if (problem !== undefined) {
 		printLine(terminal, `${printable(name)}: ${printable(problem.message)} (${problem.code})`);
 		printLine(terminal, `  hint: ${printable(problem.hint)}`);
+	}
+	if (consistency !== undefined) {
+		const { level, score, findings, finishedAt } = consistency;
+		const said = `last check (${level}, ${finishedAt}): score ${score.toFixed(4)}, findings ${findings}`;
+		printLine(terminal, `${printable(name)}: ${said}`);
 	}
 	if (rollback !== undefined) {
 		const { id, stage, state, progress } = rollback;

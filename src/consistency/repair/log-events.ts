@@ -5,9 +5,10 @@
  * Version ids are dense in log order: an operation and a verdict that applies take one each, a group as
  * many as it derived and reinstated.
  */
+
+import { RecantError } from "../../domain/errors.ts";
 import type { Height, LogPosition, MemoryKey, OperationId, VersionId } from "../../domain/ids.ts";
 import type { JsonObject } from "../../domain/operation.ts";
-import { RecantError } from "../../domain/errors.ts";
 import { parseContent } from "../../memory/canonical.ts";
 import { memoryKey } from "../../memory/memory-key.ts";
 import { baseOf, heightIn, numberIn } from "../../restore/log-body.ts";
@@ -142,7 +143,16 @@ class EventWalk {
 function readEntry(stored: StoredLogEntry, kind: StateKind, body: JsonObject): ReadEntry {
 	const { position, height, generation, memoryKey: key } = stored;
 	const operationId = stored.operationId as OperationId | undefined;
-	return { position, height, generation, kind, operationId, memoryKey: key, body, admitted: undefined };
+	return {
+		position,
+		height,
+		generation,
+		kind,
+		operationId,
+		memoryKey: key,
+		body,
+		admitted: undefined,
+	};
 }
 
 function applies({ body }: ReadEntry): boolean {

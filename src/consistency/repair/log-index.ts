@@ -3,10 +3,17 @@
  * for which memories the log can be believed.
  */
 import type { BlockHeader } from "../../domain/block.ts";
-import type { Generation, Height, Hex, LogPosition, MemoryKey, VersionId } from "../../domain/ids.ts";
+import type {
+	Generation,
+	Height,
+	Hex,
+	LogPosition,
+	MemoryKey,
+	VersionId,
+} from "../../domain/ids.ts";
 import type { JsonObject } from "../../domain/operation.ts";
 import type { StoredState } from "../stored-state.ts";
-import { type LogEvent, logEvents } from "./log-events.ts";
+import { type GroupEvent, type LogEvent, logEvents } from "./log-events.ts";
 
 /** A sealed block as the log has it: what its checkpoint says, but roots and pointers. */
 export interface SealedPlace {
@@ -56,6 +63,8 @@ export class LogIndex {
 		} else if (event.type === "group") {
 			this.lastGroup = event.entry.position;
 			if (heights.has(event.to)) this.#seal(ofGroup(event));
+			// Block 0 is at an interval, and holds no logs.
+			if (event.from === 0n && event.to > 0n && heights.has(0n)) this.#seal(ofGenesis(event));
 		} else if (versionIds.has(event.versionId) && event.entry.memoryKey !== undefined) {
 			this.keys.set(event.versionId, event.entry.memoryKey);
 		}
@@ -77,13 +86,23 @@ function ofBlock(event: Extract<LogEvent, { readonly type: "block" }>): SealedPl
 }
 
 /** A checkpoint at a group's end stands before the group's own entry. */
-function ofGroup(event: Extract<LogEvent, { readonly type: "group" }>): SealedPlace {
+function ofGroup(event: GroupEvent): SealedPlace {
 	const { entry, to: height, versionId } = event;
 	return {
 		height,
 		generation: entry.generation,
 		logPosition: entry.position - 1n,
 		versionId,
+		header: undefined,
+	};
+}
+
+function ofGenesis({ entry, base }: GroupEvent): SealedPlace {
+	return {
+		height: 0n,
+		generation: entry.generation,
+		logPosition: base.position,
+		versionId: base.versionId,
 		header: undefined,
 	};
 }

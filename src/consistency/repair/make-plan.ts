@@ -15,7 +15,14 @@ import { planRecordedRoots } from "./plan-recorded-roots.ts";
 import { planTables } from "./plan-tables.ts";
 import { isOfVectors, planVectors } from "./plan-vectors.ts";
 import { isOfVersions, type LogTruth, memoriesOf, planVersions } from "./plan-versions.ts";
-import { forPerson, planned, type RepairOutcome, type RepairPlan, sound, type Verdict } from "./repair-plan.ts";
+import {
+	forPerson,
+	planned,
+	type RepairOutcome,
+	type RepairPlan,
+	sound,
+	type Verdict,
+} from "./repair-plan.ts";
 
 export async function makePlan(runId: string, context: PlanContext): Promise<RepairPlan> {
 	const truth = await truthOf(context);
@@ -23,7 +30,7 @@ export async function makePlan(runId: string, context: PlanContext): Promise<Rep
 	const names = await planNames(context, truth, versions.repaired);
 	const vectors = await planVectors(context, truth, versions.repaired);
 	const blocks = await planBlocks(context, truth.index, versions.repaired);
-	const tables = await planTables(context, vectors.overlay);
+	const tables = await planTables(context, vectors.overlay, versions.repaired);
 	const roots = await planRecordedRoots(context, versions.repaired);
 	const drops = context.findings.filter(isStale).flatMap(({ subject }) => subject.memoryKey ?? []);
 	const parts = [versions, names, vectors, blocks, tables, roots];
@@ -72,7 +79,9 @@ async function truthOf(context: PlanContext): Promise<LogTruth> {
 	const vectors = findings.filter(isOfVectors);
 	const ids = vectors.flatMap(({ subject }) => subject.versionId ?? []);
 	const heights = heightsOf(findings);
-	const ofMemories = findings.filter((each) => isOfVersions(each) || isOfNames(each) || isOfVectors(each));
+	const ofMemories = findings.filter(
+		(each) => isOfVersions(each) || isOfNames(each) || isOfVectors(each),
+	);
 	if (ofMemories.length === 0 && heights.size === 0) {
 		return { index: new LogIndex(), history: "it was not read" };
 	}

@@ -322,7 +322,9 @@ class RowTable {
 			toBlock === expiresBlock &&
 			expiresBlock > above &&
 			expiresBlock <= to;
-		return [...this.#memories].flatMap(([key, rows]) => ([...rows.values()].some(ends) ? [key] : []));
+		return [...this.#memories].flatMap(([key, rows]) =>
+			[...rows.values()].some(ends) ? [key] : [],
+		);
 	}
 
 	#change(row: Pick<Version, "memoryKey" | "fromBlock" | "fromGen">, to: Partial<Version>): void {

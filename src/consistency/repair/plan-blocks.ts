@@ -13,7 +13,6 @@ import type { StoredGeneration, StoredVersion } from "../stored-state.ts";
 import type { LogIndex, SealedPlace } from "./log-index.ts";
 import { isPruned, type PlanContext } from "./plan-context.ts";
 import { placeName, type RootPlace, rootsAt } from "./plan-roots.ts";
-import { SealedPointers } from "./sealed-pointers.ts";
 import {
 	type CheckpointRow,
 	forPerson,
@@ -24,6 +23,7 @@ import {
 	type Verdict,
 } from "./repair-plan.ts";
 import type { HeldCheckpoint, HeldHeader, HeldRow } from "./repair-store.ts";
+import { SealedPointers } from "./sealed-pointers.ts";
 
 type Header = HeldRow<HeldHeader, BlockHeader & { readonly fromGen: bigint }>;
 type Held = HeldRow<HeldCheckpoint, Omit<CheckpointRow, "toGen">>;
@@ -98,13 +98,21 @@ class BlockPlanner {
 		const plan = subject.fromBlock === undefined ? undefined : this.#plans.get(subject.fromBlock);
 		if (plan === undefined) return forPerson("it names no block", "recant check --level full");
 		if (plan.problem !== undefined) {
-			return forPerson(plan.problem, "recant blocks --fork all", "restore the database from a backup");
+			return forPerson(
+				plan.problem,
+				"recant blocks --fork all",
+				"restore the database from a backup",
+			);
 		}
 		const [first] = plan.rows;
 		if (first === undefined) return sound("header and checkpoint are as log and chain say");
 		const source = plan.rows.find((row) => row.class === kind)?.source ?? first.source;
 		const action = plan.rows.some(({ change }) => "put" in change) ? "put" : "remove";
-		return planned(action, source, `${plan.rows.length} rows of block ${subject.fromBlock} are set`);
+		return planned(
+			action,
+			source,
+			`${plan.rows.length} rows of block ${subject.fromBlock} are set`,
+		);
 	}
 
 	/** Plans the headers of a height. */
@@ -119,7 +127,8 @@ class BlockPlanner {
 			this.#header(plan, known, { ...header, fromGen: generation }, "log");
 		}
 		for (const row of rows) {
-			if (!generations.has(row.columns.fromGen)) await this.#unlogged(plan, row, generations.size > 0);
+			if (!generations.has(row.columns.fromGen))
+				await this.#unlogged(plan, row, generations.size > 0);
 		}
 		const due = logged.length === 0 && rows.length === 0;
 		if (due) await this.#fromNode(plan, height);
@@ -139,15 +148,35 @@ class BlockPlanner {
 			const hash = place.header?.hash ?? this.#hashAt(place);
 			const held = this.#checkpointOf(place);
 			if (made === undefined || hash === undefined) plan.problem ??= "its block is not known";
-			else this.#checkpoint(plan, held, { ...rowOf(place, this.#held.generations), blockHash: hash, roots: made });
+			else
+				this.#checkpoint(plan, held, {
+					...rowOf(place, this.#held.generations),
+					blockHash: hash,
+					roots: made,
+				});
 		}
 		const kept = new Set(places.map(({ generation }) => generation));
-		for (const { columns, intact } of this.#checkpointsAt(height)) {
-			if (kept.has(columns.fromGen)) continue;
-			if (intact && this.#hashAt({ height, generation: columns.fromGen }) === columns.blockHash) continue;
-			if (this.#index.isWhole) this.#remove(plan, "checkpoints", columns);
-			else plan.problem ??= "the log does not say whether it was ever sealed";
+		for (const held of this.#checkpointsAt(height)) {
+			if (!kept.has(held.columns.fromGen)) this.#unsealed(plan, held);
 		}
+	}
+
+	/** A checkpoint that the log does not know: from before it was cut, or one that should not be there. */
+	#unsealed(plan: HeightPlan, { columns, intact }: Held): void {
+		const { height, fromGen, toGen } = columns;
+		const isOfBlock = this.#hashAt({ height, generation: fromGen }) === columns.blockHash;
+		if (intact && isOfBlock) {
+			const end = branchEnd(columns, this.#held.generations);
+			const roots = JSON.parse(columns.roots) as StateRoots;
+			if (end === toGen) return;
+			const put = { ...columns, toGen: end, roots };
+			plan.rows.push({
+				change: { table: "checkpoints", put },
+				class: "checkpoint_corrupt",
+				source: "log",
+			});
+		} else if (this.#index.isWhole) this.#remove(plan, "checkpoints", columns);
+		else plan.problem ??= "the log does not say whether it was ever sealed";
 	}
 
 	#header(
@@ -174,13 +203,17 @@ class BlockPlanner {
 		);
 		if (moved !== undefined) {
 			this.#remove(plan, "blocks", { height: columns.number, fromGen: columns.fromGen });
-			const known = this.#headersAt(columns.number).find((each) => each.columns.fromGen === moved.generation);
-			if (known?.intact !== true) this.#header(plan, known, { ...columns, fromGen: moved.generation }, "chain");
+			const known = this.#headersAt(columns.number).find(
+				(each) => each.columns.fromGen === moved.generation,
+			);
+			if (known?.intact !== true)
+				this.#header(plan, known, { ...columns, fromGen: moved.generation }, "chain");
 			return;
 		}
 		const [block] = await this.#context.parts.node.blocksByNumber([columns.number]);
 		const made = block && { ...headerOf(block), fromGen: columns.fromGen };
-		if (made !== undefined && (row.fits(made) || this.#links(made))) this.#header(plan, row, made, "chain");
+		if (made !== undefined && (row.fits(made) || isSame(made, columns) || this.#links(made)))
+			this.#header(plan, row, made, "chain");
 		else if (others && this.#index.isWhole) {
 			this.#remove(plan, "blocks", { height: columns.number, fromGen: columns.fromGen });
 		} else plan.problem ??= "neither the log nor the node has its block";
@@ -199,14 +232,21 @@ class BlockPlanner {
 	}
 
 	/** Whether the blocks beside it, or its own checkpoint, say that it is the one. */
-	#links({ number, hash, parentHash, fromGen }: BlockHeader & { readonly fromGen: bigint }): boolean {
+	#links({
+		number,
+		hash,
+		parentHash,
+		fromGen,
+	}: BlockHeader & { readonly fromGen: bigint }): boolean {
 		const checkpoint = this.#held.checkpoints.find(
-			({ columns, intact }) =>
-				intact && columns.height === number && columns.fromGen === fromGen,
+			({ columns, intact }) => intact && columns.height === number && columns.fromGen === fromGen,
 		);
 		const child = this.#canonicalAt(number + 1n);
 		const parent = this.#canonicalAt(number - 1n);
-		const known = [checkpoint && checkpoint.columns.blockHash === hash, child && child.parentHash === hash];
+		const known = [
+			checkpoint && checkpoint.columns.blockHash === hash,
+			child && child.parentHash === hash,
+		];
 		const above = known.filter((each) => each !== undefined);
 		const below = parent === undefined || parent.hash === parentHash;
 		return above.length > 0 && above.every(Boolean) && below;
@@ -300,9 +340,25 @@ class BlockPlanner {
 
 function rowOf(place: SealedPlace, generations: readonly StoredGeneration[]) {
 	const { height, generation: fromGen, logPosition, versionId } = place;
-	return { height, fromGen, toGen: branchEnd({ height, fromGen }, generations), logPosition, versionId };
+	return {
+		height,
+		fromGen,
+		toGen: branchEnd({ height, fromGen }, generations),
+		logPosition,
+		versionId,
+	};
 }
 
 function headerOf({ number, hash, parentHash, timestamp }: BlockHeader): BlockHeader {
 	return { number, hash, parentHash, timestamp };
+}
+
+/** The node says what the row says: then it is the checksum that is damaged. */
+function isSame(a: BlockHeader, b: BlockHeader): boolean {
+	return (
+		a.number === b.number &&
+		a.hash === b.hash &&
+		a.parentHash === b.parentHash &&
+		a.timestamp === b.timestamp
+	);
 }

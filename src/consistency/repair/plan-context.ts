@@ -4,11 +4,11 @@ import type { Version } from "../../domain/memory.ts";
 import type { GroupDeriver } from "../../restore/group-deriver.ts";
 import type { ShadowRow } from "../../restore/shadow-store.ts";
 import type { Embedder } from "../../vectors/embedder.ts";
+import type { InspectedTables } from "../../vectors/inspected-tables.ts";
 import type { VectorPointers } from "../../writer/commit-batch.ts";
 import type { SealedStates } from "../../writer/sealed-states.ts";
 import type { NodeHeaders } from "../check-context.ts";
 import type { KeptFinding } from "../consistency-run.ts";
-import type { InspectedTables } from "../../vectors/inspected-tables.ts";
 import type { StoredCollection, StoredState, StoredVersion } from "../stored-state.ts";
 import type { RepairRows } from "./repair-store.ts";
 

@@ -26,7 +26,9 @@ export async function planNames(
 	readonly rows: readonly RowRepair[];
 }> {
 	const findings = context.findings.filter(isOfNames);
-	const named = new Map(findings.flatMap((finding) => nameOf(finding).map((name) => [keyOf(name), name])));
+	const named = new Map(
+		findings.flatMap((finding) => nameOf(finding).map((name) => [keyOf(name), name])),
+	);
 	const held = findings.length === 0 ? new Map() : await heldNames(context, named);
 	const stored = await context.state.memoriesOf([...named.values()].map(memoryOf));
 	const rowsOf = new Map(stored.map((memory) => [memory.memoryKey, memory.rows]));

@@ -1,8 +1,9 @@
 /** Roots of sealed blocks, from the writer's tree where it still has them, else from rows in one pass. */
+
+import { SortedRoots } from "../../commitment/sorted-root.ts";
 import type { StateRoots } from "../../commitment/state-root.ts";
 import type { Generation, Height, MemoryKey } from "../../domain/ids.ts";
 import type { StoredMemory, StoredVersion } from "../stored-state.ts";
-import { StreamedRoots } from "../streamed-root.ts";
 import { hashedAgain, pendingLeaf, sealedLeaf } from "../visible-rows.ts";
 import type { PlanContext } from "./plan-context.ts";
 
@@ -24,27 +25,27 @@ export async function rootsAt(
 	repaired: Repaired,
 ): Promise<ReadonlyMap<string, StateRoots>> {
 	const roots = new Map<string, StateRoots>();
-	const streams = new Map<RootPlace, StreamedRoots>();
+	const streams = new Map<RootPlace, SortedRoots>();
 	for (const place of places) {
 		const held = heldRoots(place, context);
-		if (held === undefined) streams.set(place, new StreamedRoots());
+		if (held === undefined) streams.set(place, new SortedRoots());
 		else roots.set(placeName(place), held);
 	}
 	if (streams.size === 0) return roots;
 	for await (const { memoryKey, rows } of memories(context, repaired)) {
 		for (const [place, stream] of streams) add(stream, memoryKey, sealedLeaf(rows, place));
 	}
-	for (const [place, stream] of streams) roots.set(placeName(place), stream.roots());
+	for (const [place, stream] of streams) roots.set(placeName(place), stream.finish());
 	return roots;
 }
 
 /** Of the pending slot. */
 export async function pendingRoots(context: PlanContext, repaired: Repaired): Promise<StateRoots> {
-	const stream = new StreamedRoots();
+	const stream = new SortedRoots();
 	for await (const { memoryKey, rows } of memories(context, repaired)) {
 		add(stream, memoryKey, pendingLeaf(rows, context.slot));
 	}
-	return stream.roots();
+	return stream.finish();
 }
 
 function heldRoots(
@@ -59,7 +60,7 @@ function heldRoots(
 		: undefined;
 }
 
-function add(stream: StreamedRoots, key: MemoryKey, leaf: StoredVersion | undefined): void {
+function add(stream: SortedRoots, key: MemoryKey, leaf: StoredVersion | undefined): void {
 	if (leaf?.layer === undefined) return;
 	stream.add(leaf.layer, key, hashedAgain(leaf) ?? leaf.contentHash);
 }

@@ -4,13 +4,13 @@
  * table is made again.
  */
 import { RecantError } from "../../domain/errors.ts";
-import type { VersionId } from "../../domain/ids.ts";
+import { FOREVER, type MemoryKey, type VersionId } from "../../domain/ids.ts";
 import { isLayer } from "../../domain/layer.ts";
 import type { VectorRow } from "../../domain/vector.ts";
+import type { StoredTableRow } from "../../vectors/inspected-tables.ts";
 import type { VectorPointer, VectorPointers } from "../../writer/commit-batch.ts";
 import type { KeptFinding } from "../consistency-run.ts";
-import type { StoredTableRow } from "../../vectors/inspected-tables.ts";
-import type { StoredCollection, StoredVector } from "../stored-state.ts";
+import type { StoredCollection, StoredVector, StoredVersion } from "../stored-state.ts";
 import type { PlanContext } from "./plan-context.ts";
 import { type VectorOverlay, vectorName } from "./plan-vectors.ts";
 import { forPerson, planned, sound, type TableRepair, type Verdict } from "./repair-plan.ts";
@@ -23,6 +23,7 @@ export function isOfTables({ class: kind, subject }: KeptFinding): boolean {
 export async function planTables(
 	context: PlanContext,
 	overlay: VectorOverlay,
+	repaired: ReadonlyMap<MemoryKey, readonly StoredVersion[]>,
 ): Promise<{
 	readonly verdicts: ReadonlyMap<number, Verdict>;
 	readonly tables: readonly TableRepair[];
@@ -33,42 +34,65 @@ export async function planTables(
 		context.findings.filter(isOfTables),
 		({ subject }) => subject.collection,
 	);
-	for (const [name, findings] of byCollection) {
+	// A vector that is made again may have been flushed as it was.
+	const touched = [...overlay.keys()].map((name) => name.slice(0, name.lastIndexOf("/")));
+	for (const name of new Set([...byCollection.keys(), ...touched])) {
+		const findings = byCollection.get(name) ?? [];
 		const collection = name === undefined ? undefined : context.collections.get(name);
-		const plan = collection && (await new TablePlan(context, overlay, collection).make(findings));
+		const plan =
+			collection &&
+			(await new TablePlan(context, { overlay, repaired }, collection).make(findings));
 		if (plan !== undefined) tables.push(plan);
 		for (const { seq } of findings) verdicts.set(seq, verdictOf(collection, plan));
 	}
 	return { verdicts, tables };
 }
 
-function verdictOf(collection: StoredCollection | undefined, plan: TableRepair | undefined): Verdict {
+function verdictOf(
+	collection: StoredCollection | undefined,
+	plan: TableRepair | undefined,
+): Verdict {
 	if (collection === undefined) return forPerson("its collection is not known", "recant status");
-	if (plan === undefined) return sound("the table at its pointer has the vectors that Postgres has");
+	if (plan === undefined)
+		return sound("the table at its pointer has the vectors that Postgres has");
 	const { base, remove, add } = plan;
 	const what = `${remove.length} ids are taken out, ${add.length} rows put in`;
-	if (base === undefined) return planned("settle", "vector_rows", `the table is made again: ${what}`);
-	const moves = base.tableVersion !== plan.pointer.tableVersion || base.versionId !== plan.pointer.versionId;
+	if (base === undefined)
+		return planned("settle", "vector_rows", `the table is made again: ${what}`);
+	const moves =
+		base.tableVersion !== plan.pointer.tableVersion || base.versionId !== plan.pointer.versionId;
 	return moves
-		? planned("settle", "checkpoints", `the pointer goes to table version ${base.tableVersion}; ${what}`)
+		? planned(
+				"settle",
+				"checkpoints",
+				`the pointer goes to table version ${base.tableVersion}; ${what}`,
+			)
 		: planned("settle", "vector_rows", what);
 }
 
 class TablePlan {
 	readonly #context: PlanContext;
 	readonly #overlay: VectorOverlay;
+	readonly #repaired: ReadonlyMap<MemoryKey, readonly StoredVersion[]>;
 	readonly #collection: StoredCollection;
 
-	constructor(context: PlanContext, overlay: VectorOverlay, collection: StoredCollection) {
+	constructor(
+		context: PlanContext,
+		made: {
+			readonly overlay: VectorOverlay;
+			readonly repaired: ReadonlyMap<MemoryKey, readonly StoredVersion[]>;
+		},
+		collection: StoredCollection,
+	) {
 		this.#context = context;
-		this.#overlay = overlay;
+		this.#overlay = made.overlay;
+		this.#repaired = made.repaired;
 		this.#collection = collection;
 	}
 
 	/** Undefined: there is nothing to do. */
 	async make(findings: readonly KeptFinding[]): Promise<TableRepair | undefined> {
-		const [first] = findings;
-		if (first === undefined) return undefined;
+		const first = findings[0] ?? { class: "vector_corrupt" as const };
 		const { pointer } = this.#collection;
 		if (!findings.some(({ class: kind }) => kind === "pointer_broken")) {
 			const difference = await this.#difference(pointer);
@@ -78,7 +102,7 @@ class TablePlan {
 		const base = await this.#believable();
 		if (base !== undefined) return this.#moved(base);
 		return this.#repair(
-			{ ...first, class: "pointer_broken" },
+			{ class: "pointer_broken" },
 			{ base: undefined, remove: [], add: await this.#allVectors() },
 		);
 	}
@@ -86,7 +110,9 @@ class TablePlan {
 	#moved(base: VectorPointer): TableRepair | undefined {
 		const { pointer } = this.#collection;
 		const same = base.tableVersion === pointer.tableVersion && base.versionId === pointer.versionId;
-		return same ? undefined : this.#repair({ class: "pointer_broken" }, { base, remove: [], add: [] });
+		return same
+			? undefined
+			: this.#repair({ class: "pointer_broken" }, { base, remove: [], add: [] });
 	}
 
 	#repair(
@@ -104,8 +130,12 @@ class TablePlan {
 		const named = sealed.distinct.flatMap((json) => pointerIn(json, name) ?? []);
 		const known = this.#context.pointers[name];
 		const all = [...(known === undefined ? [] : [known]), ...named, pointer];
-		const candidates = [...new Map(all.map((each) => [`${each.tableVersion}/${each.versionId}`, each])).values()];
-		candidates.sort((a, b) => (a.tableVersion > b.tableVersion ? -1 : a.tableVersion < b.tableVersion ? 1 : 0));
+		const candidates = [
+			...new Map(all.map((each) => [`${each.tableVersion}/${each.versionId}`, each])).values(),
+		];
+		candidates.sort((a, b) =>
+			a.tableVersion > b.tableVersion ? -1 : a.tableVersion < b.tableVersion ? 1 : 0,
+		);
 		for (const candidate of candidates) {
 			if (candidate.versionId > this.#context.state.chain.versionSeq) continue;
 			if (candidate.tableVersion === 0n) {
@@ -113,7 +143,6 @@ class TablePlan {
 				continue;
 			}
 			const difference = await this.#readable(candidate);
-console.error('DBG', candidate, difference?.remove, difference?.add.map(a=>a.versionId));
 			if (difference !== undefined && difference.remove.length + difference.add.length === 0) {
 				return candidate;
 			}
@@ -127,7 +156,9 @@ console.error('DBG', candidate, difference?.remove, difference?.add.map(a=>a.ver
 				this.#collection.table,
 				pointer.tableVersion,
 			);
-			return dimensions === this.#collection.dimensions ? await this.#difference(pointer) : undefined;
+			return dimensions === this.#collection.dimensions
+				? await this.#difference(pointer)
+				: undefined;
 		} catch (error) {
 			// Its version is gone, or it cannot be read: another one may be.
 			if (error instanceof RecantError) return undefined;
@@ -147,7 +178,8 @@ console.error('DBG', candidate, difference?.remove, difference?.add.map(a=>a.ver
 				for (const row of page) {
 					counts.set(row.versionId, (counts.get(row.versionId) ?? 0) + 1);
 					const vector = vectors.get(row.versionId);
-					if (!(row.versionId <= pointer.versionId && isSame(row, vector))) wrong.add(row.versionId);
+					if (!(row.versionId <= pointer.versionId && isSame(row, vector)))
+						wrong.add(row.versionId);
 				}
 			}
 		}
@@ -165,13 +197,27 @@ console.error('DBG', candidate, difference?.remove, difference?.add.map(a=>a.ver
 		const { name } = this.#collection;
 		const missing = new Set<VersionId>();
 		for await (const page of this.#context.state.flushedIds(name, upTo)) {
-			for (const versionId of page) if (!there.has(versionId)) missing.add(versionId);
+			const absent = await this.#vectorsOf(page.filter((versionId) => !there.has(versionId)));
+			for (const vector of absent.values()) {
+				if (await this.#isHeld(vector)) missing.add(vector.versionId);
+			}
 		}
-		for (const vector of this.#overlay.values()) {
-			if (vector === undefined || vector.collection !== name || vector.versionId > upTo) continue;
-			if (!there.has(vector.versionId)) missing.add(vector.versionId);
+		const made = [...this.#overlay.values()].filter(
+			(vector) =>
+				vector?.collection === name && vector.versionId <= upTo && !there.has(vector.versionId),
+		);
+		for (const vector of made) {
+			if (vector !== undefined && (await this.#isHeld(vector))) missing.add(vector.versionId);
 		}
 		return [...missing];
+	}
+
+	/** Whether the present generation holds its version: what only orphans held was never flushed. */
+	async #isHeld({ memoryKey, versionId }: VectorRow): Promise<boolean> {
+		const rows =
+			this.#repaired.get(memoryKey) ??
+			(await this.#context.state.versionsNamed([{ memoryKey, versionId }]));
+		return rows.some((row) => row.versionId === versionId && row.toGen === FOREVER);
 	}
 
 	/** Vectors as they will stand; one that is damaged and stays so is left out. */
@@ -197,7 +243,9 @@ console.error('DBG', candidate, difference?.remove, difference?.add.map(a=>a.ver
 		const { name } = this.#collection;
 		const vectors: VectorRow[] = [];
 		for await (const page of this.#context.state.vectors()) {
-			const ids = page.filter(({ collection }) => collection === name).map(({ versionId }) => versionId);
+			const ids = page
+				.filter(({ collection }) => collection === name)
+				.map(({ versionId }) => versionId);
 			vectors.push(...(await this.#vectorsOf(ids)).values());
 		}
 		return vectors.sort(byId);

@@ -3,15 +3,15 @@
  * LanceDB where the bytes there fit the row's checksum. A row that no version asked for is taken out.
  */
 import { hash } from "node:crypto";
+import { RecantError } from "../../domain/errors.ts";
 import type { Hex, MemoryKey, VersionId } from "../../domain/ids.ts";
 import { isLayer } from "../../domain/layer.ts";
 import type { Version } from "../../domain/memory.ts";
-import { RecantError } from "../../domain/errors.ts";
 import { unitVector } from "../../ranking/unit-vector.ts";
+import type { StoredTableRow } from "../../vectors/inspected-tables.ts";
 import type { EmbeddedVersion } from "../../writer/commit-batch.ts";
 import type { VectorRequest } from "../../writer/state-draft.ts";
 import type { KeptFinding } from "../consistency-run.ts";
-import type { StoredTableRow } from "../../vectors/inspected-tables.ts";
 import type { StoredCollection, StoredVersion } from "../stored-state.ts";
 import { isPruned, type PlanContext } from "./plan-context.ts";
 import { type LogTruth, memoriesOf } from "./plan-versions.ts";
@@ -101,7 +101,8 @@ class VectorPlanner {
 			return this.#unasked(finding, { name, versionId, held });
 		const made = await this.#made(need, collection, held);
 		if (made === undefined) return lost(need);
-		if (held?.intact === true && held.fits(made.row)) return sound("the vector is as its version asks");
+		if (held?.intact === true && held.fits(made.row))
+			return sound("the vector is as its version asks");
 		this.overlay.set(known, made.row);
 		this.rows.push({
 			change: { table: "vector_rows", put: made.row },
@@ -122,7 +123,10 @@ class VectorPlanner {
 	): Verdict {
 		if (row.held === undefined) return sound("there is no such row, and no version asks for it");
 		if (!this.#truth.index.isWhole || typeof this.#truth.history === "string") {
-			return forPerson("the log does not say whether a version asked for it", "recant check --level full");
+			return forPerson(
+				"the log does not say whether a version asked for it",
+				"recant check --level full",
+			);
 		}
 		const name = { collection: row.name, versionId: row.versionId };
 		this.overlay.set(vectorName(name), undefined);
@@ -153,7 +157,11 @@ class VectorPlanner {
 	/** Without the log, what the version's row says. */
 	async #needOfRow(
 		finding: KeptFinding,
-		asked: { readonly collection: string; readonly versionId: VersionId; readonly takesTexts: boolean },
+		asked: {
+			readonly collection: string;
+			readonly versionId: VersionId;
+			readonly takesTexts: boolean;
+		},
 	): Promise<Need | undefined> {
 		const { collection, versionId, takesTexts } = asked;
 		const names = memoriesOf(finding).map((memoryKey) => ({ memoryKey, versionId }));
@@ -194,7 +202,10 @@ class VectorPlanner {
 				vector.length === collection.dimensions &&
 				(need.hash === undefined || hashOf(vector) === need.hash),
 		);
-		const rows = fitting.map(({ vector, source }) => ({ row: { ...need.version, vector }, source }));
+		const rows = fitting.map(({ vector, source }) => ({
+			row: { ...need.version, vector },
+			source,
+		}));
 		return rows.find(({ row }) => held?.fits(row) === true) ?? rows[0];
 	}
 

@@ -114,7 +114,11 @@ function verdictOf(plans: readonly MemoryPlan[]): Verdict {
 	if (plan === undefined) return sound("the memory's rows are what the log says");
 	const puts = changes.filter((change) => "put" in change).length;
 	const action = puts > 0 ? "put" : "remove";
-	return planned(action, plan.source, `${puts} rows are written, ${changes.length - puts} taken out`);
+	return planned(
+		action,
+		plan.source,
+		`${puts} rows are written, ${changes.length - puts} taken out`,
+	);
 }
 
 function fromLog(
@@ -124,7 +128,8 @@ function fromLog(
 	{ index, history }: LogTruth,
 ): MemoryPlan {
 	const flaw = typeof history === "string" ? history : index.flawFor(key);
-	if (typeof history === "string" || flaw !== undefined) return notMade(`the log does not say what it was: ${flaw}`);
+	if (typeof history === "string" || flaw !== undefined)
+		return notMade(`the log does not say what it was: ${flaw}`);
 	const expected = history.rows(key).filter((row) => !isPruned(row.toGen, context));
 	const other = otherLeaf(key, expected.map(asStored), context);
 	if (other !== undefined) return notMade(other);

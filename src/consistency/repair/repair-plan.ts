@@ -142,11 +142,7 @@ export interface Verdict {
 	readonly commands: readonly string[];
 }
 
-export function planned(
-	action: RepairAction,
-	source: RepairSource,
-	detail: string,
-): Verdict {
+export function planned(action: RepairAction, source: RepairSource, detail: string): Verdict {
 	return { action, source, status: "planned", detail, commands: [] };
 }
 

@@ -86,7 +86,9 @@ export interface Repair {
 	/** By status of outcome. */
 	readonly counts: Readonly<Record<RepairStatus, number>>;
 	readonly outcomes: readonly RepairOutcome[];
-	readonly error: { readonly code: string; readonly message: string; readonly hint: string } | undefined;
+	readonly error:
+		| { readonly code: string; readonly message: string; readonly hint: string }
+		| undefined;
 	readonly startedAt: Date;
 	readonly finishedAt: Date | undefined;
 }

@@ -24,8 +24,8 @@ import type { FindingClass } from "../finding.ts";
 import { makePlan } from "./make-plan.ts";
 import type { PlanContext, RepairParts } from "./plan-context.ts";
 import type { RepairOutcome, RepairPlan, RowRepair, TableRepair } from "./repair-plan.ts";
-import { replaceTable } from "./replace-table.ts";
 import type { Repair, RepairStore } from "./repair-store.ts";
+import { replaceTable } from "./replace-table.ts";
 
 /** Tries of one table whose pointer a flush moves meanwhile. */
 const TABLE_ATTEMPTS = 5;
@@ -71,7 +71,10 @@ export class Repairer {
 			outcomes = await this.#apply(repair, request, chain);
 			return await this.#end(repair, { state: "done", outcomes, error: undefined });
 		} catch (error) {
-			this.#log.warn({ repairId: repair.repairId, err: error }, "a repair could not be carried out");
+			this.#log.warn(
+				{ repairId: repair.repairId, err: error },
+				"a repair could not be carried out",
+			);
 			return this.#end(repair, { state: "failed", outcomes, error: problemOf(error) });
 		}
 	}
@@ -187,10 +190,7 @@ export class Repairer {
 			: findings.filter((finding) => classes.includes(finding.class));
 	}
 
-	async #end(
-		repair: Repair,
-		end: Pick<Repair, "state" | "outcomes" | "error">,
-	): Promise<Repair> {
+	async #end(repair: Repair, end: Pick<Repair, "state" | "outcomes" | "error">): Promise<Repair> {
 		const whole = { ...end, counts: countsOf(end.outcomes) };
 		await this.#store.end(repair.repairId, whole);
 		return { ...repair, ...whole, finishedAt: new Date() };

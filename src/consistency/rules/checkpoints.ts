@@ -1,7 +1,7 @@
 /** Checkpoints: checksums, their blocks, and one for each block that may be an ancestor. */
 import { windowFloor } from "../../chain/finality.ts";
 import { FOREVER, type Height } from "../../domain/ids.ts";
-import { branchEnd } from "../branch-end.ts";
+import { branchEnd, isGoing } from "../branch-end.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import { eachOf, mergeSorted } from "../sorted-merge.ts";
@@ -27,6 +27,7 @@ export const checkpoints: ScanRule<CheckContext> = {
 			if (pair.type === "left") yield* withoutCheckpoint(pair.left, floor);
 			if (pair.type === "left") continue;
 			const { right: checkpoint } = pair;
+			if (isGoing(checkpoint, generations)) continue;
 			const header = pair.type === "both" ? pair.left : undefined;
 			const problem =
 				alone(checkpoint, state.chain, generations) ??
@@ -64,11 +65,9 @@ function byPlace(a: Place, b: Place): number {
 }
 
 function* withoutCheckpoint(header: StoredHeader, floor: Height): Generator<RuleFinding, void> {
-	if (header.toGen !== FOREVER || header.height < floor) return;
-	yield corrupt(
-		{ ...header, blockHash: header.hash },
-		"it is missing, and its block may be gone back to",
-	);
+	// Every block that a fork took back was in the window, where each has one.
+	if (header.toGen === FOREVER && header.height < floor) return;
+	yield corrupt({ ...header, blockHash: header.hash }, "it is missing");
 }
 
 function alone(

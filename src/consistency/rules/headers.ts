@@ -1,7 +1,7 @@
 /** Headers: checksums, the link from each block to its parent, and a window without holes. */
 import { windowFloor } from "../../chain/finality.ts";
 import { FOREVER, type Height } from "../../domain/ids.ts";
-import { branchEnd } from "../branch-end.ts";
+import { branchEnd, isGoing } from "../branch-end.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import type { StoredHeader } from "../stored-state.ts";
@@ -21,6 +21,7 @@ export const headers: ScanRule<CheckContext> = {
 			await read(page.length);
 			for (const header of page) {
 				if (!header.intact) yield corrupt(header.height, header, "it does not fit its checksum");
+				if (isGoing(header, generations)) continue;
 				const end = branchEnd(header, generations);
 				if (header.toGen !== end) yield corrupt(header.height, header, endsWrongly(header, end));
 				if (end === FOREVER) yield* branch.next(header);

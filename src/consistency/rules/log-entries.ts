@@ -1,5 +1,7 @@
 /** The log: dense from where it was cut to its end, each entry as it was written. */
+import { heightIn } from "../../restore/log-body.ts";
 import type { CheckContext } from "../check-context.ts";
+import { type LogEvent, logEvents } from "../repair/log-events.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import type { StoredLogEntry, StoredState, StoredVersion } from "../stored-state.ts";
 import { BY_REPAIR, byPerson, subject } from "../subject.ts";
@@ -61,30 +63,42 @@ export const loggedVersions: ScanRule<CheckContext> = {
 	compares: "the versions that the log says were written with the rows that hold them",
 	async *check({ state, read }) {
 		const kept = (await state.generations())[0]?.generation ?? 0n;
-		for await (const page of state.log()) {
-			const written = page.flatMap((entry) => writtenBy(entry, kept));
-			await read(page.length);
+		let written: Written[] = [];
+		let events = 0;
+		for await (const event of logEvents(state)) {
+			events += 1;
+			written.push(...writtenBy(event, kept));
+			if (events < PAGE) continue;
+			await read(events);
 			yield* await unkept(state, written);
+			written = [];
+			events = 0;
 		}
+		await read(events);
+		yield* await unkept(state, written);
 	},
 };
 
+/** Events whose versions are looked up together. */
+const PAGE = 2_000;
+
 interface Written {
-	readonly entry: StoredLogEntry;
+	readonly position: bigint;
+	readonly generation: bigint;
+	/** Slot in which it took effect. */
+	readonly slot: bigint;
 	readonly memoryKey: NonNullable<StoredLogEntry["memoryKey"]>;
 	readonly versionId: bigint;
 }
 
-/** What only pruned generations held may be gone, so older entries say nothing. */
-function writtenBy(entry: StoredLogEntry, kept: bigint): readonly Written[] {
-	const { kind, memoryKey, generation, intact } = entry;
-	if (kind !== "operation" || memoryKey === undefined || !intact) return [];
-	if (generation < kept && kept > 0n) return [];
-	const body: unknown = JSON.parse(entry.body);
-	if (typeof body !== "object" || body === null || !("versionId" in body)) return [];
-	return typeof body.versionId === "string" && /^\d+$/.test(body.versionId)
-		? [{ entry, memoryKey, versionId: BigInt(body.versionId) }]
-		: [];
+/** What only pruned generations held may be gone, so older entries say nothing. A group names no versions. */
+function writtenBy(event: LogEvent, kept: bigint): readonly Written[] {
+	if (event.type !== "operation" && event.type !== "verdict") return [];
+	const { entry, versionId } = event;
+	const { memoryKey, generation, position, height, body } = entry;
+	if (memoryKey === undefined || (generation < kept && kept > 0n)) return [];
+	const slot = event.type === "verdict" ? heightIn(body, "slot", position) : height;
+	return [{ position, generation, slot, memoryKey, versionId }];
 }
 
 async function unkept(
@@ -96,30 +110,28 @@ async function unkept(
 	const rowsOf = new Map(memories.map(({ memoryKey, rows }) => [memoryKey, rows]));
 	return written
 		.filter((each) => !isKept(each, rowsOf.get(each.memoryKey) ?? []))
-		.map(({ entry, memoryKey, versionId }) => ({
+		.map(({ position, generation, slot, memoryKey, versionId }) => ({
 			class: "version_missing" as const,
 			subject: subject({
 				store: "postgres",
 				table: "versions",
 				memoryKey,
 				versionId,
-				fromBlock: entry.height,
-				fromGen: entry.generation,
-				position: entry.position,
+				fromBlock: slot,
+				fromGen: generation,
+				position,
 			}),
-			message: `version ${versionId}, written by log entry ${entry.position} at height ${entry.height}, has no row`,
-			since: entry.height,
+			message: `version ${versionId}, written by log entry ${position} at height ${slot}, has no row`,
+			since: slot,
 			remedy: BY_REPAIR,
 		}));
 }
 
 /** The row itself, or one that took its slot over in the same generation. */
-function isKept({ entry, versionId }: Written, rows: readonly StoredVersion[]): boolean {
+function isKept({ versionId, slot, generation }: Written, rows: readonly StoredVersion[]): boolean {
 	return rows.some(
 		(row) =>
 			row.versionId === versionId ||
-			(row.versionId > versionId &&
-				row.fromBlock === entry.height &&
-				row.fromGen === entry.generation),
+			(row.versionId > versionId && row.fromBlock === slot && row.fromGen === generation),
 	);
 }

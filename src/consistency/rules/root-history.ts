@@ -45,7 +45,9 @@ export const rootHistory: MemoryRule<CheckContext> = {
 						for (const height of turns(memory, { from: first, to: at.height })) {
 							const then = { ...place, height };
 							const change = { memoryKey: memory.memoryKey, leaf: sealedLeaf(memory.rows, then) };
-							changes.set(height, [...(changes.get(height) ?? []), change]);
+							const there = changes.get(height) ?? [];
+							there.push(change);
+							changes.set(height, there);
 						}
 					}
 				}

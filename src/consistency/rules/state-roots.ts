@@ -6,6 +6,8 @@
  * when no memory differs and the roots do, it is the stored roots that are wrong, or what the tree was
  * built from.
  */
+
+import { SortedRoots } from "../../commitment/sorted-root.ts";
 import { differingLayers, type StateRoots } from "../../commitment/state-root.ts";
 import type { CommittedMemory } from "../../commitment/state-tree.ts";
 import type { MemoryKey } from "../../domain/ids.ts";
@@ -15,7 +17,6 @@ import { type SpanBounds, spanProblems } from "../memory-spans.ts";
 import type { MemoryInspection, MemoryRule, RuleFinding } from "../rule.ts";
 import { WHOLE_RANGE } from "../sampling.ts";
 import type { StoredMemory, StoredVersion } from "../stored-state.ts";
-import { StreamedRoots } from "../streamed-root.ts";
 import { BY_REPAIR, byPerson, subject, versionSubject } from "../subject.ts";
 import { hashedAgain, pendingLeaf, sealedLeaf } from "../visible-rows.ts";
 import { rowProblem } from "./version-rows.ts";
@@ -39,8 +40,8 @@ export const stateRoots: MemoryRule<CheckContext> = {
 class RootsInspection implements MemoryInspection {
 	readonly #context: CheckContext;
 	readonly #bounds: SpanBounds;
-	readonly #pending = new StreamedRoots();
-	readonly #head = new StreamedRoots();
+	readonly #pending = new SortedRoots();
+	readonly #head = new SortedRoots();
 	readonly #leaves: readonly LeafStream[];
 	/** Memories that differ, or are damaged in themselves. */
 	#differing = 0;
@@ -108,7 +109,7 @@ class RootsInspection implements MemoryInspection {
 		return [finding];
 	}
 
-	#add(roots: StreamedRoots, memoryKey: MemoryKey, leaf: StoredVersion | undefined): void {
+	#add(roots: SortedRoots, memoryKey: MemoryKey, leaf: StoredVersion | undefined): void {
 		if (leaf?.layer === undefined) return;
 		roots.add(leaf.layer, memoryKey, hashedAgain(leaf) ?? leaf.contentHash);
 	}
@@ -122,13 +123,13 @@ class RootsInspection implements MemoryInspection {
 
 	async #rootFindings(): Promise<readonly RuleFinding[]> {
 		const { state, at, parts } = this.#context;
-		const pending = this.#pending.roots();
+		const pending = this.#pending.finish();
 		const checkpoint = await state.checkpoint(at.height);
 		// What cannot be read is found by the rules that read it for itself.
 		const sealed = checkpoint?.intact === true ? checkpoint.roots : undefined;
 		return [
 			...rootsDiffer("chains", pending, state.chain.roots),
-			...rootsDiffer("checkpoints", this.#head.roots(), sealed),
+			...rootsDiffer("checkpoints", this.#head.finish(), sealed),
 			...rootsDiffer("writer", pending, parts.frozen?.tree.roots(parts.frozen.mark)),
 		].map((finding) => ({ ...finding, since: at.height }));
 	}

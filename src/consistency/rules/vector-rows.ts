@@ -27,8 +27,8 @@ export const vectorsOfVersions: MemoryRule<CheckContext> = {
 				const owed = owedVectors(memories, collections, parts.embedder.model);
 				const findings: RuleFinding[] = [];
 				for (const [collection, rows] of owed) {
-					const kept = await state.vectorsOf(collection, [...rows.keys()]);
-					for (const { versionId } of kept) rows.delete(versionId);
+					const kept = await state.vectorIdsOf(collection, [...rows.keys()]);
+					for (const versionId of kept) rows.delete(versionId);
 					findings.push(...[...rows.values()].map((row) => vectorMissing(row, collection)));
 				}
 				return findings;

@@ -102,14 +102,14 @@ function rowProblem(
 			what: `version ${versionId} is in the table, and Postgres has no such vector`,
 		};
 	}
-	// A damaged source is found by the rule that reads it, and cannot judge the table.
-	if (!source.intact) return undefined;
 	const columns =
 		row.memoryKey === source.memoryKey &&
 		row.namespace === source.namespace &&
 		row.layer === source.layer &&
 		row.fromBlock === source.fromBlock;
 	if (columns && Buffer.compare(row.bytes, source.bytes) === 0) return undefined;
+	// A damaged source is found by the rule that reads it, and cannot judge the table.
+	if (!source.intact) return undefined;
 	return {
 		class: "vector_corrupt",
 		what: `the ${columns ? "vector" : "columns"} of version ${versionId} in the table differ from Postgres`,

@@ -3,6 +3,7 @@
  * together with its row, before it is called stale.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { FatalError } from "../../domain/errors.ts";
 import type { Height, MemoryKey } from "../../domain/ids.ts";
 import type { Version } from "../../domain/memory.ts";
 import type { CheckContext, WorkingEntry } from "../check-context.ts";
@@ -48,11 +49,27 @@ async function differing(
 	parts: CheckContext["parts"],
 ): Promise<readonly WorkingEntry[]> {
 	if (entries.length === 0) return [];
-	const { slot, versions } = await parts.believed(entries.map(({ memoryKey }) => memoryKey));
-	return entries.filter(
-		({ memoryKey, version }) =>
-			isAnswered(version, slot) && !isSame(version, versions.get(memoryKey)),
-	);
+	try {
+		const { slot, versions } = await parts.believed(entries.map(({ memoryKey }) => memoryKey));
+		return entries.filter(
+			({ memoryKey, version }) =>
+				isAnswered(version, slot) && !isSame(version, versions.get(memoryKey)),
+		);
+	} catch (error) {
+		if (!(error instanceof FatalError)) throw error;
+		return oneByOne(entries, parts);
+	}
+}
+
+/** A row that cannot be read judges no copy; the rule that reads rows finds it. */
+async function oneByOne(
+	entries: readonly WorkingEntry[],
+	parts: CheckContext["parts"],
+): Promise<readonly WorkingEntry[]> {
+	if (entries.length === 1) return entries.filter(({ version }) => version === undefined);
+	const alone: WorkingEntry[] = [];
+	for (const entry of entries) alone.push(...(await differing([entry], parts)));
+	return alone;
 }
 
 /** What was among the suspects, is kept in the same way still, and differs still. */

@@ -1,15 +1,18 @@
 /**
  * The root of a layer's state tree from its memories in the order of their keys, in memory that does
  * not grow with their number: only the nodes on the way to the last key are open. It gives the root
- * that commitment/state-tree.ts gives for the same memories; a test compares them.
+ * that state-tree.ts gives for the same memories; a test compares them.
  *
  * A node is there at depth d when two keys share their first d digits. So the digits that a key shares
  * with the key before and the key after say at which depth its leaf hangs, and which nodes are done.
  */
-import { digitAt, KEY_BYTES, KEY_DIGITS, writeKey } from "../commitment/key-digits.ts";
-import { leafHash, nodeHash, ZERO_HASH } from "../commitment/tree-hash.ts";
+
 import { FatalError } from "../domain/errors.ts";
 import type { Hex, MemoryKey } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
+import { digitAt, KEY_BYTES, KEY_DIGITS, writeKey } from "./key-digits.ts";
+import type { StateRoots } from "./state-root.ts";
+import { leafHash, nodeHash, ZERO_HASH } from "./tree-hash.ts";
 
 type Children = [Hex, Hex, Hex, Hex];
 
@@ -73,5 +76,33 @@ export class SortedRoot {
 			message: `memory ${memoryKey} does not come after the one before it`,
 			hint: "this is a defect of Recant; please report it with the log",
 		});
+	}
+}
+
+/** The roots of all layers, from memories whose keys rise within each layer. */
+export class SortedRoots {
+	readonly #layers: Readonly<Record<Layer, SortedRoot>> = {
+		short_term: new SortedRoot(),
+		long_term: new SortedRoot(),
+		episodic: new SortedRoot(),
+		semantic: new SortedRoot(),
+	};
+	readonly #last = new Map<Layer, MemoryKey>();
+
+	/** A key that stands there already is passed over: damaged rows may show a memory twice. */
+	add(layer: Layer, memoryKey: MemoryKey, contentHash: Hex): void {
+		if (this.#last.get(layer) === memoryKey) return;
+		this.#last.set(layer, memoryKey);
+		this.#layers[layer].add(memoryKey, contentHash);
+	}
+
+	/** Nothing can be added after it. */
+	finish(): StateRoots {
+		return {
+			short_term: this.#layers.short_term.finish(),
+			long_term: this.#layers.long_term.finish(),
+			episodic: this.#layers.episodic.finish(),
+			semantic: this.#layers.semantic.finish(),
+		};
 	}
 }

@@ -1,0 +1,126 @@
+/** One chain of this process as each service sees it. */
+import type { HotMemories } from "../cache/hot-memories.ts";
+import type { CheckedChain } from "../consistency/checker.ts";
+import { LogShadow } from "../consistency/log-shadow.ts";
+import type { RepairedChain } from "../consistency/repair/repairer.ts";
+import { RetryableError } from "../domain/errors.ts";
+import type { ChainProcess } from "../follower/chain-process.ts";
+import type { ChainSource } from "../follower/chain-source.ts";
+import type { Restorer } from "../restore/restorer.ts";
+import type { AgentWrites } from "../service/agent-writes.ts";
+import type { ChainRuntime } from "../service/chain-runtime.ts";
+import type { ProofChain } from "../service/proofs.ts";
+import type { SnapshotChain } from "../service/snapshots.ts";
+import type { PostgresRestoredStates } from "../store/postgres-restored-states.ts";
+import type { PostgresStateStore } from "../store/postgres-state-store.ts";
+import type { LanceInspection } from "../vectors/lance-inspection.ts";
+import type { LanceStore } from "../vectors/lance-tables.ts";
+
+export function snapshotChain(chain: ChainProcess, source: ChainSource): SnapshotChain {
+	const { id, name, snapshots } = chain.spec;
+	return {
+		chainId: id,
+		name,
+		fullEvery: snapshots.fullEvery,
+		hashOnNode: async (height) => (await source.blockByNumber(height))?.hash,
+		due: () => chain.snapshots?.poke(),
+	};
+}
+
+export function runtime(
+	chain: ChainProcess,
+	source: ChainSource,
+	writes: AgentWrites,
+): ChainRuntime {
+	return {
+		spec: chain.spec,
+		writes,
+		status: () => chain.status(),
+		providers: () => source.health(),
+		rollbackDue: () => chain.follower?.rollbackDue(),
+	};
+}
+
+export function proofChain(chain: ChainProcess, source: ChainSource): ProofChain {
+	return {
+		chainId: chain.spec.id,
+		name: chain.spec.name,
+		states: () => chain.writer?.states,
+		blockHash: async (height) => (await source.blockByNumber(height))?.hash,
+	};
+}
+
+/** A chain that this process writes, as its checks compare with it. */
+export function checkedChain(
+	chain: ChainProcess,
+	parts: {
+		readonly source: ChainSource;
+		readonly embedder: CheckedChain["embedder"];
+		readonly inspection: LanceInspection;
+		readonly state: PostgresStateStore;
+		readonly workingMemories: HotMemories;
+		readonly restorer: Restorer;
+		readonly restoredStates: PostgresRestoredStates;
+	},
+): CheckedChain {
+	const { source, embedder, inspection, state, workingMemories, restorer, restoredStates } = parts;
+	const pending = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
+	const { id, consistency } = chain.spec;
+	return {
+		...consistency,
+		freeze: async (begin) => {
+			if (chain.writer === undefined) throw notLed(id);
+			return chain.writer.between(async ({ head }, states) => {
+				const { tree } = states;
+				await begin();
+				const mark = tree.mark();
+				const sealed = head && states.at(head.number);
+				return {
+					tree,
+					mark,
+					headRoots: sealed && tree.roots(sealed),
+					release: () => tree.release(mark),
+				};
+			});
+		},
+		pointers: () => chain.writer?.state.pointers,
+		tables: inspection,
+		embedder,
+		embedsExactly: true,
+		node: source,
+		working: workingMemories,
+		believed: (keys) =>
+			state.read(id, pending, async (view) => ({
+				slot: view.at.height,
+				versions: await view.memories(keys),
+			})),
+		shadow: new LogShadow({
+			restorer,
+			deriver: chain.deriver,
+			snapshots: (chainId, height) => restoredStates.snapshots(chainId, height),
+		}),
+	};
+}
+
+/** What repairs read and write of LanceDB. */
+export function repairedTables(
+	tables: LanceStore,
+	inspection: LanceInspection,
+): RepairedChain["tables"] {
+	return {
+		installationId: () => inspection.installationId(),
+		storedRows: (table, version) => inspection.storedRows(table, version),
+		health: (table, version) => inspection.health(table, version),
+		create: (table, dimensions) => tables.create(table, dimensions),
+		append: (table, base, rows) => tables.append(table, base, rows),
+		rewrite: (table, base, change) => tables.rewrite(table, base, change),
+	};
+}
+
+function notLed(chainId: number): RetryableError {
+	return new RetryableError("lease_lost", {
+		message: `this process does not write chain ${chainId}`,
+		hint: "the check is run by the process that does",
+		fields: { chainId },
+	});
+}

@@ -1,0 +1,20 @@
+/** The state tree at a start: built from the rows, which must give the roots that were recorded. */
+import { StateTree } from "../commitment/state-tree.ts";
+import type { ChainId } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
+import type { Problem, WriterStore } from "./writer-store.ts";
+
+/** 2 to 5 s for a million memories, most of it the reading. */
+export async function treeOf(store: WriterStore, chainId: ChainId): Promise<StateTree> {
+	const tree = new StateTree();
+	for await (const { layer, bytes } of store.leaves(chainId)) tree.addPacked(layer, bytes);
+	return tree;
+}
+
+export function rowsDiffer(layers: readonly Layer[]): Problem {
+	return {
+		code: "verification_failed",
+		message: `the stored memories do not give the recorded roots of ${layers.join(", ")}`,
+		hint: "rows were changed outside of Recant or are damaged: run `recant check --level full`, then `recant repair`",
+	};
+}

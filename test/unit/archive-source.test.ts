@@ -1,0 +1,63 @@
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openDirectoryArchive } from "../../src/archive/directory-archive.ts";
+import { ArchiveSource } from "../../src/snapshots/archive-source.ts";
+import { ChunkBuilder, packChunk, type RawChunk } from "../../src/snapshots/chunk.ts";
+import { chunkName } from "../../src/snapshots/snapshot-archive.ts";
+import { testDir } from "../support/temp-dir.ts";
+
+function rawChunk(name: string): RawChunk {
+	const builder = new ChunkBuilder();
+	builder.add({ kind: "collection", name, model: "some-model", dimensions: 3 });
+	const raw = builder.finish();
+	if (raw === undefined) throw new Error("the chunk is empty");
+	return raw;
+}
+
+async function opened() {
+	const folder = testDir("archive");
+	const source = new ArchiveSource(await openDirectoryArchive(folder));
+	return { folder, source };
+}
+
+test("a chunk that is there and good is not written again, one that is damaged is", async () => {
+	const { folder, source } = await opened();
+	const first = await source.addChunk(rawChunk("a"));
+	expect(first.written).toBe(true);
+	const path = join(folder, chunkName(first.ref.hash));
+	const file = statSync(path).ino;
+	expect(await source.addChunk(rawChunk("a"))).toEqual({ ref: first.ref, written: false });
+	expect(statSync(path).ino).toBe(file);
+
+	writeFileSync(path, "something else");
+	await expect(source.wholeChunk(first.ref.hash)).rejects.toMatchObject({
+		code: "snapshot_damaged",
+	});
+	expect(await source.addChunk(rawChunk("a"))).toEqual({ ref: first.ref, written: true });
+	expect((await source.chunk(first.ref))[0]).toMatchObject({ kind: "collection", name: "a" });
+	expect(readdirSync(join(folder, "drafts"))).toEqual([]);
+});
+
+test("a chunk from outside is taken as what it is named by, and as nothing else", async () => {
+	const { source } = await opened();
+	const [a, b] = await Promise.all([packChunk(rawChunk("a")), packChunk(rawChunk("b"))]);
+	await expect(source.acceptChunk(a.ref.hash, b.stored)).rejects.toMatchObject({
+		code: "snapshot_damaged",
+		fields: { chunk: a.ref.hash },
+	});
+	await expect(source.chunk(a.ref)).rejects.toMatchObject({ code: "snapshot_incomplete" });
+	await source.acceptChunk(a.ref.hash, a.stored);
+	expect(await source.chunk(a.ref)).toHaveLength(1);
+	const fewer = { ...a.ref, records: 2 };
+	await expect(source.chunk(fewer)).rejects.toMatchObject({ code: "snapshot_damaged" });
+});
+
+test("a directory that cannot be written is refused as a setting", async () => {
+	const folder = testDir("archive");
+	const file = join(folder, "file");
+	writeFileSync(file, "");
+	await expect(openDirectoryArchive(join(file, "below"))).rejects.toMatchObject({
+		code: "configuration_invalid",
+	});
+});
