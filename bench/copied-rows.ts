@@ -4,7 +4,7 @@
  */
 
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import type { Database } from "../src/store/database.ts";
 import type { Tx } from "../src/store/sql.ts";
 import { RIG_CHAIN } from "./writer-rig.ts";
@@ -88,7 +88,10 @@ export class CopiedRows {
 async function dumped(tx: Tx, table: string, select: string): Promise<TableRows> {
 	const chunks: Buffer[] = [];
 	const readable = await tx.unsafe(`copy (${select}) to stdout`).readable();
-	for await (const chunk of readable) chunks.push(Buffer.from(chunk as Uint8Array));
+	// Flowing, so that nothing gathers in the stream: postgres.js pauses the connection when something
+	// does, and leaves it paused when that is the end.
+	readable.on("data", (chunk: Uint8Array) => chunks.push(Buffer.from(chunk)));
+	await finished(readable);
 	const data = Buffer.concat(chunks);
 	return { table, data, rows: data.reduce((lines, byte) => lines + (byte === 10 ? 1 : 0), 0) };
 }

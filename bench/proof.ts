@@ -178,7 +178,7 @@ function prove(tree: StateTree, index: number, memory: VisibleMemory | undefined
 	return buildProof({
 		tree,
 		mark: undefined,
-		at: { chainId: 31_337, height: 20_000_000n, blockHash, generation: 3n },
+		at: { chainId: 31_337, height: 20_000_000n, blockHash },
 		namespace: "bench",
 		id: idOf(index),
 		memory,

@@ -3,18 +3,18 @@
  */
 import { readFileSync } from "node:fs";
 import pino from "pino";
-import { openArchive } from "./archive/open-archive.ts";
 import { HotMemories } from "./cache/hot-memories.ts";
 import {
 	checkedChain,
 	proofChain,
-	repairedTables,
+	repairedChain,
 	runtime,
 	snapshotChain,
 } from "./composition/chain-views.ts";
 import { Ending } from "./composition/ending.ts";
 import { openDatabase } from "./composition/open-database.ts";
 import { openSource, startNode } from "./composition/open-node.ts";
+import { openSnapshots } from "./composition/open-snapshots.ts";
 import { loadChains } from "./config/chains.ts";
 import { openDataDirectory } from "./config/data-directory.ts";
 import type { Environment } from "./config/environment.ts";
@@ -52,7 +52,6 @@ import type { RecantService } from "./service/recant-service.ts";
 import { Repairs } from "./service/repairs.ts";
 import { type SnapshotChain, SnapshotService } from "./service/snapshots.ts";
 import { TailCache } from "./service/tail-cache.ts";
-import { ArchiveSource } from "./snapshots/archive-source.ts";
 import type { SnapshotWork } from "./snapshots/snapshot-keeper.ts";
 import { forget, waitingRollbacks } from "./store/outbox.ts";
 import { PostgresConsistencyStore } from "./store/postgres-consistency-store.ts";
@@ -148,9 +147,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		known.set(chainId, collections);
 		return collections;
 	};
-	const place = environment.snapshots ?? { kind: "directory", path: directory.snapshots };
-	const archive = new ArchiveSource(await openArchive(place));
-	ending.add(() => archive.archive.close());
+	const { files, source: archive } = await openSnapshots(environment, directory, log, ending);
 	const restorer = new Restorer({
 		shadows: new PostgresShadowStore(database),
 		log: new PostgresLogReader(database),
@@ -305,12 +302,14 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		workingMemory: workingMemories,
 		stores: {
 			probe: async () => {
-				await Promise.all([database.probe(), tables.probe(), workingMemories.probe()]);
+				const probed = [database, tables, workingMemories, files];
+				await Promise.all(probed.map((store) => store.probe()));
 			},
 			health: () => [
 				database.health(),
 				tables.storeHealth(),
 				queue.health(),
+				files.storeHealth(),
 				...workingMemories.health(),
 			],
 		},
@@ -340,15 +339,16 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			const chain = processes.get(chainId);
 			const node = sources.get(chainId);
 			if (chain === undefined || node === undefined) return undefined;
-			return {
-				writer: () => chain.writer,
-				tables: repairedTables(tables, inspection),
+			const parts = {
+				tables,
+				inspection,
 				embedder,
 				node,
-				deriver: chain.deriver,
-				snapshots: undefined,
-				drop: (_chainId, key) => workingMemories.drop(chainId, key),
+				restorer,
+				restoredStates,
+				workingMemories,
 			};
+			return repairedChain(chain, parts);
 		},
 	});
 	const restores = new PartialRestores({

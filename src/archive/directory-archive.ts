@@ -43,7 +43,7 @@ class DirectoryArchive implements SnapshotArchive {
 	async read(name: string, maxBytes: number): Promise<Uint8Array | undefined> {
 		return this.#guarded("read", async () => {
 			const file = await open(join(this.place, name), "r").catch(absent);
-			if (file === undefined) return undefined;
+			if (file === undefined) return this.#lacking();
 			try {
 				const { size } = await file.stat();
 				if (size > maxBytes) throw chunkDamaged(name, `it has ${size} bytes, at most ${maxBytes}`);
@@ -52,6 +52,12 @@ class DirectoryArchive implements SnapshotArchive {
 				await file.close();
 			}
 		});
+	}
+
+	/** A file is lacking only where the archive is: one that is not mounted lacks them all. */
+	async #lacking(): Promise<undefined> {
+		await stat(join(this.place, DRAFTS));
+		return undefined;
 	}
 
 	async write(name: string, bytes: Uint8Array): Promise<void> {

@@ -11,7 +11,7 @@ import {
 	secondsArgument,
 	urlArgument,
 } from "./arguments.ts";
-import { addCheckCommand } from "./check-command.ts";
+import { addCheckCommands } from "./check-command.ts";
 import { type CommandRun, inSession } from "./command-run.ts";
 import { blocks } from "./commands/blocks.ts";
 import { type RollbackOptions, rollback, STRATEGIES } from "./commands/rollback.ts";
@@ -73,7 +73,7 @@ function buildProgram(run: CommandRun): Command {
 	addSearch(program, run);
 	addRollback(program, run);
 	addBlocks(program, run);
-	addCheckCommand(program, run);
+	addCheckCommands(program, run);
 	addRepairCommand(program, run);
 	addProofCommands(program, run);
 	addSnapshotCommands(program, run);

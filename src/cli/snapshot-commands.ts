@@ -9,7 +9,8 @@ import {
 	verifySnapshot,
 	type WatchOptions,
 } from "./commands/snapshot.ts";
-import { exportSnapshot, importSnapshot } from "./commands/snapshot-transfer.ts";
+import { exportSnapshot, type ImportFlags, importSnapshot } from "./commands/snapshot-transfer.ts";
+import { UsageError } from "./failure.ts";
 
 /** A day: a state of hundreds of gigabytes. */
 const WATCH_S = 86_400;
@@ -117,14 +118,19 @@ function addImport(snapshot: Command, run: CommandRun): void {
 		.option("--apply", "make it the chain's state when it is verified")
 		.option("--replace", "with --apply: replace state that is there")
 		.option("--dry-run", "with --apply: only say what would change")
-		.action((folder: string, flags: ImportCommandFlags, command: Command) =>
-			inSession(run, command, (session) =>
-				importSnapshot(session, folder, {
-					goal: flags.apply === true ? "apply" : "verify",
-					replace: flags.replace === true,
-					dryRun: flags.dryRun === true,
-					...watchOptions(flags),
-				}),
-			),
+		.action((folder: string, flags: ImportCommandFlags, command: Command) => {
+			const wanted = importFlags(flags);
+			return inSession(run, command, (session) => importSnapshot(session, folder, wanted));
+		});
+}
+
+function importFlags(flags: ImportCommandFlags): ImportFlags {
+	const { apply = false, replace = false, dryRun = false } = flags;
+	if (!apply && (replace || dryRun)) {
+		throw new UsageError(
+			`--${replace ? "replace" : "dry-run"} is only for --apply`,
+			"add --apply, or leave it out: then the snapshot is stored and verified, and no state changes",
 		);
+	}
+	return { goal: apply ? "apply" : "verify", replace, dryRun, ...watchOptions(flags) };
 }

@@ -10,6 +10,7 @@ import * as z from "zod";
 import { FatalError } from "../domain/errors.ts";
 import type { Hex } from "../domain/ids.ts";
 import { unpackFrame } from "../snapshots/chunk-frame.ts";
+import { UsageError } from "./failure.ts";
 
 const INDEX = "snapshot.json";
 
@@ -40,7 +41,8 @@ export function manifestPath(folder: string, id: string): string {
 
 /** Undefined: it is not there, or not whole. */
 export async function wholeChunk(folder: string, chunk: Hex): Promise<Uint8Array | undefined> {
-	const stored = await readFile(chunkPath(folder, chunk)).catch(absent);
+	const path = chunkPath(folder, chunk);
+	const stored = await readFile(path).catch(absent(path));
 	if (stored === undefined) return undefined;
 	const { flaw } = await unpackFrame(stored, chunk);
 	return flaw === undefined ? stored : undefined;
@@ -55,11 +57,11 @@ export function readManifest(bytes: Uint8Array, id: string): CarriedManifest {
 
 export async function readIndex(folder: string): Promise<readonly Hex[]> {
 	const path = join(folder, INDEX);
-	const bytes = await readFile(path).catch(absent);
+	const bytes = await readFile(path).catch(absent(path));
 	if (bytes === undefined) {
 		throw new FatalError("snapshot_incomplete", {
-			message: `${path} is not there: the export did not come to its end`,
-			hint: "run `recant snapshot export` again; it goes on where it was",
+			message: `${path} is not there: this is no export, or one that did not come to its end`,
+			hint: "name the directory that `recant snapshot export` wrote, or run it again; it goes on where it was",
 			fields: { path },
 		});
 	}
@@ -72,12 +74,16 @@ export async function writeIndex(folder: string, manifests: readonly string[]): 
 	await writeWhole(join(folder, INDEX), Buffer.from(text, "utf8"));
 }
 
-/** Whole or not at all. */
+/** Whole or not at all. Throws `UsageError` where the file cannot be written. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-	await mkdir(dirname(path), { recursive: true });
-	const draft = `${path}.part`;
-	await writeFile(draft, bytes, { flush: true });
-	await rename(draft, path);
+	try {
+		await mkdir(dirname(path), { recursive: true });
+		const draft = `${path}.part`;
+		await writeFile(draft, bytes, { flush: true });
+		await rename(draft, path);
+	} catch (error) {
+		throw unusable(path, "written", error);
+	}
 }
 
 function parsed<Schema extends z.ZodType>(
@@ -100,7 +106,17 @@ export function damaged(what: string, why: string, cause?: unknown): FatalError 
 	});
 }
 
-function absent(error: unknown): undefined {
-	if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-	throw error;
+function absent(path: string) {
+	return (error: unknown): undefined => {
+		if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+		throw unusable(path, "read", error);
+	};
+}
+
+function unusable(path: string, what: "read" | "written", error: unknown): UsageError {
+	const reason = error instanceof Error ? error.message : String(error);
+	return new UsageError(
+		`${path} cannot be ${what}: ${reason}`,
+		"name a directory that you may read and write, with room left on its disk",
+	);
 }

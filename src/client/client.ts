@@ -40,6 +40,7 @@ import type {
 	ApplyOptions,
 	BlocksQuery,
 	CheckInput,
+	ChecksQuery,
 	DiffQuery,
 	EventsQuery,
 	MemoriesQuery,
@@ -259,7 +260,7 @@ export class RecantClient {
 	}
 
 	/** The newest first, with their scores. */
-	checks(chain: string, query: PageQuery = {}): Promise<ChecksAnswer> {
+	checks(chain: string, query: ChecksQuery = {}): Promise<ChecksAnswer> {
 		return this.#get(chain, ["consistency"], { ...query });
 	}
 

@@ -67,6 +67,11 @@ export interface PageQuery {
 	readonly cursor?: string | undefined;
 }
 
+export interface ChecksQuery extends PageQuery {
+	/** Left out: of every level. */
+	readonly level?: string | undefined;
+}
+
 export interface MemoriesQuery extends AtQuery, PageQuery {
 	readonly layer?: string | undefined;
 	readonly namespace?: string | undefined;

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import { FatalError } from "../domain/errors.ts";
-import type { ChainId, Generation, Height, Hex, MemoryKey } from "../domain/ids.ts";
+import type { ChainId, Height, Hex, MemoryKey } from "../domain/ids.ts";
 import { LAYERS, type Layer } from "../domain/layer.ts";
 import type { VersionBody } from "../domain/memory.ts";
 import type { JsonObject } from "../domain/operation.ts";
@@ -73,8 +73,6 @@ const place = {
 	chainId: z.int().positive(),
 	height: decimal,
 	blockHash: hex32,
-	/** Says where to ask again; no root binds it. */
-	generation: decimal,
 	stateRoot: hex32,
 	roots,
 	namespace: z.string(),
@@ -122,7 +120,6 @@ export interface ProofSubject {
 		readonly chainId: ChainId;
 		readonly height: Height;
 		readonly blockHash: Hex;
-		readonly generation: Generation;
 	};
 	readonly namespace: string;
 	readonly id: string;
@@ -144,7 +141,6 @@ export function buildProof(subject: ProofSubject): StateProof {
 		chainId: at.chainId,
 		height: at.height.toString(),
 		blockHash: at.blockHash,
-		generation: at.generation.toString(),
 		stateRoot: stateRoot(layerRoots, at),
 		roots: layerRoots,
 		namespace,

@@ -5,7 +5,7 @@
  *
  * Everything is made again from below: the key from namespace and id, the content hash from the memory's
  * body, the layer's root from the path, the state root from the layers' roots. What the proof says of
- * them must be equal; so a proof that was altered anywhere, `generation` aside, does not pass.
+ * them must be equal; so a proof that was altered anywhere does not pass.
  */
 import { RecantError } from "../domain/errors.ts";
 import type { Hex, MemoryKey } from "../domain/ids.ts";

@@ -3,6 +3,7 @@ import type { HotMemories } from "../cache/hot-memories.ts";
 import type { CheckedChain } from "../consistency/checker.ts";
 import { LogShadow } from "../consistency/log-shadow.ts";
 import type { RepairedChain } from "../consistency/repair/repairer.ts";
+import { SnapshotCopies } from "../consistency/repair/snapshot-copies.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { ChainProcess } from "../follower/chain-process.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
@@ -102,11 +103,39 @@ export function checkedChain(
 	};
 }
 
+/** A chain as its repairs see it. */
+export function repairedChain(
+	chain: ChainProcess,
+	parts: {
+		readonly tables: LanceStore;
+		readonly inspection: LanceInspection;
+		readonly embedder: RepairedChain["embedder"];
+		readonly node: ChainSource;
+		readonly restorer: Restorer;
+		readonly restoredStates: PostgresRestoredStates;
+		readonly workingMemories: HotMemories;
+	},
+): RepairedChain {
+	const { embedder, node, restorer, restoredStates, workingMemories } = parts;
+	const { deriver } = chain;
+	return {
+		writer: () => chain.writer,
+		tables: repairedTables(parts.tables, parts.inspection),
+		embedder,
+		node,
+		deriver,
+		snapshots: new SnapshotCopies({
+			restorer,
+			deriver,
+			snapshots: (chainId, height) => restoredStates.snapshots(chainId, height),
+		}),
+		drop: (chainId, key) => workingMemories.drop(chainId, key),
+		resume: () => chain.follower?.rollbackDue(),
+	};
+}
+
 /** What repairs read and write of LanceDB. */
-export function repairedTables(
-	tables: LanceStore,
-	inspection: LanceInspection,
-): RepairedChain["tables"] {
+function repairedTables(tables: LanceStore, inspection: LanceInspection): RepairedChain["tables"] {
 	return {
 		installationId: () => inspection.installationId(),
 		storedRows: (table, version) => inspection.storedRows(table, version),

@@ -2,6 +2,7 @@
 import type { ChainId } from "../domain/ids.ts";
 import type { VectorPointers } from "../writer/commit-batch.ts";
 import type { ConsistencyRun, KeptFinding, NewRun, RunEnd } from "./consistency-run.ts";
+import type { Level } from "./finding.ts";
 import type { RunCoordinate } from "./rule.ts";
 import type { StoredState } from "./stored-state.ts";
 
@@ -9,6 +10,15 @@ import type { StoredState } from "./stored-state.ts";
 export interface FindingQuery {
 	/** Findings after this one; 0: from the first. */
 	readonly after: number;
+	readonly limit: number;
+}
+
+/** Which runs one page holds. */
+export interface RunQuery {
+	/** Runs that began before this one. */
+	readonly before: string | undefined;
+	/** Undefined: every level. */
+	readonly level: Level | undefined;
 	readonly limit: number;
 }
 
@@ -26,11 +36,8 @@ export interface ConsistencyStore {
 	/** Runs that a process began and will not end. */
 	endInterrupted(chainId: ChainId, runs: ReadonlySet<string>): Promise<void>;
 	load(runId: string): Promise<ConsistencyRun | undefined>;
-	/** The newest first; those that began before `before`. */
-	runs(
-		chainId: ChainId,
-		query: { readonly limit: number; readonly before: string | undefined },
-	): Promise<readonly ConsistencyRun[]>;
+	/** The newest first. */
+	runs(chainId: ChainId, query: RunQuery): Promise<readonly ConsistencyRun[]>;
 	/** The newest that is done, of any level. */
 	lastDone(chainId: ChainId): Promise<ConsistencyRun | undefined>;
 	findings(runId: string, query: FindingQuery): Promise<readonly KeptFinding[]>;

@@ -28,6 +28,8 @@ export interface StoredChain {
 	readonly logPosition: LogPosition;
 	/** Entries at or below it were cut from the log; 0: none was. */
 	readonly logCutTo: LogPosition;
+	/** Lowest height that can be read: an imported snapshot's, else 0. */
+	readonly retainedFrom: Height;
 	readonly versionSeq: VersionId;
 	/** Undefined: what stands there is no object of roots. */
 	readonly roots: StateRoots | undefined;

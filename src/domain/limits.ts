@@ -128,6 +128,9 @@ export const LIMITS = {
 	 * memory at a time, and small enough that a broken transfer repeats little.
 	 */
 	chunkBytes: 4_194_304,
+	/** Chunks that travel over HTTP at once, and that wait: each is held twice, packed and unpacked. */
+	chunkTransfers: 8,
+	chunkTransfersWaiting: 128,
 	/** Chunks of one snapshot: 64 GiB of records, named by a manifest that still fits into one request. */
 	snapshotChunks: 16_384,
 	/** Snapshots between an increment and its full one: all of them are read to restore it. */

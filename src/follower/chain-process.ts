@@ -176,6 +176,7 @@ export class ChainProcess {
 		const lease = await writerStore.acquireLease(spec.id, holder, LEASE_MS);
 		if ("heldBy" in lease) {
 			this.#heldBy = lease.heldBy;
+			this.#giveErrandUp();
 			return undefined;
 		}
 		this.#heldBy = undefined;
@@ -194,6 +195,16 @@ export class ChainProcess {
 		running.snapshots?.start();
 		running.follower.start();
 		return running;
+	}
+
+	/** It was meant for the chain as it stood; what another process makes of that may be worth keeping. */
+	#giveErrandUp(): void {
+		if (this.#errand === undefined) return;
+		this.#errand = undefined;
+		this.#options.log.warn(
+			{ chain: this.spec.name },
+			"another process took the chain; the snapshot that was to be imported is not",
+		);
 	}
 
 	/** Renews the lease meanwhile: an errand may take minutes, a tree of millions of memories seconds. */
@@ -271,7 +282,11 @@ export class ChainProcess {
 
 	#renew(fence: bigint, stepDown: () => void): NodeJS.Timeout {
 		const { spec, writerStore, log } = this.#options;
+		let asking = false;
 		return setInterval(() => {
+			// One may wait for minutes behind a commit; more of them would take up every connection.
+			if (asking) return;
+			asking = true;
 			const askedMs = performance.now();
 			writerStore
 				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS })
@@ -281,7 +296,10 @@ export class ChainProcess {
 				})
 				.catch((error: unknown) =>
 					log.warn({ chain: spec.name, err: error }, "the lease was not renewed"),
-				);
+				)
+				.finally(() => {
+					asking = false;
+				});
 		}, LEASE_MS / 4);
 	}
 

@@ -1,6 +1,7 @@
 /**
  * Runs rounds one at a time: a poke during a round begins another after it, a failed round is tried
- * again after a wait that grows and is shortened by nothing but `now`.
+ * again after a wait that grows and is shortened by nothing but `now`. After a failure that trying again
+ * cannot mend the loop stands, until `now` says that something was done about it.
  */
 
 /** Waits between rounds while they fail. */
@@ -10,7 +11,7 @@ const MAX_DOUBLINGS = 8;
 
 export interface RoundLoopOptions {
 	readonly round: () => Promise<void>;
-	/** `failures` in a row, this one included. False: no further round is wanted. */
+	/** `failures` in a row, this one included. False: no further round is wanted before `now`. */
 	readonly onFailure: (error: unknown, failures: number) => boolean;
 }
 
@@ -19,6 +20,7 @@ export class RoundLoop {
 	#running: Promise<void> | undefined;
 	#again = false;
 	#stopped = false;
+	#standing = false;
 	#failures = 0;
 	#retryAt = 0;
 	#timer: NodeJS.Timeout | undefined;
@@ -31,9 +33,9 @@ export class RoundLoop {
 		return this.#stopped;
 	}
 
-	/** There may be something to do. Nothing happens while a failed round waits for its next try. */
+	/** There may be something to do. Nothing happens while a failed round waits for its next try, or stands. */
 	poke(): void {
-		if (this.#stopped || performance.now() < this.#retryAt) return;
+		if (this.#stopped || this.#standing || performance.now() < this.#retryAt) return;
 		this.#again = true;
 		this.#running ??= this.#run().finally(() => {
 			this.#running = undefined;
@@ -43,6 +45,7 @@ export class RoundLoop {
 
 	/** There is something to do, whatever failed before. */
 	now(): void {
+		this.#standing = false;
 		this.#retryAt = 0;
 		this.poke();
 	}
@@ -64,7 +67,7 @@ export class RoundLoop {
 				this.#again = false;
 				this.#failures += 1;
 				if (this.#options.onFailure(error, this.#failures)) this.#wait();
-				else this.#stopped = true;
+				else this.#standing = true;
 				return;
 			}
 		}

@@ -7,7 +7,7 @@ import { boundedText } from "./fields.ts";
 
 const decimal = z.string().openapi({ description: "Whole number in decimal.", example: "7" });
 const isoDate = z.string().openapi({ format: "date-time" });
-const level = z.enum(LEVELS).openapi("ConsistencyLevel", {
+export const level = z.enum(LEVELS).openapi("ConsistencyLevel", {
 	description: "In rising order of cost; each includes those before it.",
 });
 

@@ -7,7 +7,7 @@ import { PROOF_FORMAT } from "../commitment/proof.ts";
 import type { MemoryKey } from "../domain/ids.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { coordinateAnswer, decimal, height, hex, json, layer, owner } from "./answer-schema.ts";
+import { coordinateAnswer, height, hex, json, layer, owner } from "./answer-schema.ts";
 import { checkCount } from "./fields.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -42,7 +42,6 @@ const place = {
 	chainId: z.int(),
 	height,
 	blockHash: hex,
-	generation: decimal,
 	stateRoot: hex,
 	roots,
 	namespace: z.string(),

@@ -10,11 +10,9 @@ export const breakerAnswer = z.enum(["closed", "half_open", "open"]).openapi({
 export const storeAnswer = z
 	.object({
 		name: z.string(),
-		state: z
-			.enum(["up", "failing", "down"])
-			.openapi({
-				description: "failing: it did not answer last. down: its breaker is not closed.",
-			}),
+		state: z.enum(["up", "failing", "down"]).openapi({
+			description: "failing: it did not answer last. down: its breaker is not closed.",
+		}),
 		breaker: breakerAnswer,
 		since: isoDate.openapi({ description: "Since when it is in this state." }),
 		failures: z.int().openapi({ description: "In a row." }),

@@ -1,4 +1,4 @@
-/** How many heavy requests run at once: each holds a connection to Postgres, which others need too. */
+/** How many heavy requests run at once: each holds memory or a connection to Postgres, which others need too. */
 import { type RetryableCode, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { Gate } from "./gate.ts";
@@ -34,6 +34,16 @@ export function partialGate(): Gate {
 		what: "restores and merges",
 		code: "chain_busy",
 		hint: "try again when those under way are done",
+	});
+}
+
+/** Chunks of snapshots on their way in and out. */
+export function chunkGate(): Gate {
+	const limits = { running: LIMITS.chunkTransfers, waiting: LIMITS.chunkTransfersWaiting };
+	return gateOf(limits, {
+		what: "chunks",
+		code: "archive_unavailable",
+		hint: "carry fewer chunks at once, and try again when those under way are done",
 	});
 }
 

@@ -40,7 +40,8 @@ export interface ImportStore {
 	standing(chainId: ChainId): Promise<StandingState>;
 	/**
 	 * Puts the state in place of what stands, in one transaction. Requests that wait in the inbox, and
-	 * their Idempotency-Keys, stay. Throws `RetryableError("lease_lost")` when the fence is not the newest.
+	 * their Idempotency-Keys, stay. Throws `RetryableError("lease_lost")` when the fence is not the newest,
+	 * and `RetryableError("chain_busy")` when what stands is not what stood when the state was restored.
 	 */
 	replace(state: ImportedState, fence: bigint): Promise<void>;
 	/** Says beside the snapshot why it was not imported. */

@@ -301,7 +301,7 @@ function logCut(chainId: ChainId, cutTo: LogPosition, start: WalkStart): FatalEr
 function noArchive(snapshot: ManifestId): FatalError {
 	return new FatalError("snapshot_incomplete", {
 		message: `snapshot ${snapshot} cannot be read: no archive is set up`,
-		hint: "set RECANT_ARCHIVE to the directory or bucket of the snapshots",
+		hint: "set RECANT_SNAPSHOTS to the directory or bucket of the snapshots",
 		fields: { manifest: snapshot },
 	});
 }

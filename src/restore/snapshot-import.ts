@@ -47,7 +47,12 @@ export class SnapshotImport implements SnapshotImporter {
 	 * `FatalError("snapshot_not_found" | "chain_not_empty")`, `RetryableError("chain_busy" | "not_ready")`
 	 * and what a restore throws.
 	 */
-	async start(chainId: ChainId, snapshotId: string, options: ImportOptions): Promise<void> {
+	async start(
+		chainId: ChainId,
+		snapshotId: string,
+		options: ImportOptions,
+		signal: AbortSignal,
+	): Promise<void> {
 		const { store, target, log, restorer } = this.#options;
 		const manifest = await store.verifiedManifest(chainId, snapshotId);
 		if (manifest === undefined) throw notVerified(chainId, snapshotId);
@@ -55,7 +60,7 @@ export class SnapshotImport implements SnapshotImporter {
 		requirePossible(chainId, standing, options);
 		const follower = target(chainId);
 		if (follower === undefined) throw notFollowed(chainId);
-		const state = await this.#restore({ chainId, snapshotId, manifest }, standing);
+		const state = await this.#restore({ chainId, snapshotId, manifest, signal }, standing);
 		const { memories } = state.manifest.counts;
 		const fields = { chainId, snapshotId, memories, replaces: standing.agentOperations };
 		if (options.dryRun) {
@@ -68,7 +73,7 @@ export class SnapshotImport implements SnapshotImporter {
 	}
 
 	async #restore(
-		{ chainId, snapshotId, manifest }: Source,
+		{ chainId, snapshotId, manifest, signal }: Source,
 		standing: StandingState,
 	): Promise<ImportedState> {
 		const { restorer } = this.#options;
@@ -90,10 +95,12 @@ export class SnapshotImport implements SnapshotImporter {
 			roots: undefined,
 			only: undefined,
 			deriver: undefined,
-			onProgress: () => undefined,
+			// Minutes of work are not to hold up a stop, nor to be carried out by who lost the lease.
+			onProgress: () => signal.throwIfAborted(),
 		});
 		if (snapshot === undefined) throw notVerified(chainId, snapshotId);
 		const deleted = await this.#deleted(shadow, snapshot);
+		signal.throwIfAborted();
 		return { shadow, generation, ...snapshot, deleted };
 	}
 
@@ -142,6 +149,7 @@ interface Source {
 	readonly chainId: ChainId;
 	readonly snapshotId: string;
 	readonly manifest: ManifestId;
+	readonly signal: AbortSignal;
 }
 
 function keyOf({ body }: OperationRecord) {

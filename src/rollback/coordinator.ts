@@ -160,7 +160,7 @@ export class RollbackCoordinator {
 		}
 		if (committer === undefined) return { type: "prepared" };
 		const committed = await committer.exclusive(async (state, states) => {
-			const verified = await this.#verify(rollback, states, clock);
+			const verified = await this.#verify(rollback, { state, states }, clock);
 			await clock.begin("commit", 1);
 			if (!(await committer.stillWanted(rollback))) return false;
 			await this.#commit(rollback, { state, verified }, clock);
@@ -181,13 +181,15 @@ export class RollbackCoordinator {
 	/** Roots for the change set, from the tree of what was committed; nothing is changed for readers. */
 	async #verify(
 		rollback: RollbackRecord,
-		states: SealedStates,
+		{ state, states }: { readonly state: ChainState; readonly states: SealedStates },
 		clock: StageClock,
 	): Promise<Verified> {
 		const { rollbackId, attempt, ancestor } = rollback;
 		await clock.begin("verify", 1);
 		const parts = await this.#options.store.parts(rollbackId, attempt);
 		const { batch, back, shadow, pointers, report } = decodeChangeSet(parts);
+		// Changes of another state would not give the ancestor's roots, and pass for damage.
+		if (batch.basePosition !== state.logPosition) throw movedOn(rollback, batch, state);
 		const rooted = states.attemptFork(batch, {
 			ancestor: ancestor.height,
 			changes: back.changes ?? (await this.#fromShadow(states, shadow)),
@@ -287,6 +289,22 @@ export class RollbackCoordinator {
 function isPassing(error: RecantError, { cause }: RollbackRecord): boolean {
 	if (error.code === "rollback_fenced") return cause !== "manual";
 	return error.retryable && error.code !== "rollback_interrupted";
+}
+
+function movedOn(
+	{ rollbackId, chainId }: RollbackRecord,
+	{ basePosition }: ChangeSet["batch"],
+	{ logPosition }: ChainState,
+): RetryableError {
+	return new RetryableError("chain_busy", {
+		message: `rollback ${rollbackId} was prepared at log position ${basePosition}, and the chain is at ${logPosition}`,
+		hint: "the chain went on meanwhile; the rollback is prepared again",
+		fields: {
+			chainId,
+			basePosition: basePosition.toString(),
+			logPosition: logPosition.toString(),
+		},
+	});
 }
 
 async function withDeadline<Result>(work: Promise<Result>, limitMs: number): Promise<Result> {

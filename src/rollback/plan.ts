@@ -51,20 +51,29 @@ export async function makePlan(
 	}
 	if (ancestor.height < (state.finalized ?? 0n)) throw belowFinality(rollback, state.finalized);
 	const found = await look(rollback, state.head.number, context);
-	const choice = chooseStrategy({
+	const facts = {
 		wanted: rollback.wantedStrategy,
 		before: earlier(rollback),
 		checkpoint: found.checkpoint !== undefined,
 		touched: found.touched.length,
 		limit: context.changesLimit,
-		snapshotHeight: found.snapshot?.height,
-		logWhole: found.logWhole,
-	});
+	};
+	// What a restore could begin from is looked up in the whole log: a plain fork does not pay for it.
+	const plain = chooseStrategy({ ...facts, snapshotHeight: undefined, logWhole: false });
+	const base = plain.type === "go" ? NO_BASE : await restoreBase(rollback, context);
+	const choice =
+		plain.type === "go"
+			? plain
+			: chooseStrategy({
+					...facts,
+					snapshotHeight: base.snapshot?.height,
+					logWhole: base.logWhole,
+				});
 	if (choice.type === "stuck") throw stuck(rollback, choice.reason);
 	const { strategy, reason } = choice;
 	await context.store.planned(rollbackId, attempt, { strategy, reason });
 	const { checkpoint, touched, open } = found;
-	const snapshot = strategy === "snapshot" ? found.snapshot : undefined;
+	const snapshot = strategy === "snapshot" ? base.snapshot : undefined;
 	return { state, head: state.head.number, checkpoint, touched, open, strategy, snapshot };
 }
 
@@ -84,18 +93,24 @@ interface Found {
 	readonly checkpoint: Checkpoint | undefined;
 	readonly touched: readonly MemoryKey[];
 	readonly open: readonly OpenOperation[];
+}
+
+/** What a restore can begin from. */
+interface RestoreBase {
 	readonly snapshot: UsableSnapshot | undefined;
 	readonly logWhole: boolean;
 }
 
+const NO_BASE: RestoreBase = { snapshot: undefined, logWhole: false };
+
 async function look(
 	rollback: RollbackRecord,
 	head: Height,
-	{ store, writerStore, restorer, states, changesLimit }: PlanContext,
+	{ store, writerStore, changesLimit }: PlanContext,
 ): Promise<Found> {
 	const { chainId, ancestor } = rollback;
 	const target = targetOf(rollback).height;
-	const [checkpoint, touched, open, snapshot, cutTo] = await Promise.all([
+	const [checkpoint, touched, open] = await Promise.all([
 		store.checkpoint(chainId, ancestor.height),
 		store.touched(chainId, {
 			ancestor: ancestor.height,
@@ -103,16 +118,23 @@ async function look(
 			limit: changesLimit,
 		}),
 		writerStore.openOperations(chainId, { judgedAbove: ancestor.height }),
-		usableSnapshot(rollback, { restorer, states }),
-		restorer.log.cutTo(chainId),
 	]);
 	return {
 		checkpoint,
 		touched,
 		open: open.filter((operation) => openAgain(operation, ancestor.height)),
-		snapshot,
-		logWhole: cutTo === 0n,
 	};
+}
+
+async function restoreBase(
+	rollback: RollbackRecord,
+	{ restorer, states }: PlanContext,
+): Promise<RestoreBase> {
+	const [snapshot, cutTo] = await Promise.all([
+		usableSnapshot(rollback, { restorer, states }),
+		restorer.log.cutTo(rollback.chainId),
+	]);
+	return { snapshot, logWhole: cutTo === 0n };
 }
 
 /**

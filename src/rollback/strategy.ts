@@ -42,7 +42,10 @@ export type StrategyChoice =
 export function chooseStrategy(facts: StrategyFacts): StrategyChoice {
 	const { before, wanted } = facts;
 	if (before !== undefined && before.failure === undefined) {
-		return possible(facts, before.strategy, before.reason);
+		const again = possible(facts, before.strategy, before.reason);
+		if (again.type === "go" || wanted !== undefined) return again;
+		// Its snapshot was taken away meanwhile, the log was cut, or more memories were changed.
+		return restoring({ ...facts, before: undefined }, again.reason);
 	}
 	if (wanted !== undefined) {
 		return before === undefined

@@ -135,6 +135,7 @@ export class AgentWrites {
 			await untilDeadline(writer.drained(), deadline);
 		}
 		const records = await inbox.operations(spec.id, submitted.operationIds);
+		if (records.length < submitted.operationIds.length) throw givenUp(submitted.operationIds);
 		return {
 			committed: records.every((record) => record.status !== "queued"),
 			repeated: submitted.type === "repeated",
@@ -371,5 +372,14 @@ function notCommitted(
 		message: `block ${block.height} is not committed yet; the committed head is ${head ?? "none"}`,
 		hint: "try again in a moment",
 		fields,
+	});
+}
+
+/** An import replaces what was admitted, and keeps the keys of those who wrote it. */
+function givenUp(operationIds: readonly OperationId[]): FatalError {
+	return new FatalError("idempotency_conflict", {
+		message: `what was written under this Idempotency-Key (operation ${operationIds[0]}) went when a snapshot was imported`,
+		hint: "look at what the memories say now, and write again under a new key",
+		fields: { operationId: operationIds[0] ?? null },
 	});
 }

@@ -50,17 +50,20 @@ export interface RunWithFindings {
 	readonly cursor: string | undefined;
 }
 
+export interface RunsQuery {
+	readonly level: Level | undefined;
+	readonly limit: number;
+	readonly cursor: string | undefined;
+}
+
 export interface ConsistencyService {
 	/** Records a run and answers at once. Throws `chain_busy`, `limit_exceeded` and `queue_unavailable`. */
 	check(
 		chain: string,
 		asked: { readonly level: Level; readonly sample: SampleRequest | undefined },
 	): Promise<RunView>;
-	/** The newest first. */
-	runs(
-		chain: string,
-		query: { readonly limit: number; readonly cursor: string | undefined },
-	): Promise<Page<RunView>>;
+	/** The newest first; `level` undefined: of every level. */
+	runs(chain: string, query: RunsQuery): Promise<Page<RunView>>;
 	/** Throws `run_not_found`. */
 	run(
 		chain: string,
@@ -92,13 +95,11 @@ export class Consistency implements ConsistencyService {
 		return runView(await checks.request({ ...asked, chainId: chainId(chain) }));
 	}
 
-	async runs(
-		chain: string,
-		query: { readonly limit: number; readonly cursor: string | undefined },
-	): Promise<Page<RunView>> {
+	async runs(chain: string, query: RunsQuery): Promise<Page<RunView>> {
 		const { store, chainId } = this.#options;
+		const { level, limit } = query;
 		const before = query.cursor === undefined ? undefined : runOfCursor(query.cursor);
-		const found = await store.runs(chainId(chain), { limit: query.limit + 1, before });
+		const found = await store.runs(chainId(chain), { limit: limit + 1, before, level });
 		const page = found.slice(0, query.limit);
 		const last = found.length > query.limit ? page.at(-1) : undefined;
 		return { items: page.map(runView), cursor: last && encodeCursor({ r: last.runId }) };

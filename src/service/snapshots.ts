@@ -4,6 +4,7 @@ import type { AtRequest } from "../domain/coordinate.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { chunkGate } from "../resilience/request-gates.ts";
 import type { ArchiveSource } from "../snapshots/archive-source.ts";
 import { encodeManifest, type Manifest, manifestId, parseManifest } from "../snapshots/manifest.ts";
 import { recordSnapshot } from "../snapshots/record-snapshot.ts";
@@ -49,6 +50,7 @@ export interface SnapshotServiceOptions {
 
 export class SnapshotService {
 	readonly #options: SnapshotServiceOptions;
+	readonly #transfers = chunkGate();
 
 	constructor(options: SnapshotServiceOptions) {
 		this.#options = options;
@@ -108,16 +110,24 @@ export class SnapshotService {
 		return this.#options.source.wholeManifest(stored);
 	}
 
-	/** A chunk's bytes as they are stored, checked. Throws `snapshot_damaged`, `snapshot_incomplete`. */
+	/**
+	 * A chunk's bytes as they are stored, checked. Throws `snapshot_damaged`, `snapshot_incomplete` and
+	 * `archive_unavailable`, as `addChunk`.
+	 */
 	async chunk(name: string, hash: Hex): Promise<Uint8Array> {
 		this.#find(name);
-		return this.#options.source.wholeChunk(hash);
+		return this.#transfers.run(() => this.#options.source.wholeChunk(hash));
 	}
 
-	/** Takes a chunk in. Throws `snapshot_damaged` when its records are not those that it is named by. */
-	async addChunk(name: string, hash: Hex, stored: Uint8Array): Promise<void> {
+	/**
+	 * Takes a chunk in; `read` gets its bytes, when it is its turn. Throws `snapshot_damaged` when its
+	 * records are not those that it is named by, `RetryableError("archive_unavailable")` when too many
+	 * wait, and what `read` throws.
+	 */
+	async addChunk(name: string, hash: Hex, read: () => Promise<Uint8Array>): Promise<void> {
 		this.#find(name);
-		await this.#options.source.acceptChunk(hash, stored);
+		const { source } = this.#options;
+		await this.#transfers.run(async () => source.acceptChunk(hash, await read()));
 	}
 
 	/**

@@ -49,10 +49,10 @@ export interface StateView {
 	}): Promise<readonly Version[]>;
 	/** Where LanceDB stands for that generation, and which versions above it belong to the coordinate. */
 	collection(name: string): Promise<CollectionView | undefined>;
-	/** Embedded versions with ids in (above, to]. */
+	/** Embedded versions with ids in (above, to], by rising id, at most `limit`. */
 	tail(
 		collection: string,
-		range: { readonly above: VersionId; readonly to: VersionId },
+		range: { readonly above: VersionId; readonly to: VersionId; readonly limit: number },
 	): Promise<readonly TailRow[]>;
 	/** Embedded versions that pass the filter with ids up to `upTo`, newest first. */
 	embedded(

@@ -8,7 +8,13 @@ import { LIMITS } from "../domain/limits.ts";
 import type { ArchiveSource } from "./archive-source.ts";
 import { changedRecords, changedTotal } from "./changed-records.ts";
 import { ChunkBuilder, type RawChunk } from "./chunk.ts";
-import type { ChunkRef, Manifest, ManifestId, SnapshotCounts } from "./manifest.ts";
+import type {
+	ChunkRef,
+	Manifest,
+	ManifestId,
+	SnapshotCollection,
+	SnapshotCounts,
+} from "./manifest.ts";
 import { Pace } from "./pace.ts";
 import type { KeyedRecord, RecordPages } from "./record-pages.ts";
 import { orphaned } from "./snapshot-errors.ts";
@@ -223,7 +229,7 @@ class Creation {
 			this.#row;
 		const [chain, collections, parent] = await Promise.all([
 			reader.chain(chainId),
-			reader.collections(chainId),
+			this.#writtenCollections(),
 			this.#parentManifest(),
 		]);
 		return {
@@ -243,6 +249,19 @@ class Creation {
 			chunks: this.#chunks,
 			createdAt: this.#row.createdAt.toISOString(),
 		};
+	}
+
+	/** Those that the chunks hold: there may be more by now. */
+	async #writtenCollections(): Promise<readonly SnapshotCollection[]> {
+		const collections: SnapshotCollection[] = [];
+		for (const ref of this.#chunks) {
+			for (const record of await this.#context.source.chunk(ref)) {
+				if (record.kind !== "collection") return collections;
+				const { name, model, dimensions } = record;
+				collections.push({ name, model, dimensions });
+			}
+		}
+		return collections;
 	}
 
 	async #parentManifest(): Promise<ManifestId | undefined> {

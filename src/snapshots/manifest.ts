@@ -180,6 +180,8 @@ export function parseManifest(json: unknown, name: string): Manifest {
 	if ((parent === undefined) !== (rest.kind === "full")) {
 		throw manifestDamaged(name, `it is ${rest.kind}, and its parent is ${parent ?? "missing"}`);
 	}
+	const names = new Set(rest.chunks.map((chunk) => chunk.hash));
+	if (names.size < rest.chunks.length) throw manifestDamaged(name, "it names a chunk twice");
 	return { ...rest, parent };
 }
 

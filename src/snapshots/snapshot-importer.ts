@@ -12,7 +12,12 @@ export interface SnapshotImporter {
 	/**
 	 * Begins to bring the chain to a snapshot that is in state `verified`; `snapshotId` is the id of its
 	 * row. Resolves when it is recorded: whoever follows the chain then does it. Throws typed errors when
-	 * it cannot be done as things stand.
+	 * it cannot be done as things stand, and the signal's reason, with nothing recorded, when that aborts.
 	 */
-	start(chainId: ChainId, snapshotId: string, options: ImportOptions): Promise<void>;
+	start(
+		chainId: ChainId,
+		snapshotId: string,
+		options: ImportOptions,
+		signal: AbortSignal,
+	): Promise<void>;
 }

@@ -159,8 +159,12 @@ export class SnapshotKeeper {
 	 */
 	async #requireCheckpoint(row: SnapshotRow): Promise<void> {
 		if (row.cause === "import") return;
-		const cut = await this.#options.reader.cutAtOrBelow(row.chainId, row.height);
+		const { reader } = this.#options;
+		const cut = await reader.cutAtOrBelow(row.chainId, row.height);
 		if (cut?.height !== row.height || cut.blockHash !== row.blockHash) return;
+		// A block that a rollback left and that came back holds what agents wrote since in other slots.
+		const isKnown = await reader.isCanonical(row);
+		if (isKnown && !(await reader.isCanonical(row, row.generation))) return;
 		const [layer] = differingLayers(row.roots, cut.roots);
 		if (layer === undefined) return;
 		throw rootDiffers({
@@ -176,8 +180,10 @@ export class SnapshotKeeper {
 		const { importer, store, chainId, log } = this.#options;
 		const { snapshotId } = row;
 		try {
-			await importer?.start(chainId, snapshotId, options);
+			await importer?.start(chainId, snapshotId, options, this.#ending.signal);
 		} catch (error) {
+			// The lease may be another's by now: it is asked for anew.
+			if (this.#ending.signal.aborted) throw error;
 			log.warn({ chainId, snapshotId, err: error }, "a snapshot was not imported");
 			await store.heldUp(row, this.#lease, problemOf(error));
 		}

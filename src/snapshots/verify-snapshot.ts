@@ -1,7 +1,8 @@
 /**
  * Reads a snapshot back, its parents with it, and takes nothing on trust: bytes against the names of
  * chunks and manifests, records against their order and counts, every memory against its content hash
- * and key, and the state tree of them all against the roots that the manifest states.
+ * and key, the state tree of them all against the roots that the manifest states, and all of it against
+ * what a state of the chain can be.
  */
 import { hash } from "node:crypto";
 import { SortedRoot } from "../commitment/sorted-root.ts";
@@ -12,6 +13,7 @@ import { contentHash } from "../memory/canonical.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { ArchiveSource } from "./archive-source.ts";
 import type { ChunkRef, Manifest, ManifestId } from "./manifest.ts";
+import { OwnRecordChecks, VisibleChecks } from "./record-checks.ts";
 import { chainDiffers, manifestDamaged, recordDamaged, rootDiffers } from "./snapshot-errors.ts";
 import type { MemoryRecord } from "./snapshot-record.ts";
 import { manifestChain } from "./snapshot-source.ts";
@@ -48,10 +50,12 @@ export async function verifySnapshot(
 		.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
 	const read = (ref: ChunkRef) => onRead(ref.storedBytes, total);
 	const roots = new LayerRoots();
+	const visible = new VisibleChecks(manifest);
 	for await (const { chunk, record } of visibleMemories(
 		chain.map((each) => checkedRecords(each, source, read)),
 	)) {
 		checkMemory(chunk, record);
+		visible.see(chunk, record);
 		roots.add(record);
 	}
 	roots.compare(manifest, id);
@@ -100,10 +104,14 @@ async function* checkedRecords(
 	onRead: (ref: ChunkRef) => Promise<void>,
 ): RecordStream & AsyncGenerator<readonly FoundRecord[]> {
 	const census = new RecordCensus();
+	const checks = new OwnRecordChecks(id, manifest);
 	for (const ref of manifest.chunks) {
 		const records = await source.chunk(ref);
 		const found = records.map((record) => ({ chunk: ref.hash, record }));
-		for (const each of found) census.see(each);
+		for (const each of found) {
+			census.see(each);
+			checks.see(each);
+		}
 		await onRead(ref);
 		yield found;
 	}
@@ -121,6 +129,7 @@ async function* checkedRecords(
 			throw manifestDamaged(id, `it states ${said} ${kind} records, and there are ${there}`);
 		}
 	}
+	checks.end();
 }
 
 /** The record is the memory that its hashes name. */

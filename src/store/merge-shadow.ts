@@ -1,7 +1,8 @@
 /**
  * Brings the rows of a chain to a restored state, inside the transaction of the rollback's commit. What
  * stands as the shadow has it stays; what is above the ancestor, or differs, ends with the generation;
- * what is missing begins with the next. Rows that had ended at the ancestor's height are left alone.
+ * what is missing begins with the next. Rows that had ended at the ancestor's height are left alone, but
+ * for those that overlap a row which begins.
  *
  * Set-based: the server's work grows with the state, Node's memory does not.
  */
@@ -43,6 +44,14 @@ export async function mergeShadow(
 			and not exists (select 1 from shadow_versions s where s.shadow_id = ${shadowId} and s.kept
 				and s.memory_key = v.memory_key and s.from_block = v.from_block
 				and s.from_gen = v.from_gen)`;
+	// Cut short by damage, it ended below the height, and would lie beside what takes its place.
+	await tx`
+		update versions v set to_gen = ${generation}
+		from shadow_versions s
+		where s.shadow_id = ${shadowId} and not s.kept
+			and (s.expires_block is null or s.expires_block > ${height})
+			and v.chain_id = ${chainId} and v.memory_key = s.memory_key
+			and v.from_block <= ${height} and v.to_block > s.from_block and v.to_gen = ${FOREVER}`;
 	await insertShadowRows(tx, { shadowId, height, chainId });
 	await carryVectors(tx, shadowId, chainId);
 }

@@ -9,7 +9,7 @@ import type {
 	RunProblem,
 	RunState,
 } from "../consistency/consistency-run.ts";
-import type { ConsistencyStore, FindingQuery } from "../consistency/consistency-store.ts";
+import type { ConsistencyStore, FindingQuery, RunQuery } from "../consistency/consistency-store.ts";
 import { type Level, NO_FINDINGS, type SeverityCounts } from "../consistency/finding.ts";
 import type { RunCoordinate } from "../consistency/rule.ts";
 import type { SampleRequest } from "../consistency/sampling.ts";
@@ -139,14 +139,14 @@ export class PostgresConsistencyStore implements ConsistencyStore {
 
 	async runs(
 		chainId: ChainId,
-		query: { readonly limit: number; readonly before: string | undefined },
+		{ before, level, limit }: RunQuery,
 	): Promise<readonly ConsistencyRun[]> {
-		const { before, limit } = query;
 		const rows = await this.#database.run(
 			(sql) => sql<RunRow[]>`
 				select * from consistency_runs where chain_id = ${chainId}
 					and (${before === undefined} or (started_at, run_id) < (
 						select started_at, run_id from consistency_runs where run_id = ${before ?? null}))
+					and (${level === undefined} or level = ${level ?? null})
 				order by started_at desc, run_id desc limit ${limit}`,
 		);
 		return rows.map(runOf);

@@ -67,12 +67,11 @@ export class PostgresImportStore implements ImportStore {
 	async replace(state: ImportedState, fence: bigint): Promise<void> {
 		const { chainId, shadowId, height } = state.shadow;
 		await this.#database.transaction(async (tx) => {
-			const [held] = await tx`
-				select 1 from chains where chain_id = ${chainId} and fence = ${fence} for update`;
-			if (held === undefined) throw leaseLost(chainId);
+			await requireAsItWas(tx, state, fence);
 			await clear(tx, chainId);
 			await putShadowRows(tx, shadowId, tombstones(state));
 			await insertShadowRows(tx, { shadowId, height, chainId });
+			await insertNames(tx, shadowId, chainId);
 			await insertCollections(tx, state);
 			await carryVectors(tx, shadowId, chainId);
 			await insertHeaders(tx, state);
@@ -89,6 +88,25 @@ export class PostgresImportStore implements ImportStore {
 				where snapshot_id = ${snapshotId}`,
 		);
 	}
+}
+
+/**
+ * Minutes may lie between the look at what stands and its end: what came meanwhile was given up by
+ * nobody, and a restored state that was cleared away meanwhile must not take its place.
+ */
+async function requireAsItWas(tx: Tx, state: ImportedState, fence: bigint): Promise<void> {
+	const { chainId, shadowId } = state.shadow;
+	const [held] = await tx<
+		{ head_height: bigint | null; generation: bigint; active: boolean }[]
+	>`select c.head_height, c.generation, exists (select 1 from rollbacks r
+				where r.chain_id = c.chain_id and r.state in ('recorded', 'running', 'prepared')) as active
+			from chains c where c.chain_id = ${chainId} and c.fence = ${fence} for update of c`;
+	if (held === undefined) throw leaseLost(chainId);
+	const next = held.head_height === null ? 0n : held.generation + 1n;
+	if (next !== state.generation) throw movedOn(chainId, "it is in another generation");
+	if (held.active) throw movedOn(chainId, "a rollback is under way");
+	const [shadow] = await tx`select 1 from shadows where shadow_id = ${shadowId} for share`;
+	if (shadow === undefined) throw movedOn(chainId, "what was restored was cleared away");
 }
 
 /** What waits in the inbox stays, with its operations; what was admitted goes with its log. */
@@ -126,6 +144,15 @@ function tombstones({ deleted, generation }: ImportedState): readonly ShadowRow[
 			vector: undefined,
 		};
 	});
+}
+
+/** Those of deleted memories too: every row of a version has a name. */
+async function insertNames(tx: Tx, shadowId: string, chainId: ChainId): Promise<void> {
+	await tx`
+		insert into memories (chain_id, namespace, layer, id, memory_key)
+		select ${chainId}, namespace, layer, id, memory_key from shadow_versions
+		where shadow_id = ${shadowId} and content is null
+		on conflict do nothing`;
 }
 
 async function insertCollections(
@@ -245,6 +272,14 @@ async function moveChain(tx: Tx, state: ImportedState): Promise<void> {
 function leaseLost(chainId: ChainId): RetryableError {
 	return new RetryableError("lease_lost", {
 		message: `another process writes chain ${chainId} now; the snapshot was not imported`,
+		hint: "import it again",
+		fields: { chainId },
+	});
+}
+
+function movedOn(chainId: ChainId, why: string): RetryableError {
+	return new RetryableError("chain_busy", {
+		message: `the snapshot was not imported into chain ${chainId}: ${why} since it was restored`,
 		hint: "import it again",
 		fields: { chainId },
 	});

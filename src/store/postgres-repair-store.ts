@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { ConsistencyRun, KeptFinding } from "../consistency/consistency-run.ts";
 import type { ConsistencyStore } from "../consistency/consistency-store.ts";
-import type { Subject } from "../consistency/finding.ts";
+import { LEVELS, type Subject } from "../consistency/finding.ts";
 import type { RepairOutcome, RowChange, RowRepair } from "../consistency/repair/repair-plan.ts";
 import type {
 	Repair,
@@ -29,7 +29,7 @@ import { StoredStateView } from "./stored-state-view.ts";
 
 /** Findings of one page. */
 const FINDINGS = 1_000;
-/** Runs that are looked at for one that found something. */
+/** Runs of each level that are looked at for one that found something: basic ones come every minute. */
 const RECENT_RUNS = 100;
 
 interface Expected {
@@ -65,12 +65,21 @@ export class PostgresRepairStore implements RepairStore {
 	}
 
 	async lastRun(chainId: ChainId): Promise<ConsistencyRun | undefined> {
-		const runs = await this.#runs.runs(chainId, { limit: RECENT_RUNS, before: undefined });
-		return runs.find(
-			({ state, counts }) =>
-				(state === "done" || state === "failed") &&
-				Object.values(counts).some((count) => count > 0),
+		const query = { limit: RECENT_RUNS, before: undefined };
+		const ofLevels = await Promise.all(
+			LEVELS.map((level) => this.#runs.runs(chainId, { ...query, level })),
 		);
+		return ofLevels
+			.flat()
+			.filter(
+				({ state, counts }) =>
+					(state === "done" || state === "failed") &&
+					Object.values(counts).some((count) => count > 0),
+			)
+			.reduce<ConsistencyRun | undefined>(
+				(newest, run) => (newest === undefined || run.startedAt > newest.startedAt ? run : newest),
+				undefined,
+			);
 	}
 
 	async findings(runId: string): Promise<readonly KeptFinding[]> {

@@ -41,8 +41,10 @@ export class PostgresRestoredStates implements RestoredStates {
 				where s.chain_id = ${chainId} and s.state = 'verified' and s.manifest_hash is not null
 					and s.height <= ${height}
 					-- Of this log: made here, after the state was imported if it was, or that very import.
-					and ((s.cause <> 'import' and (c.retained_from = 0 or s.generation >=
-							(select min(generation) from generations where chain_id = ${chainId})))
+					and ((s.cause <> 'import' and (c.retained_from = 0 or exists (
+							select 1 from blocks b where b.chain_id = s.chain_id and b.height = s.height
+								and b.hash = s.block_hash and b.to_gen = ${FOREVER}
+								and b.from_gen <= s.generation)))
 						or (s.height = c.retained_from and s.log_position = c.log_cut_to))
 				order by s.height desc, s.log_position desc, s.created_at desc`,
 		);

@@ -97,10 +97,18 @@ async function leftShadows(tx: Tx, chainId: ChainId): Promise<number> {
 			when 'rollback' then not exists (select 1 from rollbacks r where r.rollback_id = s.owner_id
 				and r.state in ('recorded', 'running', 'prepared'))
 			else s.created_at < now() - ${SHADOW_MS} * interval '1 millisecond' end`;
+	// From shadow to shadow through the primary key: what is being built may be as large as the state.
 	const { count } = await tx`
+		with recursive built as (
+			(select shadow_id from shadow_versions order by shadow_id limit 1)
+			union all
+			select (select shadow_id from shadow_versions where shadow_id > b.shadow_id
+				order by shadow_id limit 1)
+			from built b where b.shadow_id is not null
+		)
 		delete from shadow_versions where ctid = any(array(
-			select v.ctid from shadow_versions v
-			where not exists (select 1 from shadows s where s.shadow_id = v.shadow_id)
+			select v.ctid from built b join shadow_versions v on v.shadow_id = b.shadow_id
+			where not exists (select 1 from shadows s where s.shadow_id = b.shadow_id)
 			limit ${STEP_ROWS}))`;
 	return count;
 }

@@ -62,10 +62,12 @@ export class PostgresWriterStore implements WriterStore {
 		});
 	}
 
+	/** Counts from when the row was free: a commit may have held it for longer than a lease lasts. */
 	async renewLease(lease: { chainId: ChainId; fence: bigint; ttlMs: number }): Promise<boolean> {
 		return this.#database.run(async (sql) => {
 			const result = await sql`
-				update chains set lease_until = now() + ${lease.ttlMs} * interval '1 millisecond'
+				update chains
+				set lease_until = clock_timestamp() + ${lease.ttlMs} * interval '1 millisecond'
 				where chain_id = ${lease.chainId} and fence = ${lease.fence}`;
 			return result.count === 1;
 		});

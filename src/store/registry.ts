@@ -32,11 +32,14 @@ export async function registerChain(
 	context: { readonly isGone: (holder: string) => boolean; readonly log: Logger },
 ): Promise<void> {
 	await database.transaction(async (tx) => {
-		await tx`insert into chains (chain_id, name, start_block, roots, retained_from, handlers_hash)
-			values (${chain.id}, ${chain.name}, ${chain.startBlock}, ${toJson(EMPTY_ROOTS)}, 0,
-				${chain.handlersHash}) on conflict do nothing`;
-		await tx`insert into generations (chain_id, generation) values (${chain.id}, 0)
-			on conflict do nothing`;
+		// Generation 0 is made with the chain and never again: it may be past its time, or imported over.
+		await tx`
+			with made as (
+				insert into chains (chain_id, name, start_block, roots, retained_from, handlers_hash)
+				values (${chain.id}, ${chain.name}, ${chain.startBlock}, ${toJson(EMPTY_ROOTS)}, 0,
+					${chain.handlersHash}) on conflict do nothing returning chain_id
+			)
+			insert into generations (chain_id, generation) select chain_id, 0 from made`;
 		const [row] = await tx<ChainRow[]>`
 			select name, start_block, handlers_hash, head_height, lease_holder,
 				coalesce(lease_until > now(), false) as live

@@ -114,12 +114,13 @@ export class SnapshotView implements StateView {
 
 	async tail(
 		collection: string,
-		range: { readonly above: VersionId; readonly to: VersionId },
+		range: { readonly above: VersionId; readonly to: VersionId; readonly limit: number },
 	): Promise<readonly TailRow[]> {
 		const rows = await this.#tx<VectorRow[]>`
 			select version_id, memory_key, namespace, layer, from_block, vector from vector_rows
 			where chain_id = ${this.at.chainId} and collection = ${collection}
-				and version_id > ${range.above} and version_id <= ${range.to} order by version_id`;
+				and version_id > ${range.above} and version_id <= ${range.to}
+			order by version_id limit ${range.limit}`;
 		return rows.map(tailRowOf);
 	}
 

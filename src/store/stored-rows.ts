@@ -241,16 +241,15 @@ export interface NameRow {
 	readonly layer: number;
 	readonly id: string;
 	readonly memory_key: MemoryKey;
-	readonly has_versions: boolean;
 }
 
-export function storedName(row: NameRow): StoredName {
+export function storedName(row: NameRow, hasVersions: boolean): StoredName {
 	return {
 		namespace: row.namespace,
 		layer: LAYERS[row.layer],
 		id: row.id,
 		memoryKey: row.memory_key,
-		hasVersions: row.has_versions,
+		hasVersions,
 	};
 }
 
@@ -288,6 +287,7 @@ export interface ChainRow {
 	readonly start_block: bigint;
 	readonly log_position: bigint;
 	readonly log_cut_to: bigint;
+	readonly retained_from: bigint;
 	readonly version_seq: bigint;
 	readonly roots: string;
 }
@@ -319,6 +319,7 @@ export function storedChain(chainId: ChainId, row: ChainRow): StoredChain {
 		startBlock: row.start_block,
 		logPosition: row.log_position,
 		logCutTo: row.log_cut_to,
+		retainedFrom: row.retained_from,
 		versionSeq: row.version_seq,
 		roots: rootsOf(row.roots),
 	};

@@ -1,6 +1,10 @@
-/** The rows of one chain in one snapshot, for checks: pages by key, each some thousand rows at most. */
+/**
+ * The rows of one chain in one snapshot, for checks: pages by key, each some thousand rows at most.
+ *
+ * What belongs to a page is looked up by index, row by row, in a sub-select or behind `lateral … offset 0`:
+ * joined plainly, Postgres reads the whole table for each page, and a check takes the square of its size.
+ */
 import type { KeyRange } from "../consistency/sampling.ts";
-import { WHOLE_RANGE } from "../consistency/sampling.ts";
 import type {
 	StoredChain,
 	StoredCheckpoint,
@@ -34,6 +38,7 @@ import { pgArray } from "./pg-array.ts";
 import { rowPages } from "./row-pages.ts";
 import type { Tx } from "./sql.ts";
 import { visibleCountsOf, watermarksOf } from "./stored-figures.ts";
+import { byMemory, type Checked, storedMemories } from "./stored-memories.ts";
 import {
 	type ChainRow,
 	type CheckpointRowOf,
@@ -60,12 +65,8 @@ import {
 const PAGE = 2_000;
 /** Vectors of a page: 1.5 MB at 384 dimensions, 16 MB at the largest. */
 const VECTOR_PAGE = 1_000;
-/** Ranges of a sample that are read together: each holds about one memory. */
-const RANGES_PER_READ = 1_000;
 /** Bare ids of a page. */
 const ID_PAGE = 20_000;
-
-type Checked<Row> = Row & { readonly checksum: Uint8Array };
 
 export class StoredStateView implements StoredState {
 	readonly #tx: Tx;
@@ -113,61 +114,31 @@ export class StoredStateView implements StoredState {
 		return visibleCountsOf(this.#tx, this.chain);
 	}
 
-	async *memories(
-		ranges: readonly KeyRange[] | undefined,
-	): AsyncGenerator<readonly StoredMemory[], void> {
-		if (ranges === undefined) yield* wholeMemories(this.#versions());
-		else
-			for (let from = 0; from < ranges.length; from += RANGES_PER_READ)
-				yield* wholeMemories(this.#versionsIn(ranges.slice(from, from + RANGES_PER_READ)));
-	}
-
-	#versions(): AsyncGenerator<readonly Checked<VersionRow>[]> {
-		return rowPages<Checked<VersionRow>>(
-			PAGE,
-			(after) => this.#tx<Checked<VersionRow>[]>`
-				select * from versions where chain_id = ${this.#chainId}
-					and (memory_key, from_block, from_gen) > (${after?.memory_key ?? WHOLE_RANGE.from},
-						${after?.from_block ?? -1n}, ${after?.from_gen ?? -1n})
-				order by memory_key, from_block, from_gen limit ${PAGE}`,
-		);
-	}
-
-	/** Each range is one look into the primary key, however many of them there are. */
-	#versionsIn(ranges: readonly KeyRange[]): AsyncGenerator<readonly Checked<VersionRow>[]> {
-		return rowPages<Checked<VersionRow>>(PAGE, (after) => {
-			const left = ranges.filter(({ to }) => after === undefined || after.memory_key <= to);
-			// One condition where a look begins: of two, Postgres may take the one that is farther away.
-			const begins = left.map(({ from }) =>
-				after === undefined || after.memory_key < from
-					? { key: from, block: -1n, gen: -1n }
-					: { key: after.memory_key, block: after.from_block, gen: after.from_gen },
-			);
-			return this.#tx<Checked<VersionRow>[]>`
-				select v.* from unnest(${pgArray(begins.map(({ key }) => key))}::uuid[],
-					${pgArray(begins.map(({ block }) => block))}::bigint[],
-					${pgArray(begins.map(({ gen }) => gen))}::bigint[],
-					${pgArray(left.map(({ to }) => to))}::uuid[]) as r(key, block, gen, high)
-				cross join lateral (select * from versions where chain_id = ${this.#chainId}
-						and (memory_key, from_block, from_gen) > (r.key, r.block, r.gen)
-						and memory_key <= r.high
-					order by memory_key, from_block, from_gen limit ${PAGE}) v
-				order by v.memory_key, v.from_block, v.from_gen limit ${PAGE}`;
-		});
+	memories(ranges: readonly KeyRange[] | undefined): AsyncGenerator<readonly StoredMemory[], void> {
+		return storedMemories(this.#tx, this.#chainId, ranges);
 	}
 
 	async *names(): AsyncGenerator<readonly StoredName[], void> {
 		const pages = rowPages<NameRow>(
 			PAGE,
 			(after) => this.#tx<NameRow[]>`
-				select namespace, layer, id, memory_key, exists (select 1 from versions v
-					where v.chain_id = m.chain_id and v.memory_key = m.memory_key) as has_versions
-				from memories m where chain_id = ${this.#chainId}
+				select namespace, layer, id, memory_key from memories where chain_id = ${this.#chainId}
 					and (namespace, layer, id) >
 						(${after?.namespace ?? ""}, ${after?.layer ?? -32_768}, ${after?.id ?? ""})
 				order by namespace, layer, id limit ${PAGE}`,
 		);
-		for await (const rows of pages) yield rows.map(storedName);
+		for await (const rows of pages) {
+			const versioned = await this.#versioned(rows.map((row) => row.memory_key));
+			yield rows.map((row) => storedName(row, versioned.has(row.memory_key)));
+		}
+	}
+
+	/** Those of the keys that any version has: one pass over the index for all of them. */
+	async #versioned(keys: readonly string[]): Promise<ReadonlySet<string>> {
+		const rows = await this.#tx<{ memory_key: string }[]>`
+			select distinct memory_key from versions where chain_id = ${this.#chainId}
+				and memory_key = any(${pgArray(keys)}::uuid[])`;
+		return new Set(rows.map((row) => row.memory_key));
 	}
 
 	async unnamed(
@@ -184,9 +155,9 @@ export class StoredStateView implements StoredState {
 				${pgArray(asked.map((name) => name.id))}::text[],
 				${pgArray(asked.map((name) => name.memoryKey))}::uuid[]
 			) as a(namespace, layer, id, memory_key)
-			where not exists (select 1 from memories m where m.chain_id = ${this.#chainId}
-				and m.namespace = a.namespace and m.layer = a.layer and m.id = a.id
-				and m.memory_key = a.memory_key)`;
+			where (select m.memory_key from memories m where m.chain_id = ${this.#chainId}
+				and m.namespace = a.namespace and m.layer = a.layer and m.id = a.id)
+					is distinct from a.memory_key`;
 		return new Set(rows.map((row) => `${row.memory_key}/${LAYERS[row.layer]}`));
 	}
 
@@ -247,8 +218,8 @@ export class StoredStateView implements StoredState {
 		const rows = await this.#tx<Checked<VersionRow>[]>`
 			select v.* from unnest(${pgArray(names.map((name) => name.memoryKey))}::uuid[],
 				${pgArray(names.map((name) => name.versionId))}::bigint[]) as a(memory_key, version_id)
-			join versions v on v.chain_id = ${this.#chainId} and v.memory_key = a.memory_key
-				and v.version_id = a.version_id
+			cross join lateral (select * from versions s where s.chain_id = ${this.#chainId}
+				and s.memory_key = a.memory_key and s.version_id = a.version_id offset 0) v
 			order by v.memory_key, v.from_block, v.from_gen`;
 		return rows.map(storedVersion);
 	}
@@ -353,29 +324,6 @@ export class StoredStateView implements StoredState {
 			where n.nspname = 'recant' and c.relkind = 'r' order by c.relname`;
 		return rows.map((row) => ({ table: row.table_name, bytes: Number(row.bytes) }));
 	}
-}
-
-/** The last memory of a page may go on in the next: it is held back until then. */
-async function* wholeMemories(
-	pages: AsyncIterable<readonly Checked<VersionRow>[]>,
-): AsyncGenerator<readonly StoredMemory[], void> {
-	let held: StoredVersion[] = [];
-	for await (const rows of pages) {
-		const found = [...held, ...rows.map(storedVersion)];
-		const lastKey = rows.at(-1)?.memory_key;
-		const whole = found.findIndex((row) => row.memoryKey === lastKey);
-		held = found.slice(whole);
-		if (whole > 0) yield byMemory(found.slice(0, whole));
-	}
-	if (held.length > 0) yield byMemory(held);
-}
-
-/** Rows that stand together by key, as memories. */
-function byMemory(rows: readonly StoredVersion[]): readonly StoredMemory[] {
-	return [...Map.groupBy(rows, (row) => row.memoryKey)].map(([memoryKey, of]) => ({
-		memoryKey,
-		rows: of,
-	}));
 }
 
 function unknownChain(chainId: ChainId): FatalError {

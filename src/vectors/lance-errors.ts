@@ -72,3 +72,11 @@ export function interrupted(write: {
 		fields: { table, base: String(base), attempts },
 	});
 }
+
+/** A directory that is gone, or cannot be read. */
+export function locationMissing(): RetryableError {
+	return new RetryableError("vectors_unavailable", {
+		message: "the directory of the vectors' store is not there, or cannot be read",
+		hint: "bring it back; vectors are kept in Postgres meanwhile",
+	});
+}

@@ -10,9 +10,11 @@ import {
 	asUnavailable,
 	checkTableName,
 	isMissing,
+	locationMissing,
 	tableMissing,
 	versionMissing,
 } from "./lance-errors.ts";
+import { isReachable } from "./lance-location.ts";
 import { dimensionsOf, ROW_COLUMNS, RowReader } from "./lance-rows.ts";
 
 export interface LanceInspection extends InspectedTables {
@@ -42,7 +44,9 @@ class Inspection implements LanceInspection {
 	}
 
 	async installationId(): Promise<string | undefined> {
-		return readInstallation(this.#uri);
+		const found = await readInstallation(this.#uri);
+		if (found === undefined) await this.#requireLocation();
+		return found;
 	}
 
 	async *storedRows(
@@ -89,9 +93,15 @@ class Inspection implements LanceInspection {
 		}
 	}
 
+	/** A directory that is away lacks everything, which says nothing of what is in it. */
+	async #requireLocation(): Promise<void> {
+		if (!(await isReachable(this.#uri))) throw locationMissing();
+	}
+
 	/** What is missing is told apart: the table, or only that version of it. */
 	async #openFailure(error: unknown, table: string, version: bigint): Promise<RecantError> {
 		if (!isMissing(error)) return asUnavailable(error, table, "open");
+		await this.#requireLocation();
 		try {
 			(await this.#connection.openTable(table)).close();
 		} catch (missing) {

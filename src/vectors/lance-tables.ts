@@ -32,12 +32,13 @@ import {
 	checkTableName,
 	interrupted,
 	isMissing,
+	locationMissing,
 	tableMissing,
 	versionMissing,
 } from "./lance-errors.ts";
+import { inclusionOf } from "./lance-filter.ts";
 import { isReachable, localDirectoryOf, prepareLocation } from "./lance-location.ts";
 import { decodeRows, dimensionsOf, encodeRows, ROW_COLUMNS, schemaOf } from "./lance-rows.ts";
-import { inclusionOf } from "./lance-filter.ts";
 import { searchTable, type VectorQuery } from "./lance-search.ts";
 import { PinnedTables } from "./pinned-tables.ts";
 import type { TableVersion, VectorTables } from "./vector-tables.ts";
@@ -273,7 +274,11 @@ class LanceTables implements LanceStore {
 						failure = error;
 					}
 				}
-				throw asUnavailable(failure ?? interrupted({ table, base, attempts: WRITE_ATTEMPTS }), table, action);
+				throw asUnavailable(
+					failure ?? interrupted({ table, base, attempts: WRITE_ATTEMPTS }),
+					table,
+					action,
+				);
 			}),
 		);
 	}
@@ -364,13 +369,6 @@ function tooLate(limitMs: number): RetryableError {
 		message: `LanceDB did not answer within ${limitMs} ms`,
 		hint: "the vectors' store is slow or down; check it if this goes on",
 		fields: { limitMs },
-	});
-}
-
-function locationMissing(): RetryableError {
-	return new RetryableError("vectors_unavailable", {
-		message: "the directory of the vectors' store is not there, or cannot be read",
-		hint: "bring it back; vectors are kept in Postgres meanwhile",
 	});
 }
 

@@ -20,7 +20,7 @@ import { windowFloor } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
 import { differingLayers } from "../commitment/state-root.ts";
 import type { StateTree } from "../commitment/state-tree.ts";
-import { RecantError, RetryableError } from "../domain/errors.ts";
+import { RecantError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -35,6 +35,7 @@ import { embedVectors, type VectorCollections } from "./embed-vectors.ts";
 import { rowsDiffer, treeOf } from "./load-tree.ts";
 import { SealedStates } from "./sealed-states.ts";
 import { changedMemories, type WorkingMemory } from "./working-memory.ts";
+import { leaseLost, standingStill } from "./writer-errors.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
 
 const SUSPENDED_ONLY = { judgedAbove: undefined };
@@ -103,6 +104,8 @@ export class ChainWriter {
 
 	static async open(options: ChainWriterOptions): Promise<ChainWriter> {
 		const loaded = await options.store.loadChain(options.chainId);
+		// Another took the chain between the lease and this look: its fence must not become ours.
+		if (loaded.state.fence !== options.fence) throw leaseLost(options.chainId);
 		const tree = await treeOf(options.store, options.chainId);
 		const open = await options.store.openOperations(options.chainId, SUSPENDED_ONLY);
 		const writer = new ChainWriter(options, loaded, tree, open);
@@ -286,6 +289,8 @@ export class ChainWriter {
 	}
 
 	async #commit(assembly: Assembly, finality: Parameters<Assembly["batch"]>[1]): Promise<void> {
+		// On top of rows that are not what was committed, new roots would make them so.
+		if (this.#halt !== undefined) throw standingStill(this.chainId, this.#halt);
 		const { store, embedder } = this.#options;
 		const vectors = await embedVectors(assembly.state.vectorRequests, {
 			embedder,
@@ -386,12 +391,4 @@ export class ChainWriter {
 		this.#options.workingMemory?.resume(loaded.state);
 		await this.#checkTree();
 	}
-}
-
-function leaseLost(chainId: ChainId): RetryableError {
-	return new RetryableError("lease_lost", {
-		message: `another process writes chain ${chainId} now`,
-		hint: "this process stops following the chain; it tries to take it up again later",
-		fields: { chainId },
-	});
 }

@@ -7,7 +7,11 @@ import type { Problem, WriterStore } from "./writer-store.ts";
 /** 2 to 5 s for a million memories, most of it the reading. */
 export async function treeOf(store: WriterStore, chainId: ChainId): Promise<StateTree> {
 	const tree = new StateTree();
-	for await (const { layer, bytes } of store.leaves(chainId)) tree.addPacked(layer, bytes);
+	for await (const { layer, bytes } of store.leaves(chainId)) {
+		tree.addPacked(layer, bytes);
+		// A page at a time: all at once keeps the lease's renewal and every reader waiting for a second.
+		tree.roots();
+	}
 	return tree;
 }
 

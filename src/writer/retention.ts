@@ -13,6 +13,8 @@ import type { ChainState } from "./chain-state.ts";
 
 /** Often enough that a step stays small; rarely enough that it costs nothing. */
 const EVERY_MS = 30_000;
+/** Between steps while there is more: commits wait for a step's end, and come first then. */
+const PAUSE_MS = 100;
 /** Log entries that one step cuts: a transaction of tens of milliseconds. */
 const CUT_ENTRIES = 5_000;
 
@@ -60,20 +62,22 @@ export class Retention {
 	}
 
 	start(): void {
-		this.#timer = setTimeout(() => {
-			this.#running = this.#step().then((more) => {
-				if (this.#timer === undefined) return;
-				if (more) setImmediate(() => this.start());
-				else this.start();
-			});
-		}, EVERY_MS);
-		this.#timer.unref();
+		this.#wait(EVERY_MS);
 	}
 
 	async stop(): Promise<void> {
 		clearTimeout(this.#timer);
 		this.#timer = undefined;
 		await this.#running;
+	}
+
+	#wait(ms: number): void {
+		this.#timer = setTimeout(() => {
+			this.#running = this.#step().then((more) => {
+				if (this.#timer !== undefined) this.#wait(more ? PAUSE_MS : EVERY_MS);
+			});
+		}, ms);
+		this.#timer.unref();
 	}
 
 	async #step(): Promise<boolean> {

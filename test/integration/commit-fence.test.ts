@@ -1,4 +1,5 @@
 /** The one commit point: who may write, and against which state (INV-1 to INV-3). */
+import postgres from "postgres";
 import { expect, test } from "vitest";
 import type { Hex, OperationId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
@@ -37,8 +38,9 @@ async function openChain() {
 
 type Chain = Awaited<ReturnType<typeof openChain>>;
 
-async function openWriter({ store }: Chain, holder: string) {
-	const lease = await store.acquireLease(CHAIN, holder, 60_000);
+/** `fence`: of a lease that was taken before. */
+async function openWriter({ store }: Chain, holder: string, fence?: bigint) {
+	const lease = fence === undefined ? await store.acquireLease(CHAIN, holder, 60_000) : { fence };
 	if ("heldBy" in lease) return undefined;
 	const lost = { told: 0 };
 	const collections: Pick<CollectionChecks, "ensure"> = {
@@ -165,6 +167,11 @@ test("requests are admitted in their order, each whole or not at all", async () 
 	expect(await chain.store.inbox(CHAIN, 10)).toEqual([]);
 });
 
+function request(number: number, operation: Operation) {
+	const stored = { operationId: idOf(number), operation, anchor: NO_ANCHOR };
+	return { chainId: CHAIN, entries: [[stored]], idempotency: undefined };
+}
+
 function idOf(number: number): OperationId {
 	return `00000000-0000-4000-8000-00000000000${number}` as string as OperationId;
 }
@@ -180,3 +187,51 @@ function remove(id: string): Operation {
 }
 
 const UNWEIGHED = { importance: undefined, confidence: undefined, expiresAtBlock: undefined };
+
+test("a writer that opens when its lease is another's already does not go on with that one's", async () => {
+	const chain = await openChain();
+	const slow = await chain.store.acquireLease(CHAIN, "dead", 60_000);
+	const heir = await openWriter(chain, "heir");
+	await expect(openWriter(chain, "late", "fence" in slow ? slow.fence : 0n)).rejects.toMatchObject({
+		code: "lease_lost",
+	});
+	await heir?.writer.commitBlocks(block(0n, -1n));
+	expect(heir?.writer.state.head?.number).toBe(0n);
+});
+
+test("a lease that was renewed behind a long commit lasts from that commit's end", async () => {
+	const chain = await openChain();
+	const lease = await chain.store.acquireLease(CHAIN, "alive", 60_000);
+	const fence = "fence" in lease ? lease.fence : 0n;
+	const ttlMs = 1_000;
+	const sql = postgres(chain.url, { max: 1 });
+	atTestEnd(() => sql.end());
+	const renewed = await sql.begin(async (tx) => {
+		await tx`update recant.chains set version_seq = version_seq`;
+		const waiting = chain.store.renewLease({ chainId: CHAIN, fence, ttlMs });
+		await tx`select pg_sleep(1.2)`;
+		return { waiting };
+	});
+	expect(await renewed.waiting).toBe(true);
+	const [row] = await sql`select lease_until > now() as live from recant.chains`;
+	expect(row).toEqual({ live: true });
+});
+
+test("nothing is committed on rows that are not what was committed", async () => {
+	const chain = await openChain();
+	const writer = (await openWriter(chain, "dead"))?.writer;
+	await writer?.commitBlocks(block(0n, -1n));
+	await chain.inbox.submit(request(1, put("kept")));
+	await writer?.drained();
+	const sql = postgres(chain.url, { max: 1 });
+	atTestEnd(() => sql.end());
+	await sql`update recant.versions set content_hash = decode(repeat('22', 32), 'hex')`;
+
+	const heir = (await openWriter(chain, "heir"))?.writer;
+	expect(heir?.halted?.code).toBe("verification_failed");
+	await chain.inbox.submit(request(2, put("waits")));
+	const before = await tableDump(chain.url, CHAIN);
+	await expect(heir?.commitBlocks(block(1n, 0n))).rejects.toMatchObject({ code: "not_ready" });
+	await expect(heir?.drained()).rejects.toMatchObject({ code: "not_ready" });
+	expect(await tableDump(chain.url, CHAIN)).toEqual(before);
+});

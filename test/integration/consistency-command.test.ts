@@ -48,6 +48,43 @@ test("recant check says what it found, and by its exit code whether it found any
 	expect(json.run.sample).toMatchObject({ seed: "x", confidence: 0.99, tolerance: 0.001 });
 	expect(json.findings[0]).toMatchObject({ class: "version_corrupt", subject: { id: "a" } });
 	expect((await recant(url, "check --level deep")).code).toBe(EXIT.usage);
+
+	const listed = await recant(url, "checks --level full");
+	expect(listed.code).toBe(EXIT.ok);
+	const rows = listed.text.split("\n").filter((line) => line.includes("operator"));
+	expect(rows).toHaveLength(3);
+	expect(rows[2]).toMatch(/1\.0000 │ - +│ 0 /);
+	expect(rows[1]).toMatch(/0\.\d{4} │ -0\.\d{4} │ 1 critical/);
+	expect((await recant(url, "checks --level comprehensive")).text).not.toContain("operator");
+	const first = JSON.parse((await recant(url, "checks --limit 1 --json")).text);
+	expect(first.items).toHaveLength(1);
+	expect(first.cursor).toBeDefined();
+	const shown = await recant(url, `checks ${json.run.id}`);
+	expect(shown.code).toBe(EXIT.findings);
+	expect(shown.text).toMatch(/critical: version \d+ of "a" is damaged/);
+});
+
+test("what a check found is repaired also when many have found nothing since", async () => {
+	const world = await World.create({
+		name: "consistency-many",
+		chainFile: { consistency: { basicEveryMs: 0 } },
+	});
+	await world.write({ op: "put", id: "a", content: { n: 1 } });
+	await world.block();
+	const { url, home } = world.recant;
+	const sql = postgres(home.databaseUrl, { max: 1, connection: { search_path: "recant" } });
+	atTestEnd(() => sql.end());
+	await sql`update versions set content = '{"n":2}' where id = 'a'`;
+	expect((await recant(url, "check --level full")).code).toBe(EXIT.findings);
+	expect((await recant(url, "check --level basic")).code).toBe(EXIT.ok);
+	await sql`
+		insert into consistency_runs
+		select (jsonb_populate_record(r, jsonb_build_object('run_id', gen_random_uuid(),
+			'started_at', now() + n * interval '1 ms'))).*
+		from consistency_runs r, generate_series(1, 150) n where r.level = 'basic'`;
+	expect((await recant(url, "repair")).text).toContain("version_corrupt");
+	expect((await recant(url, "repair --apply")).code).toBe(EXIT.ok);
+	expect((await recant(url, "check --level full")).code).toBe(EXIT.ok);
 });
 
 test("an entry of working memory that says something else than the row is stale", async () => {

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { FindingAnswer } from "../../src/client/answers.ts";
 import { RecantClient } from "../../src/client/client.ts";
 import type { FindingClass } from "../../src/consistency/finding.ts";
+import { FOREVER, type Hex } from "../../src/domain/ids.ts";
+import { blockChecksum } from "../../src/store/row-checksum.ts";
 import { checked } from "../support/consistency.ts";
 import { TamperedRows } from "../support/tampered-rows.ts";
 import { World } from "../support/world.ts";
@@ -275,10 +277,26 @@ const CASES: readonly Case[] = [
 		rule: "shadow",
 	},
 	{
-		what: "a header that the node has otherwise",
-		level: "paranoid",
+		what: "a header that does not fit its checksum",
 		corrupt: (sql) => sql.unsafe(`update blocks set hash = parent_hash where height = 2`),
 		finds: "header_corrupt",
+	},
+	{
+		what: "a sound header that the node has otherwise",
+		level: "paranoid",
+		corrupt: async (sql) => {
+			const [row] = await sql<{ parent: Hex; timestamp: bigint; generation: bigint }[]>`
+				select parent_hash as parent, timestamp, from_gen as generation from blocks
+				where height = 2 and to_gen = ${FOREVER}`;
+			if (row === undefined) return { count: 0 };
+			const { parent: parentHash, timestamp, generation } = row;
+			const hash: Hex = `0x${"ab".repeat(32)}`;
+			const checksum = blockChecksum({ number: 2n, hash, parentHash, timestamp }, generation);
+			return sql`update blocks set hash = ${hash}, checksum = ${checksum}
+				where height = 2 and to_gen = ${FOREVER}`;
+		},
+		finds: "node_differs",
+		rule: "node-headers",
 	},
 	{
 		what: "roots of the window that the spans do not give",

@@ -5,6 +5,7 @@
  * RECANT_CORRUPTION_BATCHES says how many batches of 100; `npm run corruptions` runs the hundred.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import postgres from "postgres";
 import { expect, test } from "vitest";
 import type { FindingAnswer, RepairAnswer } from "../../src/client/answers.ts";
 import { Corruptor, type Damage } from "../support/corruption.ts";
@@ -15,6 +16,7 @@ import { CHAIN_ID } from "../support/running-service.ts";
 import { announcedSeed } from "../support/seed.ts";
 import { type StoredTruth, type StoredVectorRow, storedTruth } from "../support/stored-truth.ts";
 import { tableDump } from "../support/table-dump.ts";
+import { until } from "../support/until.ts";
 
 const FILE = "test/integration/corruption.test.ts";
 const BATCHES = Number(process.env["RECANT_CORRUPTION_BATCHES"] ?? "4");
@@ -69,6 +71,91 @@ test("a damaged log is found, left alone and handed to a person", {
 	expect((await tableDump(world.databaseUrl, CHAIN_ID))["log"]).toEqual(before["log"]);
 });
 
+test("what the log cannot say comes from a verified snapshot, where hashes prove it", {
+	timeout: 240_000,
+}, async () => {
+	const random = new Random(announcedSeed(FILE));
+	const world = await DamagedWorld.create(random, { memories: 60, forks: 1 });
+	await settled(world);
+	const { id } = await world.client.createSnapshot(CHAIN);
+	await until("the snapshot is verified", async () => {
+		return (await world.client.snapshot(CHAIN, id)).state === "verified";
+	});
+	const truth = await storedTruth(world.databaseUrl, world.vectorsDir);
+	const corruptor = new Corruptor(world, random);
+	const damages = await corruptor.unlogged(12);
+	await corruptor.close();
+	const findings = await check(world);
+	expect(damages.filter((each) => !findings.some(each.isFoundBy))).toEqual([]);
+	const { outcomes, error } = await world.client.repair(CHAIN);
+	expect(error).toBeUndefined();
+	const ofVersions = outcomes.filter(({ class: kind }) => kind.startsWith("version_"));
+	expect(ofVersions.map(({ status, source }) => ({ status, source }))).toEqual(
+		ofVersions.map(() => ({ status: "repaired", source: "snapshot" })),
+	);
+	const found = await storedTruth(world.databaseUrl, world.vectorsDir);
+	expectSame(found.rows["versions"] ?? [], truth.rows["versions"] ?? [], "versions");
+	const left = await check(world);
+	expect(left.every(({ class: kind }) => kind === "log_corrupt")).toBe(true);
+});
+
+test("a repair goes by class, may be broken off, and does nothing a second time", {
+	timeout: 240_000,
+}, async () => {
+	const random = new Random(announcedSeed(FILE));
+	const world = await DamagedWorld.create(random, { memories: 60, forks: 1 });
+	await settled(world);
+	const truth = await storedTruth(world.databaseUrl, world.vectorsDir);
+	const corruptor = new Corruptor(world, random);
+	await corruptor.live(60);
+	await corruptor.close();
+	await check(world);
+	const { runId } = await world.client.planRepair(CHAIN);
+	const first = await world.client.repair(CHAIN, { runId, classes: ["version_corrupt"] });
+	expect(first.outcomes.every((each) => each.class === "version_corrupt")).toBe(true);
+	expect(first.counts.repaired).toBeGreaterThan(0);
+	await brokenOff(world, runId);
+	// From the same run: its findings say where to look, the rows what is left to do.
+	const rest = await world.client.repair(CHAIN, { runId });
+	expect(rest.counts.person + rest.counts.planned).toBe(0);
+	expectEqualTruth(await storedTruth(world.databaseUrl, world.vectorsDir), truth);
+	await expectClean(world);
+	const before = await tableDump(world.databaseUrl, CHAIN_ID);
+	const again = await world.client.repair(CHAIN, { runId });
+	expect(
+		again.outcomes.filter(({ status, action }) => status === "repaired" && action !== "drop"),
+	).toEqual([]);
+	const after = await tableDump(world.databaseUrl, CHAIN_ID);
+	expect(after["log"]).toEqual(before["log"]);
+	const { items } = await world.client.repairs(CHAIN);
+	expect(items.map(({ id }) => id)).toEqual([
+		again.id,
+		rest.id,
+		...items.slice(2).map(({ id }) => id),
+	]);
+	expect((await world.client.oneRepair(CHAIN, rest.id)).outcomes).toEqual(rest.outcomes);
+});
+
+/** Ends every session of the service's while a repair is under way, some milliseconds apart. */
+async function brokenOff({ client, databaseUrl }: DamagedWorld, runId: string): Promise<void> {
+	const sql = postgres(databaseUrl, { max: 1 });
+	try {
+		for (const waitMs of [5, 15, 40, 80]) {
+			const repaired = client.repair(CHAIN, { runId }).catch(() => undefined);
+			await sleep(waitMs);
+			await sql`select pg_terminate_backend(pid) from pg_stat_activity
+				where application_name = 'recant' and datname = current_database()`;
+			await repaired;
+		}
+	} finally {
+		await sql.end();
+	}
+	await until("the chain is written again", async () => {
+		const plan = await client.planRepair(CHAIN, { runId }).catch(() => undefined);
+		return plan !== undefined;
+	});
+}
+
 async function damageAndRepair(
 	world: DamagedWorld,
 	random: Random,
@@ -97,7 +184,9 @@ function expectFound(damages: readonly Damage[], findings: readonly FindingAnswe
 	const unexplained = findings.filter((finding) => !damages.some((each) => each.explains(finding)));
 	const messages = unexplained.map(({ rule, message }) => `${rule}: ${message}`);
 	expect(messages, "findings without a damage").toEqual([]);
-	const missed = damages.filter((each) => !findings.some(each.isFoundBy)).map(({ kind }) => kind);
+	const missed = damages
+		.filter((each) => !findings.some(each.isFoundBy))
+		.map(({ kind, where }) => `${kind} at ${where}`);
 	expect(missed, "damages that the check did not find").toEqual([]);
 }
 

@@ -276,9 +276,9 @@ describe("proofs and forks", () => {
 			return body.generation === "1" && Number(body.head.height) === height;
 		});
 		const now = await prove(service, "on a lost block");
-		expect(now.proof).toMatchObject({ type: "exclusion", generation: "1" });
+		expect(now).toMatchObject({ at: { generation: "1" }, proof: { type: "exclusion" } });
 		const kept = await prove(service, "on a block");
-		expect(kept.proof).toMatchObject({ type: "inclusion", generation: "1" });
+		expect(kept).toMatchObject({ at: { generation: "1" }, proof: { type: "inclusion" } });
 	});
 
 	it("reach an orphaned block by its hash, and by its generation", async () => {
@@ -288,7 +288,7 @@ describe("proofs and forks", () => {
 		const byGeneration = await prove(service, "on a lost block", { at: height, generation: 0 });
 		expect(byGeneration.proof).toEqual(before.proof);
 		const present = await prove(service, "on a lost block", { at: height });
-		expect(present.proof).toMatchObject({ type: "exclusion", generation: "1" });
+		expect(present).toMatchObject({ at: { generation: "1" }, proof: { type: "exclusion" } });
 		expect(present.proof.blockHash).not.toBe(orphaned.hash);
 		expect(await refusal(service, "x", { at: height + 1, generation: 0 })).toBe("not_sealed");
 		expect(await refusal(service, "x", { at: height, generation: 9 })).toBe("invalid_request");

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresRetention } from "../../src/store/postgres-retention.ts";
+import { registerChain } from "../../src/store/registry.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
@@ -69,6 +70,15 @@ test("branches past their time go with their vectors and headers; younger ones a
 	expect(await column(database, "vector_rows", "version_id")).toEqual(["2", "3"]);
 	expect(await column(database, "blocks", "from_gen")).toEqual(["1", "2"]);
 	expect(await column(database, "generations", "generation")).toEqual(["1", "2"]);
+	await registerChain(
+		database,
+		{ id: CHAIN, name: "anvil", startBlock: 0n, handlersHash: "0x" },
+		{ isGone: () => true, log: { info: () => undefined, warn: () => undefined } as never },
+	);
+	expect(await column(database, "generations", "generation"), "at the next start").toEqual([
+		"1",
+		"2",
+	]);
 });
 
 test("below the window a checkpoint an interval stays, inside it every one", async () => {
@@ -88,4 +98,41 @@ test("a process whose lease is gone deletes nothing", async () => {
 
 	expect(await column(database, "versions", "version_id")).toEqual(["1", "2", "3"]);
 	expect(await column(database, "checkpoints", "height")).toEqual(["1000", "1001", "8950"]);
+});
+
+test("states that were being built for what is over go, and those at work stay", async () => {
+	const database = await openDatabase();
+	await seed(database);
+	const id = (number: number) => `00000000-0000-4000-8000-00000000000${number}`;
+	await database.transaction(async (tx) => {
+		await tx`insert into rollbacks (rollback_id, chain_id, cause, state, from_generation,
+				ancestor_height, ancestor_hash, from_height, from_hash, to_height, to_hash, branch, counts,
+				stage_ms)
+			values (${id(1)}, ${CHAIN}, 'reorg', 'prepared', 2, 1, 'a', 3, 'b', 1, 'a', '[]', '{}', '{}')`;
+		await tx`insert into shadows (shadow_id, chain_id, purpose, owner_id, height, created_at) values
+			(${id(1)}, ${CHAIN}, 'rollback', ${id(1)}, 1, now()),
+			(${id(2)}, ${CHAIN}, 'rollback', ${id(9)}, 1, now()),
+			(${id(3)}, ${CHAIN}, 'import', ${id(9)}, 1, now()),
+			(${id(4)}, ${CHAIN}, 'check', ${id(9)}, 1, now() - interval '2 days')`;
+		// The fifth lost its shadow already.
+		for (const shadow of [1, 2, 3, 4, 5]) {
+			await tx`insert into shadow_versions (shadow_id, memory_key, from_block, from_gen, version_id,
+					position, layer, owner, namespace, id, content_hash, checksum)
+				select ${id(shadow)}, md5(n::text)::uuid, 1, 2, n, n, 3, 1, 'default', n, '\\x00', '\\x00'
+				from generate_series(1, 3) as n`;
+		}
+	});
+	await new PostgresRetention(database).prune(CHAIN, 7n, { orphansBelow: 0n, floor: 0n });
+	const left = await database.run(
+		(sql) =>
+			sql`select shadow_id, count(*)::int as rows from shadow_versions group by 1 order by 1`,
+	);
+	expect(left).toEqual([
+		{ shadow_id: id(1), rows: 3 },
+		{ shadow_id: id(3), rows: 3 },
+	]);
+	expect(await database.run((sql) => sql`select shadow_id from shadows order by 1`)).toEqual([
+		{ shadow_id: id(1) },
+		{ shadow_id: id(3) },
+	]);
 });

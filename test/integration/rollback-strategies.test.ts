@@ -103,6 +103,24 @@ describe("rows that were changed behind Recant's back", () => {
 	});
 });
 
+test("a row that was cut short is not left beside the one that replaces it", async () => {
+	const world = await World.create();
+	await world.write({ op: "put", id: "cut", content: { n: 1 } });
+	for (let block = 0; block < 4; block += 1) await world.block();
+	const { height = 0n } = (await world.service.chain(CHAIN)).head ?? {};
+	await runSql(
+		world,
+		"update recant.versions set to_block = from_block + 1 where id = 'cut' and to_block > 1000",
+	);
+	const { id } = await world.service.startRollback(CHAIN, height - 1n, "rebuild");
+	const view = () => world.service.rollback(CHAIN, id);
+	await until("it is committed", async () => (await view()).state === "committed", view);
+	expect(await runSql(world, `${ROWS} and id = 'cut'`)).toHaveLength(1);
+	// Rows that overlap are refused by every write to their memory.
+	await world.write({ op: "patch", id: "cut", content: { m: 2 } });
+	expect((await world.memory("cut"))?.content).toEqual({ n: 1, m: 2 });
+}, 60_000);
+
 test("a snapshot that cannot be read gives way, and is marked", { timeout: 120_000 }, async () => {
 	const world = await World.create(NO_REWIND);
 	await eventful(world, true);

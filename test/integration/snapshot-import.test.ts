@@ -1,5 +1,7 @@
 /** A snapshot becomes the state of an installation that never saw what agents had written. */
 import { describe, expect, test } from "vitest";
+import { RecantClient } from "../../src/client/client.ts";
+import { checked } from "../support/consistency.ts";
 import { readHeld } from "../support/held-state.ts";
 import { CHAIN, startTestRecant, type TestRecant } from "../support/recant.ts";
 import { carrySnapshot, snapshotOf, takeSnapshot } from "../support/snapshot-api.ts";
@@ -34,6 +36,16 @@ describe("a snapshot is imported", () => {
 
 		// What was suspended came back with its transaction, and is judged by forks here as there.
 		expect(await memory(fresh, "waits")).toEqual(await memory(world.recant, "waits"));
+
+		await expectHealthy(fresh);
+		await fresh.stop();
+		const again = await startTestRecant({
+			...world.options,
+			name: "imported again",
+			home: fresh.home,
+		});
+		await follows(again, world);
+		await expectHealthy(again);
 	});
 
 	test("is refused over state that nobody gave up", { timeout: 60_000 }, async () => {
@@ -100,14 +112,23 @@ async function original() {
 		{ op: "put", id: "gone", content: {} },
 		{ op: "put", id: "waits", content: { n: 1 }, anchor: { transaction: lost.hash } },
 	);
+	await world.block();
+	// Another slot than its first, so that a row ends below the snapshot.
 	await world.write({ op: "patch", id: "kept", content: { m: 2 } }, { op: "delete", id: "gone" });
 	await world.block();
 	await world.fork(async (chain) => {
-		await chain.drop(2);
-		await chain.empty(3);
+		await chain.drop(3);
+		await chain.empty(4);
 	});
 	expect(await memory(world.recant, "waits")).toBeUndefined();
 	return { world, lost };
+}
+
+/** Nothing that an import leaves out is taken for damage, also after the next start. */
+async function expectHealthy({ url }: TestRecant): Promise<void> {
+	const { run, findings } = await checked(new RecantClient({ url }), { level: "paranoid" });
+	expect(findings.map(({ rule, message }) => `${rule}: ${message}`)).toEqual([]);
+	expect(run).toMatchObject({ state: "done", score: 1 });
 }
 
 /** Another installation on the same chain, which follows it up to its head. */

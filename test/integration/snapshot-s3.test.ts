@@ -14,6 +14,12 @@ function credentials() {
 	return { accessKeyId: S3_KEY, secretAccessKey: S3_KEY, sessionToken: undefined };
 }
 
+interface Readiness {
+	readonly ready: boolean;
+	readonly degraded: readonly string[];
+	readonly stores: readonly { readonly name: string; readonly state: string }[];
+}
+
 test("files are kept, replaced, taken away, and told apart from what is missing", async () => {
 	const { endpoint, close } = await startS3(testDir("s3"));
 	const settings = { bucket: S3_BUCKET, prefix: "some/where", region: "us-east-1", endpoint };
@@ -64,9 +70,20 @@ test("a chain's snapshots are made there, and go on after the store was away", a
 		return seen.error !== undefined && seen;
 	});
 	expect(heldUp).toMatchObject({ state: "creating", error: { code: "archive_unavailable" } });
+	const archiveNow = async () => {
+		const answer = await fetch(`${world.recant.url}/readyz`);
+		const { ready, degraded, stores } = (await answer.json()) as Readiness;
+		return { ready, degraded, state: stores.find(({ name }) => name === "archive")?.state };
+	};
+	expect(await archiveNow()).toMatchObject({
+		ready: true,
+		degraded: ["archive"],
+		state: expect.stringMatching(/failing|down/),
+	});
 	await startS3(directory, store.port);
 	expect(await settled(client, CHAIN, id)).toMatchObject({
 		state: "verified",
 		kind: "incremental",
 	});
+	expect(await archiveNow()).toEqual({ ready: true, degraded: [], state: "up" });
 });

@@ -101,6 +101,18 @@ test("the command line carries a snapshot with its parents, and goes on where it
 	expect((await recant(target.url, "snapshot", "import", folder)).code).toBe(0);
 	expect((await to.snapshots(CHAIN)).items).toHaveLength(2);
 
+	const bring = (...flags: readonly string[]) =>
+		recant(target.url, "snapshot", "import", folder, "--apply", ...flags);
+	const refused = await bring();
+	expect(refused).toMatchObject({ code: 1, text: expect.stringContaining("chain_not_empty") });
+	const tried = await bring("--replace", "--dry-run");
+	expect(tried).toMatchObject({ code: 0, text: expect.stringContaining("would be replaced by") });
+	await expect(to.memory(CHAIN, "kept")).rejects.toMatchObject({ code: "memory_not_found" });
+	// It ends when the state is there.
+	const applied = await bring("--replace");
+	expect(applied).toMatchObject({ code: 0, text: expect.stringContaining("was replaced by") });
+	expect((await to.memory(CHAIN, "kept")).memory.content).toEqual({ said: "first" });
+
 	const create = await recant(world.recant.url, "--json", "snapshot", "create", "--kind", "full");
 	expect(JSON.parse(create.text)).toMatchObject({ state: "verified", kind: "full" });
 	const verify = await recant(world.recant.url, "snapshot", "verify", incrementId);

@@ -179,3 +179,24 @@ test("the schedule makes snapshots of final blocks, full ones now and then, and 
 	for (const { id } of items) await client.verifySnapshot(CHAIN, id);
 	for (const { id } of items) expect((await settled(client, CHAIN, id)).state).toBe("verified");
 });
+
+test("a snapshot stays good when its block comes back with what agents wrote in other slots", async () => {
+	const world = await World.create({ name: "snapshot-same-block" });
+	const client = clientOf(world);
+	await world.write({ op: "put", id: "early", content: { n: 1 } });
+	for (let blocks = 0; blocks < 3; blocks += 1) await world.block();
+	const taken = await snapshotOf(client, CHAIN);
+	await world.write({ op: "put", id: "late", content: { n: 2 } });
+	await world.block();
+	const { id } = await client.startRollback(CHAIN, 2);
+	await until("it is committed", async () => {
+		return (await client.rollback(CHAIN, id)).state === "committed";
+	});
+	await world.followed();
+	const now = await client.checkpoint(CHAIN, taken.height);
+	expect(now.blockHash).toBe(taken.blockHash);
+	expect(now.roots.state).not.toBe(taken.roots.state);
+	await client.verifySnapshot(CHAIN, taken.id);
+	expect(await settled(client, CHAIN, taken.id)).toMatchObject({ state: "verified" });
+	expect((await settled(client, CHAIN, taken.id)).error).toBeUndefined();
+});

@@ -30,6 +30,7 @@ test("a tail whose first page is nearly all orphaned is flushed to its end", asy
 		(sql) => sql`insert into collections (chain_id, name, model, dimensions, table_name,
 			table_version, pointer_version_id) values (${CHAIN}, 'default', 'm', 2, 'chain_default', 0, 0)`,
 	);
+	await database.run((sql) => sql`update chains set version_seq = 6000 where chain_id = ${CHAIN}`);
 	// 6,000 rows of which every fiftieth is the version of a memory that is believed.
 	await database.run(
 		(sql) => sql`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace,

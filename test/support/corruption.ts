@@ -3,7 +3,7 @@
  * damage names its record, so that a check's findings can be held against it. No two of one batch touch
  * the same memory, block or collection's pointer, or one could hide behind the other.
  */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
@@ -25,6 +25,8 @@ const OTHER_KEY = "00000000-0000-4000-8000-000000000000";
 export interface Damage {
 	/** table: what was done. */
 	readonly kind: string;
+	/** Which record. */
+	readonly where: string;
 	/** Whether a finding is about this record. */
 	readonly isFoundBy: (finding: FindingAnswer) => boolean;
 	/** Whether a finding may follow from it. */
@@ -32,6 +34,13 @@ export interface Damage {
 }
 
 type Sql = postgres.Sql<{ bigint: bigint }>;
+
+/** Of a checkpoint `p` and its chain `c`: that retention, which runs now and then, does not take it away. */
+export function isKept(sql: Pick<Sql, "unsafe">) {
+	return sql.unsafe(
+		`(p.to_gen <> ${FOREVER} or p.height >= c.finalized_height or p.height % 1000 = 0)`,
+	);
+}
 
 interface VersionAt {
 	readonly memory_key: MemoryKey;
@@ -145,11 +154,44 @@ export class Corruptor {
 				await this.#sql`update log set height = height + 1 where ${at}`;
 			else await this.#sql`update log set kind = 'verdict' || kind where ${at}`;
 			damages.push(
-				damage(`log: ${how}`, {
+				damage(`log: ${how}`, position, {
 					found: ({ subject }) =>
 						subject.table === "log" && subject.position === position.toString(),
 					explains: ({ subject }) => subject.table === "log" || subject.table === "versions",
 				}),
+			);
+		}
+		return damages;
+	}
+
+	/** Visible memories of agents, each damaged together with the entry of the log that wrote it. */
+	async unlogged(count: number): Promise<readonly Damage[]> {
+		const rows = await this.#sql<{ memory_key: MemoryKey; position: bigint; from_block: bigint }[]>`
+			select v.memory_key, v.position, v.from_block from versions v
+			join chains c on c.chain_id = v.chain_id
+			where v.chain_id = ${CHAIN_ID} and v.to_gen = ${FOREVER} and v.to_block = ${FOREVER}
+				and v.content is not null and v.owner = 1 and v.from_block <= c.head_height
+				and (select count(*) from versions o where o.chain_id = v.chain_id
+					and o.memory_key = v.memory_key) = 1`;
+		const damages: Damage[] = [];
+		for (const [index, row] of this.#shuffled([...rows])
+			.slice(0, count)
+			.entries()) {
+			const { memory_key: key, position } = row;
+			await this.#sql`update log set body = body || ' '
+				where chain_id = ${CHAIN_ID} and position = ${position}`;
+			const at = this.#sql`chain_id = ${CHAIN_ID} and memory_key = ${key}`;
+			if (index % 2 === 0) await this.#sql`delete from versions where ${at}`;
+			else await this.#sql`update versions set content = '{"n":-1}' where ${at}`;
+			damages.push(
+				damage(
+					`versions: ${index % 2 === 0 ? "deleted" : "changed content"}, with its log entry`,
+					key,
+					{
+						found: (finding) => finding.subject.table === "versions" && isAbout(finding, key),
+						explains: () => true,
+					},
+				),
 			);
 		}
 		return damages;
@@ -190,7 +232,7 @@ export class Corruptor {
 		const how = this.#random.oneOf(VERSION_DAMAGES.filter(({ applies }) => applies(row)));
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forget(targets, key);
-		return damage(`versions: ${how.name}`, {
+		return damage(`versions: ${how.name}`, `${key} ${from_block}/${from_gen}`, {
 			found: (finding) => finding.subject.table === "versions" && isAbout(finding, key),
 			explains: (finding) =>
 				isAbout(finding, key) ||
@@ -212,7 +254,7 @@ export class Corruptor {
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forget(targets, key);
 		const ids = new Set([versionId.toString(), (versionId + 1_000_000n).toString()]);
-		return damage(`vector_rows: ${how.name}`, {
+		return damage(`vector_rows: ${how.name}`, versionId, {
 			found: ({ subject }) =>
 				subject.table === "vector_rows" &&
 				subject.versionId !== undefined &&
@@ -231,7 +273,7 @@ export class Corruptor {
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forget(targets, key);
 		const extra = memoryKey(namespace, `${id}~`);
-		return damage(`memories: ${how.name}`, {
+		return damage(`memories: ${how.name}`, `${namespace} ${layer} ${id}`, {
 			found: (finding) =>
 				finding.subject.table === "memories" && (isAbout(finding, key) || isAbout(finding, extra)),
 			explains: (finding) => isAbout(finding, key) || isAbout(finding, extra),
@@ -246,7 +288,11 @@ export class Corruptor {
 		const how = this.#random.oneOf(HEADER_DAMAGES.filter(({ applies }) => applies(row)));
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forgetHeight(targets, row.height);
-		return damage(`blocks: ${how.name}`, atHeight("blocks", row.height));
+		return damage(
+			`blocks: ${how.name}`,
+			`${row.height}/${row.from_gen}`,
+			atHeight("blocks", row.height),
+		);
 	}
 
 	async #checkpoint(targets: Targets): Promise<Damage | undefined> {
@@ -257,7 +303,11 @@ export class Corruptor {
 		const how = this.#random.oneOf(CHECKPOINT_DAMAGES.filter(({ applies }) => applies(row)));
 		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
 		this.#forgetHeight(targets, row.height);
-		return damage(`checkpoints: ${how.name}`, atHeight("checkpoints", row.height));
+		return damage(
+			`checkpoints: ${how.name}`,
+			`${row.height}/${row.from_gen}`,
+			atHeight("checkpoints", row.height),
+		);
 	}
 
 	/** A pointer that names another table version, or another last version. */
@@ -276,7 +326,7 @@ export class Corruptor {
 			await this
 				.#sql`update collections set table_version = ${this.#sql.unsafe(how.set)} where ${at}`;
 		}
-		return damage(`collections: ${how.name}`, {
+		return damage(`collections: ${how.name}`, name, {
 			found: ({ class: kind, subject }) => kind === "pointer_broken" && subject.collection === name,
 			explains: ({ class: kind, subject }) =>
 				kind === "pointer_broken" && subject.collection === name,
@@ -286,7 +336,7 @@ export class Corruptor {
 	async #recordedRoots(): Promise<Damage> {
 		await this
 			.#sql`update chains set roots = replace(roots, 'a', 'b') where chain_id = ${CHAIN_ID}`;
-		return damage("chains: changed roots", {
+		return damage("chains: changed roots", CHAIN_ID, {
 			found: ({ subject }) => subject.table === "chains",
 			explains: ({ subject }) => subject.table === "chains",
 		});
@@ -301,7 +351,10 @@ export class Corruptor {
 		const [stored] = await this.#sql<{ vector: Uint8Array; table_name: string }[]>`
 			select v.vector, c.table_name from vector_rows v
 			join collections c on c.chain_id = v.chain_id and c.name = v.collection
-			where v.chain_id = ${CHAIN_ID} and v.collection = ${collection} and v.version_id = ${versionId}`;
+			where v.chain_id = ${CHAIN_ID} and v.collection = ${collection} and v.version_id = ${versionId}
+				and not exists (select 1 from vector_rows other where other.chain_id = v.chain_id
+					and other.vector = v.vector and other.version_id <> v.version_id)`;
+		// Vectors that a patch carried on stand in the file twice.
 		if (stored === undefined) return undefined;
 		const flipped = flipInFiles(
 			join(this.#world.vectorsDir, `${stored.table_name}.lance`, "data"),
@@ -309,7 +362,7 @@ export class Corruptor {
 		);
 		this.#forget(targets, key);
 		if (!flipped) return undefined;
-		return damage("lancedb: flipped bit in the file", inTable(versionId));
+		return damage("lancedb: flipped bit in the file", versionId, inTable(versionId));
 	}
 
 	async #tableRows(count: number, targets: Targets): Promise<readonly Damage[]> {
@@ -348,7 +401,7 @@ export class Corruptor {
 		await this.#sql`
 			update collections set table_version = ${version}
 			where chain_id = ${CHAIN_ID} and name = ${collection}`;
-		return damage(`lancedb: ${how.name}`, inTable(versionId, add[0]?.versionId));
+		return damage(`lancedb: ${how.name}`, versionId, inTable(versionId, add[0]?.versionId));
 	}
 
 	/** A copy in Redis that says something else, or cannot be read. */
@@ -364,7 +417,7 @@ export class Corruptor {
 			cut ? text.slice(0, -9) : text.replace(/\d(?=[^\d]*$)/, "x"),
 		);
 		this.#forget(targets, copy.key);
-		return damage(`redis: ${cut ? "cut off" : "changed"}`, {
+		return damage(`redis: ${cut ? "cut off" : "changed"}`, copy.key, {
 			found: (finding) =>
 				finding.class === "working_memory_stale" && finding.subject.memoryKey === copy.key,
 			explains: (finding) => finding.subject.memoryKey === copy.key,
@@ -403,7 +456,7 @@ export class Corruptor {
 			select p.height, p.from_gen, p.to_gen, (p.to_gen = ${FOREVER}
 				and p.height > c.finalized_height) as window
 			from checkpoints p join chains c on c.chain_id = p.chain_id where p.chain_id = ${chain}
-				and p.height < c.head_height`;
+				and p.height < c.head_height and ${isKept(sql)}`;
 		const names = await sql<NameAt[]>`
 			select namespace, layer, id, memory_key, exists (select 1 from versions v
 				where v.chain_id = m.chain_id and v.memory_key = m.memory_key and v.layer = m.layer) as has_versions
@@ -667,28 +720,30 @@ async function rowAt(
 	throw new Error(`version ${at.versionId} is not in ${at.table}`);
 }
 
-/** In the newest file that has them: older ones hold what was deleted. False: none has them in one piece. */
+/** Wherever they stand: rows that were deleted keep their bytes. False: they stand nowhere in one piece. */
 function flipInFiles(directory: string, bytes: Uint8Array): boolean {
-	const [place] = readdirSync(directory)
-		.map((name) => join(directory, name))
-		.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-		.flatMap((file) => {
-			const content = readFileSync(file);
-			const at = content.indexOf(bytes);
-			return at < 0 ? [] : [{ file, content, at }];
-		});
-	if (place === undefined) return false;
-	// A bit of the mantissa: the value stays a number, and is another one.
-	place.content[place.at + 5] = (place.content[place.at + 5] ?? 0) ^ 16;
-	writeFileSync(place.file, place.content);
-	return true;
+	let flipped = false;
+	for (const name of readdirSync(directory)) {
+		const file = join(directory, name);
+		const content = readFileSync(file);
+		let at = content.indexOf(bytes);
+		if (at < 0) continue;
+		for (; at >= 0; at = content.indexOf(bytes, at)) {
+			// A bit of the mantissa: the value stays a number, and is another one.
+			content[at + 5] = (content[at + 5] ?? 0) ^ 16;
+		}
+		writeFileSync(file, content);
+		flipped = true;
+	}
+	return flipped;
 }
 
 function damage(
 	kind: string,
+	where: unknown,
 	about: { readonly found: Damage["isFoundBy"]; readonly explains: Damage["explains"] },
 ): Damage {
-	return { kind, isFoundBy: about.found, explains: about.explains };
+	return { kind, where: String(where), isFoundBy: about.found, explains: about.explains };
 }
 
 function inTable(...ids: readonly (bigint | undefined)[]) {

@@ -20,7 +20,6 @@ import {
 import { closeKey, hashOf, keyOfHex, spreadKey } from "./tree-model.ts";
 
 const PLACE = { chainId: 31_337, height: "1234567", blockHash: hashOf("block") };
-const GENERATION = "3";
 
 const MEMORIES: readonly NaiveMemory[] = [
 	{
@@ -136,7 +135,6 @@ export function stateTreeVectors() {
 	const common = {
 		format: "recant-proof-v1",
 		...PLACE,
-		generation: GENERATION,
 		stateRoot: naiveStateRoot(roots, PLACE),
 		roots,
 	};

@@ -3,6 +3,7 @@
 import { hash } from "node:crypto";
 import postgres from "postgres";
 import { openLanceInspection } from "../../src/vectors/lance-inspection.ts";
+import { isKept } from "./corruption.ts";
 import { CHAIN_ID } from "./running-service.ts";
 
 const TABLES = ["versions", "vector_rows", "memories", "blocks", "checkpoints"] as const;
@@ -29,8 +30,9 @@ export async function storedTruth(databaseUrl: string, vectorsDir: string): Prom
 		const rows: Record<string, readonly string[]> = {};
 		for (const table of TABLES) {
 			const found = await sql<{ row: string }[]>`
-				select to_jsonb(t)::text as row from ${sql(table)} t
-				where chain_id = ${CHAIN_ID} order by 1`;
+				select to_jsonb(p)::text as row from ${sql(table)} p
+				join chains c on c.chain_id = p.chain_id where p.chain_id = ${CHAIN_ID}
+					and ${table === "checkpoints" ? isKept(sql) : sql`true`} order by 1`;
 			rows[table] = found.map(({ row }) => row);
 		}
 		const vectors: Record<string, readonly StoredVectorRow[]> = {};

@@ -1,9 +1,11 @@
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openDirectoryArchive } from "../../src/archive/directory-archive.ts";
+import type { Hex } from "../../src/domain/ids.ts";
 import { ArchiveSource } from "../../src/snapshots/archive-source.ts";
 import { ChunkBuilder, packChunk, type RawChunk } from "../../src/snapshots/chunk.ts";
+import { chunkHash } from "../../src/snapshots/chunk-frame.ts";
 import { chunkName } from "../../src/snapshots/snapshot-archive.ts";
 import { testDir } from "../support/temp-dir.ts";
 
@@ -61,3 +63,19 @@ test("a directory that cannot be written is refused as a setting", async () => {
 		code: "configuration_invalid",
 	});
 });
+
+test("an archive that is away lacks nothing for good: it does not answer", async () => {
+	const { folder, source } = await opened();
+	const { ref } = await source.addChunk(rawChunk("a"));
+	await expect(source.wholeChunk(chunkOf("b"))).rejects.toMatchObject({
+		code: "snapshot_incomplete",
+	});
+	renameSync(folder, `${folder}-away`);
+	await expect(source.wholeChunk(ref.hash)).rejects.toMatchObject({ code: "archive_unavailable" });
+	renameSync(`${folder}-away`, folder);
+	await expect(source.wholeChunk(ref.hash)).resolves.toBeDefined();
+});
+
+function chunkOf(name: string): Hex {
+	return chunkHash(rawChunk(name).bytes);
+}

@@ -38,7 +38,6 @@ describe("a proof", () => {
 			type: "inclusion",
 			chainId: PLACE.chainId,
 			height: "1234",
-			generation: "2",
 			namespace: NAMESPACE,
 			id: "full",
 			memory: { content: FULL.content, expiresAtBlock: "9999", vectorHash: FULL.vectorHash },

@@ -29,11 +29,12 @@ describe("POST …/consistency", () => {
 });
 
 describe("GET …/consistency", () => {
-	it("takes a page's size and cursor", async () => {
+	it("takes a level, a page's size and cursor", async () => {
 		const http = testHttp();
-		await http.get(`${PATH}?limit=7&cursor=abc`);
+		await http.get(`${PATH}?level=full&limit=7&cursor=abc`);
 		const call = http.calls.find(({ method }) => method === "runs");
-		expect(call?.args).toEqual(["anvil", { limit: 7, cursor: "abc" }]);
+		expect(call?.args).toEqual(["anvil", { level: "full", limit: 7, cursor: "abc" }]);
+		expect((await http.get(`${PATH}?level=deep`)).status).toBe(400);
 		expect((await http.get(`${PATH}?limit=201`)).status).toBe(422);
 	});
 

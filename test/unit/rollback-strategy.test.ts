@@ -68,7 +68,33 @@ test("an attempt that ended for another reason goes on with the same strategy", 
 		strategy: "snapshot",
 		reason: "too much",
 	});
-	expect(choose({ before })).toMatchObject({ type: "stuck" });
+});
+
+describe("a strategy that cannot be taken any more, though it did not fail, gives way", () => {
+	const took = (strategy: "rewind" | "snapshot" | "rebuild") => {
+		return { strategy, reason: "", failure: undefined } as const;
+	};
+
+	test.each([
+		["a snapshot that is gone", { before: took("snapshot") }, "rebuild"],
+		["more changes than before", { before: took("rewind"), touched: 11 }, "rebuild"],
+		[
+			"a log that was cut",
+			{ before: took("rebuild"), logWhole: false, snapshotHeight: 2n },
+			"snapshot",
+		],
+	] as const)("%s", (_what, facts, strategy) => {
+		expect(choose(facts)).toMatchObject({
+			strategy,
+			reason: expect.stringContaining(`${facts.before.strategy} cannot be taken`),
+		});
+		expect(choose({ ...facts, wanted: facts.before.strategy })).toMatchObject({ type: "stuck" });
+	});
+
+	test("where nothing else is left it is said", () => {
+		const facts = { before: took("snapshot"), logWhole: false };
+		expect(choose(facts)).toMatchObject({ type: "stuck" });
+	});
 });
 
 describe("an operator's word", () => {

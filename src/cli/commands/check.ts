@@ -29,8 +29,12 @@ export async function check(session: Session, options: CheckOptions): Promise<Ex
 	const findings = await findingsOf(session, chain, { runId: ended.id, most });
 	if (json) printJson(terminal, { run: ended, findings });
 	else printRun(terminal, ended, findings);
-	if (ended.state !== "done") return EXIT.halted;
-	const { warning, error, critical } = ended.counts;
+	return exitOfCheck(ended);
+}
+
+export function exitOfCheck({ state, counts }: CheckAnswer): ExitCode {
+	if (state !== "done") return EXIT.halted;
+	const { warning, error, critical } = counts;
 	return warning + error + critical > 0 ? EXIT.findings : EXIT.ok;
 }
 
@@ -57,7 +61,8 @@ async function waitFor(
 	return current;
 }
 
-async function findingsOf(
+/** The first `most` of them. */
+export async function findingsOf(
 	{ client }: Session,
 	chain: string,
 	wanted: { readonly runId: string; readonly most: number },
@@ -73,7 +78,11 @@ async function findingsOf(
 	return found;
 }
 
-function printRun(terminal: Terminal, run: CheckAnswer, findings: readonly FindingAnswer[]): void {
+export function printRun(
+	terminal: Terminal,
+	run: CheckAnswer,
+	findings: readonly FindingAnswer[],
+): void {
 	const { level, state, score, at, counts, error } = run;
 	const where =
 		at === undefined
@@ -89,7 +98,8 @@ function printRun(terminal: Terminal, run: CheckAnswer, findings: readonly Findi
 		printLine(terminal, `  ${printable(error.message)} (${error.code})`);
 		printLine(terminal, `  hint: ${printable(error.hint)}`);
 	}
-	if (run.finishedAt === undefined) printLine(terminal, "  it goes on; look again with its id");
+	if (run.finishedAt === undefined)
+		printLine(terminal, `  it goes on; look again with: recant checks ${run.id}`);
 	printTable(
 		terminal,
 		["rule", "checked", "found", "ms"],

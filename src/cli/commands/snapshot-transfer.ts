@@ -22,6 +22,7 @@ import {
 import { TransferProgress } from "../snapshot-progress.ts";
 import { printJson, printLine } from "../terminal.ts";
 import { followed, type WatchOptions } from "./snapshot.ts";
+import { followedIntoState } from "./snapshot-apply.ts";
 
 interface Carried {
 	readonly id: string;
@@ -110,6 +111,7 @@ export async function importSnapshot(
 	const { client } = session;
 	const chain = await session.chain();
 	const carried = await manifestsIn(folder);
+	const before = await client.chain(chain);
 	const line = progressLine(session.terminal);
 	const progress = new TransferProgress(line, "import", storedBytes(carried));
 	let last: Awaited<ReturnType<RecantClient["importSnapshot"]>> | undefined;
@@ -128,7 +130,8 @@ export async function importSnapshot(
 	}
 	line.clear();
 	if (last === undefined) throw damaged(folder, "it names no manifest");
-	return followed(session, chain, last, flags);
+	if (flags.goal === "verify") return followed(session, chain, last, flags);
+	return followedIntoState(session, chain, last, { ...flags, before });
 }
 
 async function manifestsIn(folder: string): Promise<readonly Carried[]> {

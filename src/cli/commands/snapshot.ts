@@ -80,7 +80,8 @@ export async function followed(
 	return !options.wait || ended.state === "verified" ? EXIT.ok : EXIT.halted;
 }
 
-async function watch(
+/** Looks until nothing is under way, or the time is over. */
+export async function watch(
 	session: Session,
 	chain: string,
 	begun: SnapshotAnswer,
@@ -110,7 +111,7 @@ async function watch(
 	return current;
 }
 
-function printSnapshot(terminal: Terminal, snapshot: SnapshotAnswer): void {
+export function printSnapshot(terminal: Terminal, snapshot: SnapshotAnswer): void {
 	const { id, kind, height, memories, chunks, rawBytes, storedBytes, error, progress } = snapshot;
 	printLine(
 		terminal,

@@ -6,6 +6,7 @@ import { FatalError } from "../../domain/errors.ts";
 import type { MemoryKey, VersionId } from "../../domain/ids.ts";
 import { memoryKey } from "../../memory/memory-key.ts";
 import type { KeptFinding } from "../consistency-run.ts";
+import { watermarkFindings } from "../rules/watermarks.ts";
 import { LogIndex } from "./log-index.ts";
 import { type MemoryHistory, memoryHistory } from "./memory-history.ts";
 import { heightsOf, planBlocks } from "./plan-blocks.ts";
@@ -36,11 +37,12 @@ export async function makePlan(runId: string, context: PlanContext): Promise<Rep
 	const parts = [versions, names, vectors, blocks, tables, roots];
 	const verdicts = new Map(parts.flatMap((part) => [...part.verdicts]));
 	const rows = [versions, names, vectors, blocks, roots].flatMap((part) => part.rows);
+	const known = { repaired: rows.length, watermarks: await watermarkMessages(context) };
 	return {
 		chainId: context.chainId,
 		runId,
 		outcomes: context.findings.map((finding) =>
-			outcomeOf(finding, verdicts.get(finding.seq) ?? alone(finding, rows.length)),
+			outcomeOf(finding, verdicts.get(finding.seq) ?? alone(finding, known)),
 		),
 		rows,
 		tables: tables.tables,
@@ -56,21 +58,38 @@ function isStale(finding: KeptFinding): boolean {
 	return finding.class === "working_memory_stale";
 }
 
-/** What no plan of records takes. `repaired`: how many rows are. */
-function alone(finding: KeptFinding, repaired: number): Verdict {
+interface Known {
+	/** How many rows are repaired. */
+	readonly repaired: number;
+	/** What is wrong with the chain's numbers now. */
+	readonly watermarks: ReadonlySet<string>;
+}
+
+/** What no plan of records takes. */
+function alone(finding: KeptFinding, { repaired, watermarks }: Known): Verdict {
 	if (isStale(finding)) return planned("drop", "versions", "the copy is forgotten, and read again");
 	if (finding.class === "log_corrupt") {
 		return forPerson(
 			"the log is the source of everything else, and cannot be made again",
 			"recant snapshot list",
-			"recant snapshot import <manifest>",
+			"recant snapshot import <dir> --apply --replace",
 			"restore the database from a backup",
 		);
+	}
+	if (finding.class === "watermark_wrong" && !watermarks.has(finding.message)) {
+		return sound("the chain's numbers agree with the rows");
 	}
 	if (finding.class === "watermark_wrong" && repaired > 0) {
 		return sound("it was taken from rows that are repaired; the next check says whether it stays");
 	}
 	return forPerson(finding.message, ...finding.remedy.commands);
+}
+
+async function watermarkMessages({ findings, state }: PlanContext): Promise<ReadonlySet<string>> {
+	const messages = new Set<string>();
+	if (!findings.some((finding) => finding.class === "watermark_wrong")) return messages;
+	for await (const { message } of watermarkFindings(state)) messages.add(message);
+	return messages;
 }
 
 /** Reads the log only if something has to be made from it. */

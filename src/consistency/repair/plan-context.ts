@@ -1,5 +1,5 @@
 /** What a plan is made from: findings, one snapshot of the rows, the writer's tree, and the other stores. */
-import type { ChainId, Generation, Height, MemoryKey } from "../../domain/ids.ts";
+import type { ChainId, Generation, Height, LogPosition, MemoryKey } from "../../domain/ids.ts";
 import type { Version } from "../../domain/memory.ts";
 import type { GroupDeriver } from "../../restore/group-deriver.ts";
 import type { ShadowRow } from "../../restore/shadow-store.ts";
@@ -25,8 +25,14 @@ export interface RepairParts {
 
 /** Memories from the newest verified snapshot of the present branch. */
 export interface SnapshotMemories {
+	/** At the head, which is sealed. A memory without a copy has no entry. */
 	memories(
-		chainId: ChainId,
+		at: {
+			readonly chainId: ChainId;
+			readonly height: Height;
+			readonly generation: Generation;
+			readonly logPosition: LogPosition;
+		},
 		keys: readonly MemoryKey[],
 	): Promise<ReadonlyMap<MemoryKey, ShadowRow>>;
 }

@@ -33,7 +33,10 @@ export async function planRecordedRoots(
 	if (!(await areProved(made, context, repaired))) {
 		const layers = recorded === undefined ? [] : differingLayers(made, recorded);
 		const what = `the rows give other roots than were recorded (${layers.join(", ")}), and nothing proves them`;
-		const commands = ["recant check --level paranoid", "recant rollback --strategy rebuild"];
+		const commands = [
+			"recant check --level paranoid",
+			"recant rollback --to <height> --strategy rebuild",
+		];
 		return { ...none, verdicts: verdictAll(forPerson(what, ...commands)) };
 	}
 	return {

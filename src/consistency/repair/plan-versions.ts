@@ -3,14 +3,14 @@
  * believed, single rows are made again from a copy of the same version or from a snapshot, and only where
  * hashes prove them.
  */
-import type { MemoryKey } from "../../domain/ids.ts";
+import type { Generation, Height, MemoryKey } from "../../domain/ids.ts";
 import { LAYERS } from "../../domain/layer.ts";
 import type { Version } from "../../domain/memory.ts";
 import { memoryKey } from "../../memory/memory-key.ts";
 import { shadowVersion } from "../../restore/shadow-store.ts";
 import type { KeptFinding } from "../consistency-run.ts";
 import { rowProblem } from "../rules/version-rows.ts";
-import type { StoredVersion } from "../stored-state.ts";
+import type { StoredGeneration, StoredVersion } from "../stored-state.ts";
 import { hashedAgain, pendingLeaf } from "../visible-rows.ts";
 import type { LogIndex } from "./log-index.ts";
 import type { MemoryHistory } from "./memory-history.ts";
@@ -70,13 +70,38 @@ export async function planVersions(context: PlanContext, truth: LogTruth): Promi
 		plans.set(key, plan);
 		if (plan.rows === undefined) left.push(key);
 	}
-	const snapshot = await context.parts.snapshots?.memories(context.chainId, left);
+	const snapshot = await copiesOf(left, context);
+	const generations = left.length === 0 ? [] : await context.state.generations();
 	for (const key of left) {
 		const copy = snapshot?.get(key);
-		const plan = fromCopies(key, actual.get(key) ?? [], copy && shadowVersion(copy), context);
+		const version = copy && {
+			...shadowVersion(copy),
+			fromGen: earliestGeneration(copy.fromBlock, generations),
+		};
+		const plan = fromCopies(key, actual.get(key) ?? [], version, context);
 		if (plan !== undefined) plans.set(key, plan);
 	}
 	return gathered(findings, plans);
+}
+
+async function copiesOf(keys: readonly MemoryKey[], { chainId, state, parts }: PlanContext) {
+	const { head: height, generation, logPosition } = state.chain;
+	if (keys.length === 0 || height === undefined) return undefined;
+	return parts.snapshots?.memories({ chainId, height, generation, logPosition }, keys);
+}
+
+/**
+ * The generation in which a row that holds now may begin, where that is not known: the last that went back
+ * below its height. In all since, the slots up to it are the same.
+ */
+function earliestGeneration(
+	fromBlock: Height,
+	generations: readonly StoredGeneration[],
+): Generation {
+	const after = generations.findLast(
+		({ ancestor }) => ancestor !== undefined && ancestor < fromBlock,
+	);
+	return after?.generation ?? generations[0]?.generation ?? 0n;
 }
 
 function gathered(
@@ -105,7 +130,7 @@ function verdictOf(plans: readonly MemoryPlan[]): Verdict {
 		return forPerson(
 			failed.why,
 			"recant snapshot list",
-			"recant rollback --strategy snapshot",
+			"recant rollback --to <height> --strategy snapshot",
 			"restore the database from a backup",
 		);
 	}
@@ -214,13 +239,21 @@ function fromCopies(
 	});
 	const rows = made.filter((row) => row !== undefined);
 	if (rows.length < made.length || context.states === undefined) return undefined;
-	if (otherLeaf(key, rows, context) !== undefined) return undefined;
-	const changes = rows.flatMap((row, index) => {
+	const lacking = otherLeaf(key, rows, context) === undefined ? undefined : copy;
+	const all = lacking === undefined ? rows : withRow(rows, asStored(lacking));
+	if (otherLeaf(key, all, context) !== undefined) return undefined;
+	const changes = all.flatMap((row) => {
 		const { body } = row;
-		if (row === actual[index] || body === undefined) return [];
+		if (actual.includes(row) || body === undefined) return [];
 		return [{ table: "versions" as const, put: { ...row, ...body } }];
 	});
-	return { changes, source: "snapshot", rows, why: undefined };
+	return { changes, source: "snapshot", rows: all, why: undefined };
+}
+
+/** A row that is gone, unless another stands in its place. */
+function withRow(rows: readonly StoredVersion[], row: StoredVersion): readonly StoredVersion[] {
+	if (rows.some((each) => placeOf(each) === placeOf(row))) return rows;
+	return [...rows, row].sort((a, b) => (a.fromBlock < b.fromBlock ? -1 : 1));
 }
 
 function notMade(why: string): MemoryPlan {

@@ -37,6 +37,8 @@ export interface RepairedChain extends Omit<RepairParts, "tables"> {
 	readonly tables: RepairParts["tables"] & Pick<VectorTables, "create" | "append" | "rewrite">;
 	/** Forgets a memory's working copy; undefined: there is no working memory. */
 	readonly drop: ((chainId: ChainId, key: MemoryKey) => Promise<void>) | undefined;
+	/** What the chain stood still for may be mended: it is tried again. */
+	readonly resume: () => void;
 }
 
 export interface RepairRequest {
@@ -98,6 +100,7 @@ export class Repairer {
 		}
 		for (const key of plan.drops) await chain.drop?.(chainId, key);
 		await goOn(writer);
+		chain.resume();
 		return plan.outcomes.map((outcome) =>
 			outcome.status === "planned" ? { ...outcome, status: "repaired" } : outcome,
 		);

@@ -16,7 +16,8 @@ export const checkpoints: ScanRule<CheckContext> = {
 	compares: "every checkpoint with its checksum and its block, and the window's blocks with theirs",
 	async *check({ state, at, read }) {
 		const generations = await state.generations();
-		const floor = windowFloor({ head: at.height, finalized: state.chain.finalized ?? 0n });
+		const { finalized = 0n, retainedFrom } = state.chain;
+		const floor = windowFloor({ head: at.height, finalized });
 		const merged = mergeSorted(
 			eachOf(counted(state.headers(), read)),
 			eachOf(counted(state.checkpoints(), read)),
@@ -24,8 +25,11 @@ export const checkpoints: ScanRule<CheckContext> = {
 		);
 		let before: StoredCheckpoint | undefined;
 		for await (const pair of merged) {
-			if (pair.type === "left") yield* withoutCheckpoint(pair.left, floor);
-			if (pair.type === "left") continue;
+			if (pair.type === "left") {
+				// An imported snapshot brings headers from below it, and one checkpoint.
+				if (pair.left.height >= retainedFrom) yield* withoutCheckpoint(pair.left, floor);
+				continue;
+			}
 			const { right: checkpoint } = pair;
 			if (isGoing(checkpoint, generations)) continue;
 			const header = pair.type === "both" ? pair.left : undefined;

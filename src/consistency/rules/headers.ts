@@ -5,7 +5,7 @@ import { branchEnd, isGoing } from "../branch-end.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import type { StoredHeader } from "../stored-state.ts";
-import { BY_REPAIR, byPerson, subject } from "../subject.ts";
+import { BY_REPAIR, subject } from "../subject.ts";
 
 export const headers: ScanRule<CheckContext> = {
 	kind: "scan",
@@ -91,9 +91,6 @@ function corrupt(height: Height, header: StoredHeader | undefined, what: string)
 		}),
 		message: `the header of block ${height} is wrong: ${what}`,
 		since: height,
-		remedy:
-			header === undefined || header.toGen === FOREVER
-				? BY_REPAIR
-				: byPerson(`recant blocks --fork orphaned --from ${height} --to ${height}`),
+		remedy: BY_REPAIR,
 	};
 }

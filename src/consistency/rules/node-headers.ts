@@ -60,6 +60,9 @@ function differs(height: Height, kept: string, answered: string): RuleFinding {
 		subject: subject({ store: "node", table: "blocks", fromBlock: height }),
 		message: `block ${height} is kept as ${kept}, the node has ${answered}`,
 		since: height,
-		remedy: byPerson("check the node's URL and its chain", "recant rollback --strategy rebuild"),
+		remedy: byPerson(
+			"check the node's URL and its chain",
+			"recant rollback --to <height> --strategy rebuild",
+		),
 	};
 }

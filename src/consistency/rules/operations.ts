@@ -23,7 +23,7 @@ export const operations: ScanRule<CheckContext> = {
 
 function againstLog(row: StoredOperationRow, chain: StoredState["chain"]): readonly RuleFinding[] {
 	const { position, status } = row;
-	if (position === undefined || position <= chain.logCutTo) return [];
+	if (position === undefined || isBelowCut(row, chain)) return [];
 	const wanted = status === "refused" ? "refused" : "operation";
 	if (row.loggedAs === undefined) return [wrong(row, `its log entry ${position} is missing`)];
 	if (row.loggedAs !== wanted)
@@ -33,13 +33,20 @@ function againstLog(row: StoredOperationRow, chain: StoredState["chain"]): reado
 	return [];
 }
 
-/** An applied operation's version has a row, or gave its slot to a later one. */
+function isBelowCut({ position }: StoredOperationRow, { logCutTo }: StoredState["chain"]): boolean {
+	return position !== undefined && position <= logCutTo;
+}
+
+/**
+ * An applied operation's version has a row, or gave its slot to a later one. Below the cut it may have come
+ * with an imported snapshot, which holds no versions that were overwritten before it.
+ */
 async function againstVersions(
 	page: readonly StoredOperationRow[],
 	state: StoredState,
 ): Promise<readonly RuleFinding[]> {
 	const applied = page.flatMap((row) =>
-		row.status === "applied" && row.versionId !== undefined
+		row.status === "applied" && row.versionId !== undefined && !isBelowCut(row, state.chain)
 			? [{ row, versionId: row.versionId, memoryKey: memoryKey(row.namespace, row.id) }]
 			: [],
 	);

@@ -240,7 +240,10 @@ function rootsDiffer(
 			subject: subject({ store: "postgres", table: table === "writer" ? "versions" : table }),
 			message: `the rows do not give the roots ${whose[table]}, in ${layers.join(", ")}`,
 			since: undefined,
-			remedy: byPerson("recant check --level paranoid", "recant rollback --strategy rebuild"),
+			remedy: byPerson(
+				"recant check --level paranoid",
+				"recant rollback --to <height> --strategy rebuild",
+			),
 		},
 	];
 }

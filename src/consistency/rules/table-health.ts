@@ -3,7 +3,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import type { StoredCollection } from "../stored-state.ts";
-import { BY_REPAIR, subject } from "../subject.ts";
+import { byPerson, subject } from "../subject.ts";
 
 export const tableHealth: ScanRule<CheckContext> = {
 	kind: "scan",
@@ -37,6 +37,7 @@ function unhealthy({ name, table }: StoredCollection, what: string): RuleFinding
 		subject: subject({ store: "lancedb", table, collection: name }),
 		message: `collection ${name} is slow to search: ${what}`,
 		since: undefined,
-		remedy: BY_REPAIR,
+		// Nothing is wrong in it, and flushes compact it by themselves; a repair would do nothing.
+		remedy: byPerson("recant status", "recant check --level comprehensive"),
 	};
 }

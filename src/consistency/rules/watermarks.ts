@@ -3,7 +3,7 @@ import type { Height } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
-import type { StoredChain, StoredGeneration, Watermarks } from "../stored-state.ts";
+import type { StoredChain, StoredGeneration, StoredState, Watermarks } from "../stored-state.ts";
 import { byPerson, subject } from "../subject.ts";
 
 export const watermarks: ScanRule<CheckContext> = {
@@ -14,16 +14,21 @@ export const watermarks: ScanRule<CheckContext> = {
 	compares: "head, safe, finalized, generation, log position and version id with the rows' largest",
 	async *check({ state, read }) {
 		await read(1);
-		const { chain } = state;
-		yield* againstRows(chain, await state.watermarks()).map(wrong);
-		yield* ordered(chain).map(wrong);
-		yield* await endOfLog(state);
-		yield* generationsOf(chain, await state.generations()).map((what) => ({
-			...wrong(what),
-			subject: subject({ store: "postgres", table: "generations" }),
-		}));
+		yield* watermarkFindings(state);
 	},
 };
+
+/** What the numbers say now. */
+export async function* watermarkFindings(state: StoredState): AsyncGenerator<RuleFinding, void> {
+	const { chain } = state;
+	yield* againstRows(chain, await state.watermarks()).map(wrong);
+	yield* ordered(chain).map(wrong);
+	yield* await endOfLog(state);
+	yield* generationsOf(chain, await state.generations()).map((what) => ({
+		...wrong(what),
+		subject: subject({ store: "postgres", table: "generations" }),
+	}));
+}
 
 function againstRows(chain: StoredChain, rows: Watermarks): readonly string[] {
 	const { head, logPosition, versionSeq, generation } = chain;

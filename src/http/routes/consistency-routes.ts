@@ -5,6 +5,7 @@ import { toWire } from "../../domain/wire.ts";
 import type { ConsistencyService } from "../../service/consistency.ts";
 import {
 	checkRequest,
+	level,
 	runAnswer,
 	runsAnswer,
 	runWithFindingsAnswer,
@@ -51,7 +52,10 @@ const runsRoute = createRoute({
 	path: "/v1/chains/{chain}/consistency",
 	tags: ["consistency"],
 	summary: "Checks with their scores, the newest first",
-	request: { params: z.object({ chain: chainParam }), query: pageOf("Runs") },
+	request: {
+		params: z.object({ chain: chainParam }),
+		query: pageOf("Runs").extend({ level: level.optional() }),
+	},
 	responses: {
 		200: answer("One page.", runsAnswer),
 		...problems(...OF_CHAIN, "cursor_invalid"),
@@ -83,8 +87,8 @@ export function addConsistencyRoutes(app: OpenApiApp, service: ConsistencyServic
 	});
 	app.openapi(runsRoute, async (context) => {
 		const { chain } = context.req.valid("param");
-		const { limit, cursor } = context.req.valid("query");
-		return context.json(toWire(await service.runs(chain, { limit, cursor })), 200);
+		const { level, limit, cursor } = context.req.valid("query");
+		return context.json(toWire(await service.runs(chain, { level, limit, cursor })), 200);
 	});
 	app.openapi(runRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");

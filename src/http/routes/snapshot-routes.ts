@@ -265,7 +265,8 @@ function addCarrying(app: OpenApiApp, snapshots: SnapshotService): void {
 	});
 	app.openapi(writeChunkRoute, async (context) => {
 		const { chain, hash } = context.req.valid("param");
-		await snapshots.addChunk(chain, hash, await readBinary(context.req.raw, "chunkBytes"));
+		const { raw } = context.req;
+		await snapshots.addChunk(chain, hash, () => readBinary(raw, "chunkBytes"));
 		return context.json({ hash }, 200);
 	});
 	app.openapi(importRoute, async (context) => {

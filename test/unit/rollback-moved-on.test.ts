@@ -1,0 +1,151 @@
+/** A change set that was prepared before the chain went on: left by a process that died, or made by a job. */
+import { expect, test } from "vitest";
+import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
+import { StateTree } from "../../src/commitment/state-tree.ts";
+import type { Hex, RollbackId } from "../../src/domain/ids.ts";
+import type { Logger } from "../../src/domain/logger.ts";
+import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
+import { encodeChangeSet } from "../../src/rollback/change-set.ts";
+import { type CoordinatorOptions, RollbackCoordinator } from "../../src/rollback/coordinator.ts";
+import { NO_COUNTS, type RollbackRecord } from "../../src/rollback/rollback-record.ts";
+import type { RollbackStore } from "../../src/rollback/rollback-store.ts";
+import type { ChainState } from "../../src/writer/chain-state.ts";
+import { SealedStates } from "../../src/writer/sealed-states.ts";
+import type { Problem } from "../../src/writer/writer-store.ts";
+import { keyOf } from "../support/versions.ts";
+
+const HASH: Hex = `0x${"11".repeat(32)}`;
+const PREPARED_AT = 7n;
+
+const PREPARED: RollbackRecord = {
+	rollbackId: "00000000-0000-4000-8000-000000000001" as RollbackId,
+	chainId: 1,
+	cause: "reorg",
+	fromGeneration: 0n,
+	ancestor: { height: 3n, hash: HASH },
+	from: { height: 5n, hash: HASH },
+	branch: [],
+	supersessions: 0,
+	wantedStrategy: undefined,
+	state: "prepared",
+	stage: "replay",
+	attempt: 1,
+	claimHolder: "here",
+	claimUntil: undefined,
+	done: 0,
+	total: 0,
+	counts: NO_COUNTS,
+	stageMs: {},
+	strategy: "rewind",
+	strategyReason: "what changed above the ancestor is set back",
+	error: undefined,
+	supersededBy: undefined,
+	createdAt: new Date(0),
+	finishedAt: undefined,
+};
+
+const STATE: ChainState = {
+	chainId: 1,
+	generation: 0n,
+	fence: 1n,
+	logPosition: PREPARED_AT,
+	versionSeq: PREPARED_AT,
+	roots: EMPTY_ROOTS,
+	head: { number: 5n, hash: HASH, parentHash: HASH, timestamp: 5n },
+	startBlock: 0n,
+	safe: 0n,
+	finalized: 0n,
+	pointers: {},
+};
+
+const SILENT: Logger = {
+	debug: () => undefined,
+	info: () => undefined,
+	warn: () => undefined,
+	error: () => undefined,
+	child: () => SILENT,
+};
+
+/** Nothing was there at the ancestor, and nothing is there on the new branch. */
+const PARTS = encodeChangeSet({
+	batch: {
+		chainId: 1,
+		generation: 1n,
+		basePosition: PREPARED_AT,
+		logPosition: PREPARED_AT + 1n,
+		versionSeq: PREPARED_AT,
+		head: { number: 3n, hash: HASH, parentHash: HASH, timestamp: 3n },
+		safe: 0n,
+		finalized: 0n,
+		log: [],
+		changes: { closeBlock: [], closeGen: [], insert: [], newMemories: [] },
+		vectors: [],
+		blocks: [],
+		operations: [],
+		settledEntries: [],
+		steps: [],
+	},
+	back: { checkpoint: { height: 3n, roots: EMPTY_ROOTS }, changes: [] },
+	shadow: undefined,
+	pointers: {},
+	report: "{}",
+});
+
+/** Commits what stands prepared, on a chain in that state with these memories. */
+async function run(state: ChainState, memories: readonly string[]) {
+	const released: (Problem | undefined)[] = [];
+	const ended: unknown[] = [];
+	let committed = 0;
+	const store: Partial<RollbackStore> = {
+		claim: async () => PREPARED,
+		load: async () => PREPARED,
+		parts: async () => PARTS,
+		progress: async () => undefined,
+		renewClaim: async () => undefined,
+		commit: async () => {
+			committed += 1;
+		},
+		release: async (_rollbackId, _attempt, failure) => {
+			released.push(failure);
+		},
+		end: async (_rollbackId, how) => {
+			ended.push(how);
+		},
+	};
+	const coordinator = new RollbackCoordinator({
+		store,
+		log: SILENT,
+		holder: "here",
+		onProgress: () => undefined,
+		beforeStage: async () => undefined,
+	} as unknown as CoordinatorOptions);
+	const tree = StateTree.build(
+		memories.map((id) => ({ layer: "semantic", memoryKey: keyOf(id), contentHash: HASH })),
+	);
+	const outcome = await coordinator.run(PREPARED.rollbackId, {} as BranchDeriver, {
+		stillWanted: async () => true,
+		exclusive: (work) => work(state, new SealedStates(tree)),
+	});
+	return { outcome, released, ended, committed };
+}
+
+test("is prepared again, and is not taken for damage", async () => {
+	const { outcome, released, ended, committed } = await run(
+		{ ...STATE, logPosition: PREPARED_AT + 1n },
+		["written since"],
+	);
+	expect(outcome).toMatchObject({ type: "retry", error: { code: "chain_busy" } });
+	expect(released).toEqual([undefined]);
+	expect({ ended, committed }).toEqual({ ended: [], committed: 0 });
+});
+
+test("is committed where the chain stands as it did", async () => {
+	const { outcome, committed } = await run(STATE, []);
+	expect({ outcome, committed }).toEqual({ outcome: { type: "committed" }, committed: 1 });
+});
+
+test("rows that differ where nothing went on are damage", async () => {
+	const { outcome, released } = await run(STATE, ["made by hand"]);
+	expect(outcome).toMatchObject({ type: "retry", error: { code: "verification_failed" } });
+	expect(released).toMatchObject([{ code: "verification_failed" }]);
+});
