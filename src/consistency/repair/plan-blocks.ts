@@ -28,7 +28,7 @@ import { SealedPointers } from "./sealed-pointers.ts";
 type Header = HeldRow<HeldHeader, BlockHeader & { readonly fromGen: bigint }>;
 type Held = HeldRow<HeldCheckpoint, Omit<CheckpointRow, "toGen">>;
 
-export function isOfBlocks({ class: kind, subject }: KeptFinding): boolean {
+function isOfBlocks({ class: kind, subject }: KeptFinding): boolean {
 	if (kind === "header_corrupt" || kind === "checkpoint_corrupt") return true;
 	return kind === "root_differs" && subject.table === "checkpoints";
 }

@@ -16,7 +16,7 @@ import { type VectorOverlay, vectorName } from "./plan-vectors.ts";
 import { forPerson, planned, sound, type TableRepair, type Verdict } from "./repair-plan.ts";
 import { SealedPointers } from "./sealed-pointers.ts";
 
-export function isOfTables({ class: kind, subject }: KeptFinding): boolean {
+function isOfTables({ class: kind, subject }: KeptFinding): boolean {
 	return kind === "pointer_broken" || (subject.store === "lancedb" && kind.startsWith("vector_"));
 }
 
