@@ -18,8 +18,9 @@ async function openDatabase(): Promise<Database> {
 
 async function addEntries(database: Database, from: number, to: number): Promise<void> {
 	await database.run(
-		(sql) => sql`insert into log (chain_id, position, generation, height, kind, body)
-			select 1, n, 0, n, 'block', repeat('x', 100) from generate_series(${from}::int, ${to}::int) n`,
+		(sql) => sql`insert into log (chain_id, position, generation, height, kind, body,
+				checksum)
+			select 1, n, 0, n, 'block', repeat('x', 100), '\\x00' from generate_series(${from}::int, ${to}::int) n`,
 	);
 }
 
