@@ -3,9 +3,10 @@
  * a kill leaves the whole file or none.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FatalError, RetryableError } from "../domain/errors.ts";
+import { makeFolder } from "../resilience/make-folder.ts";
 import type { SnapshotArchive } from "../snapshots/snapshot-archive.ts";
 import { chunkDamaged } from "../snapshots/snapshot-errors.ts";
 
@@ -29,13 +30,15 @@ class DirectoryArchive implements SnapshotArchive {
 	}
 
 	async open(): Promise<void> {
-		await this.#guarded("made", async () => {
-			const drafts = join(this.place, DRAFTS);
-			await mkdir(drafts, { recursive: true, mode: 0o700 });
+		const drafts = join(this.place, DRAFTS);
+		await this.#guarded("made", () => makeFolder(drafts, 0o700));
+		await this.#guarded("read", async () => {
 			for (const name of await readdir(drafts)) {
 				const draft = join(drafts, name);
-				const { mtimeMs } = await stat(draft);
-				if (Date.now() - mtimeMs > DRAFT_MS) await rm(draft, { force: true });
+				// Another process's may be renamed into its place meanwhile.
+				const found = await stat(draft).catch(absent);
+				const isLeft = found !== undefined && Date.now() - found.mtimeMs > DRAFT_MS;
+				if (isLeft) await rm(draft, { force: true });
 			}
 		});
 	}
@@ -54,6 +57,13 @@ class DirectoryArchive implements SnapshotArchive {
 		});
 	}
 
+	async has(name: string): Promise<boolean> {
+		return this.#guarded("read", async () => {
+			const found = await stat(join(this.place, name)).catch(absent);
+			return (found ?? (await this.#lacking()))?.isFile() ?? false;
+		});
+	}
+
 	/** A file is lacking only where the archive is: one that is not mounted lacks them all. */
 	async #lacking(): Promise<undefined> {
 		await stat(join(this.place, DRAFTS));
@@ -64,7 +74,7 @@ class DirectoryArchive implements SnapshotArchive {
 		await this.#guarded("written", async () => {
 			const target = join(this.place, name);
 			const draft = join(this.place, DRAFTS, randomUUID());
-			await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+			await makeFolder(dirname(target), 0o700);
 			const file = await open(draft, "wx", 0o600);
 			try {
 				await file.writeFile(bytes);
@@ -122,7 +132,8 @@ const REFUSED: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOTD
 function failed(place: string, what: string, cause: Error & { readonly code: string }) {
 	const message = `the archive ${place} could not be ${what}: ${cause.message}`;
 	const fields = { place, reason: cause.code };
-	if (REFUSED.has(cause.code)) {
+	// A folder that cannot be made for want of it: the file system takes none, as /proc.
+	if (REFUSED.has(cause.code) || (what === "made" && cause.code === "ENOENT")) {
 		const hint = "name a directory in RECANT_SNAPSHOTS that the service's user may write";
 		return new FatalError("configuration_invalid", { message, hint, fields, cause });
 	}

@@ -37,6 +37,10 @@ export class GuardedArchive implements SnapshotArchive {
 		return this.#guard.run(() => this.#archive.read(name, maxBytes));
 	}
 
+	async has(name: string): Promise<boolean> {
+		return this.#guard.run(() => this.#archive.has(name));
+	}
+
 	async write(name: string, bytes: Uint8Array): Promise<void> {
 		await this.#guard.run(() => this.#archive.write(name, bytes));
 	}

@@ -5,11 +5,13 @@
 import {
 	DeleteObjectCommand,
 	GetObjectCommand,
+	HeadObjectCommand,
 	PutObjectCommand,
 	S3Client,
 	S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { SnapshotArchive } from "../snapshots/snapshot-archive.ts";
 import { chunkDamaged } from "../snapshots/snapshot-errors.ts";
 
@@ -80,6 +82,19 @@ class S3Archive implements SnapshotArchive {
 				if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
 				throw error;
 			}
+		});
+	}
+
+	async has(name: string): Promise<boolean> {
+		return this.#guarded("read", async () => {
+			try {
+				await this.#client.send(new HeadObjectCommand(this.#object(name)));
+				return true;
+			} catch (error) {
+				if (!(error instanceof S3ServiceException) || error.name !== "NotFound") throw error;
+			}
+			// A HEAD's answer has no body: it says the same of a bucket that is not there.
+			return (await this.read(name, LIMITS.chunkBytes)) !== undefined;
 		});
 	}
 

@@ -4,11 +4,12 @@
  * a transfer that broke goes on where it was.
  */
 import { hash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { FatalError } from "../domain/errors.ts";
 import type { Hex } from "../domain/ids.ts";
+import { makeFolder } from "../resilience/make-folder.ts";
 import { unpackFrame } from "../snapshots/chunk-frame.ts";
 import { UsageError } from "./failure.ts";
 
@@ -77,7 +78,7 @@ export async function writeIndex(folder: string, manifests: readonly string[]): 
 /** Whole or not at all. Throws `UsageError` where the file cannot be written. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
 	try {
-		await mkdir(dirname(path), { recursive: true });
+		await makeFolder(dirname(path));
 		const draft = `${path}.part`;
 		await writeFile(draft, bytes, { flush: true });
 		await rename(draft, path);

@@ -9,10 +9,11 @@
  *    through (0711), since Postgres then runs as another user; else it is closed too (0700).
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import { FatalError, RecantError } from "../domain/errors.ts";
+import { makeFolder } from "../resilience/make-folder.ts";
 import { claimDirectory, isClaimName } from "./data-directory-lock.ts";
 
 export interface DataDirectory {
@@ -82,25 +83,6 @@ async function makeRoot(root: string): Promise<void> {
 	// The parents get the usual mode: a closed one would keep an unprivileged Postgres out.
 	await makeFolder(dirname(root), 0o777);
 	await makeFolder(root, process.getuid?.() === 0 ? 0o711 : 0o700);
-}
-
-/**
- * Makes a folder and those above it. Node's own `recursive` never returns where the file system
- * answers ENOENT for a folder whose parent is there, as /proc does.
- */
-async function makeFolder(path: string, mode: number): Promise<void> {
-	try {
-		await mkdir(path, mode);
-	} catch (error) {
-		if (isCode(error, "EEXIST")) {
-			return;
-		}
-		if (!isCode(error, "ENOENT") || dirname(path) === path) {
-			throw error;
-		}
-		await makeFolder(dirname(path), 0o777);
-		await mkdir(path, mode);
-	}
 }
 
 async function refuseForeign(root: string): Promise<void> {

@@ -164,6 +164,8 @@ export class RollbackCoordinator {
 			await clock.begin("commit", 1);
 			if (!(await committer.stillWanted(rollback))) return false;
 			await this.#commit(rollback, { state, verified }, clock);
+			// Nobody waits for it: it takes seconds for a large state, and all writes are held here.
+			if (verified.shadow !== undefined) void this.#drop(verified.shadow, rollback);
 			return true;
 		});
 		if (!committed) return { type: "moved" };
@@ -238,6 +240,19 @@ export class RollbackCoordinator {
 			pointers,
 			shadow,
 			stageMs: clock.stageMs,
+		});
+	}
+
+	/** Deletes a state that has taken its place. What fails says nothing about the rollback: it stands. */
+	async #drop(
+		{ shadowId }: NonNullable<ChangeSet["shadow"]>,
+		{ rollbackId }: RollbackRecord,
+	): Promise<void> {
+		await this.#options.restorer.shadows.drop(shadowId).catch((error: unknown) => {
+			this.#options.log.warn(
+				{ rollbackId, shadowId, err: error },
+				"the restored state's own rows could not be deleted; retention takes them away",
+			);
 		});
 	}
 

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import type { AtRequest } from "../domain/coordinate.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
 import { chunkGate } from "../resilience/request-gates.ts";
 import type { ArchiveSource } from "../snapshots/archive-source.ts";
 import { encodeManifest, type Manifest, manifestId, parseManifest } from "../snapshots/manifest.ts";
@@ -204,8 +203,7 @@ export class SnapshotService {
 		const { source } = this.#options;
 		if (manifest.parent !== undefined) await source.manifest(manifest.parent);
 		for (const { hash } of manifest.chunks) {
-			const stored = await source.archive.read(chunkName(hash), LIMITS.chunkBytes);
-			if (stored === undefined) throw incomplete("chunk", hash);
+			if (!(await source.archive.has(chunkName(hash)))) throw incomplete("chunk", hash);
 		}
 	}
 

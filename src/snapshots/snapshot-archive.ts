@@ -11,6 +11,8 @@ export interface SnapshotArchive {
 	readonly place: string;
 	/** Undefined: there is none. Throws `FatalError("snapshot_damaged")` for more than `maxBytes`. */
 	read(name: string, maxBytes: number): Promise<Uint8Array | undefined>;
+	/** Whether there is one, by its name alone: not a byte of it is read. */
+	has(name: string): Promise<boolean>;
 	/** Whole or not at all, and durable when it resolves; replaces what is there. */
 	write(name: string, bytes: Uint8Array): Promise<void>;
 	/** No error where there is none. */

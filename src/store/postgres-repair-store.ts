@@ -69,17 +69,16 @@ export class PostgresRepairStore implements RepairStore {
 		const ofLevels = await Promise.all(
 			LEVELS.map((level) => this.#runs.runs(chainId, { ...query, level })),
 		);
-		return ofLevels
+		const found = ofLevels
 			.flat()
 			.filter(
 				({ state, counts }) =>
 					(state === "done" || state === "failed") &&
 					Object.values(counts).some((count) => count > 0),
 			)
-			.reduce<ConsistencyRun | undefined>(
-				(newest, run) => (newest === undefined || run.startedAt > newest.startedAt ? run : newest),
-				undefined,
-			);
+			.sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
+		// A basic run comes by the clock, and names few records.
+		return found.find(({ level }) => level !== "basic") ?? found[0];
 	}
 
 	async findings(runId: string): Promise<readonly KeptFinding[]> {

@@ -194,10 +194,6 @@ export class PostgresRollbackStore implements RollbackStore {
 			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
 		});
-		// Not in the transaction: it may be as large as the state. What is left goes with the next claim.
-		if (commit.shadow !== undefined) {
-			await this.#database.transaction((tx) => dropShadowsOf(tx, commit.rollbackId));
-		}
 	}
 
 	async end(

@@ -1,9 +1,10 @@
 /** Where LanceDB's tables are: a directory of this machine, or an object store. */
 import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { access } from "node:fs/promises";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FatalError } from "../domain/errors.ts";
+import { makeFolder } from "../resilience/make-folder.ts";
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
@@ -38,30 +39,6 @@ export async function isReachable(uri: string): Promise<boolean> {
 	} catch {
 		return false;
 	}
-}
-
-/**
- * Makes a folder and those above it. Node's own `recursive` never returns where the file system
- * answers ENOENT for a folder whose parent is there, as /proc does.
- */
-async function makeFolder(path: string): Promise<void> {
-	try {
-		await mkdirIfMissing(path);
-	} catch (error) {
-		if (!hasCode(error, "ENOENT") || dirname(path) === path) throw error;
-		await makeFolder(dirname(path));
-		await mkdirIfMissing(path);
-	}
-}
-
-async function mkdirIfMissing(path: string): Promise<void> {
-	await mkdir(path).catch((error: unknown) => {
-		if (!hasCode(error, "EEXIST")) throw error;
-	});
-}
-
-function hasCode(error: unknown, code: string): boolean {
-	return error instanceof Error && "code" in error && error.code === code;
 }
 
 /** Names the URI without user information and query, which may hold credentials. */

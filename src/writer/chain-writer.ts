@@ -10,7 +10,7 @@
  *    to the generation that follows. So a rollback's change set is never made against a state that moved.
  * 4. A commit whose fence is no longer the newest changes nothing and ends this writer.
  * 5. `states` holds the tree of `state`: it is built from rows at the start, tried on before a commit, and
- *    kept or set back with the commit. Rows that do not give the recorded roots halt the chain.
+ *    kept or set back with the commit. Rows that do not give the recorded roots halt the chain until they do.
  *
  * When a commit fails, the caller gets the error, nothing is lost: the inbox keeps its entries and the
  * follower its blocks.
@@ -32,7 +32,7 @@ import type { ChainState } from "./chain-state.ts";
 import { type CommitBatch, isChain, movedBack, type VectorPointer } from "./commit-batch.ts";
 import { addsVectors, type DerivedGroup } from "./derived-blocks.ts";
 import { embedVectors, type VectorCollections } from "./embed-vectors.ts";
-import { rowsDiffer, treeOf } from "./load-tree.ts";
+import { isOfRows, rowsDiffer, treeOf } from "./load-tree.ts";
 import { SealedStates } from "./sealed-states.ts";
 import { changedMemories, type WorkingMemory } from "./working-memory.ts";
 import { leaseLost, standingStill } from "./writer-errors.ts";
@@ -345,19 +345,21 @@ export class ChainWriter {
 	}
 
 	/** The tree as the database says that the last commit ended. */
-	async #settleTree({ logPosition, roots }: ChainState): Promise<void> {
+	async #settleTree({ logPosition, roots }: ChainState, halt: Problem | undefined): Promise<void> {
 		const committed = logPosition !== this.#state.logPosition;
 		if (committed) this.#states.keep();
 		else this.#states.drop();
-		if (differingLayers(this.#states.roots, roots).length === 0) return;
+		// What was built from damaged rows proves nothing, whatever its roots.
+		if (!isOfRows(halt) && differingLayers(this.#states.roots, roots).length === 0) return;
 		this.#states = new SealedStates(await treeOf(this.#options.store, this.chainId));
 	}
 
-	/** Halts the chain when its rows are not what was committed. */
+	/** Halts the chain when its rows are not what was committed, and ends that halt when they are again. */
 	async #checkTree(): Promise<void> {
 		const differing = differingLayers(this.#states.roots, this.#state.roots);
-		if (differing.length === 0 || this.#halt !== undefined) return;
-		const problem = rowsDiffer(differing);
+		const isSound = differing.length === 0;
+		if (isSound ? !isOfRows(this.#halt) : this.#halt !== undefined) return;
+		const problem = isSound ? undefined : rowsDiffer(differing);
 		await this.#options.store.halt(this.chainId, this.#state.fence, problem);
 		this.#halt = problem;
 	}
@@ -382,13 +384,13 @@ export class ChainWriter {
 			throw leaseLost(this.chainId);
 		}
 		this.#suspended = await store.openOperations(this.chainId, SUSPENDED_ONLY);
-		await this.#settleTree(loaded.state);
+		await this.#settleTree(loaded.state, loaded.halt);
 		this.#state = this.#withMoved(loaded.state);
 		this.#halt = loaded.halt;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
 		this.#trimWindow();
+		await this.#checkTree();
 		this.#stale = false;
 		this.#options.workingMemory?.resume(loaded.state);
-		await this.#checkTree();
 	}
 }

@@ -11,6 +11,8 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { ChainState } from "./chain-state.ts";
 
+/** Soon after a start: what a process that died left behind goes first. */
+const FIRST_MS = 5_000;
 /** Often enough that a step stays small; rarely enough that it costs nothing. */
 const EVERY_MS = 30_000;
 /** Between steps while there is more: commits wait for a step's end, and come first then. */
@@ -62,7 +64,7 @@ export class Retention {
 	}
 
 	start(): void {
-		this.#wait(EVERY_MS);
+		this.#wait(FIRST_MS);
 	}
 
 	async stop(): Promise<void> {

@@ -235,3 +235,64 @@ test("nothing is committed on rows that are not what was committed", async () =>
 	await expect(heir?.drained()).rejects.toMatchObject({ code: "not_ready" });
 	expect(await tableDump(chain.url, CHAIN)).toEqual(before);
 });
+
+/** A chain that stands still, since one of its rows is not what was committed. */
+async function damaged() {
+	const chain = await openChain();
+	const writer = (await openWriter(chain, "dead"))?.writer;
+	await writer?.commitBlocks(block(0n, -1n));
+	await chain.inbox.submit(request(1, put("kept")));
+	await writer?.drained();
+	const sql = postgres(chain.url, { max: 1 });
+	atTestEnd(() => sql.end());
+	const [row] = await sql`select content_hash from recant.versions`;
+	const set = (hash: Buffer) => sql`update recant.versions set content_hash = ${hash}`;
+	await set(Buffer.alloc(32, 0x22));
+	const heir = (await openWriter(chain, "dead"))?.writer;
+	expect(heir?.halted?.code).toBe("verification_failed");
+	const haltOf = async () => (await sql`select halt from recant.chains`)[0]?.["halt"];
+	return { chain, sql, heir, heal: () => set(row?.["content_hash"]), haltOf };
+}
+
+test("a chain goes on when its rows are what was committed again, and not before", async () => {
+	const { chain, heir, heal, haltOf } = await damaged();
+	await heir?.exclusive(async () => undefined);
+	expect(heir?.halted?.code).toBe("verification_failed");
+	expect(await haltOf()).toContain("verification_failed");
+
+	await heir?.exclusive(async () => void (await heal()));
+	expect([heir?.halted, await haltOf()]).toEqual([undefined, null]);
+	await heir?.commitBlocks(block(1n, 0n));
+	await chain.inbox.submit(request(2, put("waits")));
+	await heir?.drained();
+	expect(heir?.state.head?.number).toBe(1n);
+});
+
+test("rows that were mended while no process ran let the chain go on at the start", async () => {
+	const { chain, heal, haltOf } = await damaged();
+	await heal();
+	const next = (await openWriter(chain, "next"))?.writer;
+	expect([next?.halted, await haltOf()]).toEqual([undefined, null]);
+	await next?.commitBlocks(block(1n, 0n));
+});
+
+test("recorded roots that come to be those of damaged rows' tree are not taken for their mending", async () => {
+	const { sql, heir, heal, haltOf } = await damaged();
+	// Rows and roots move past each other: the tree in memory has the roots, the rows do not.
+	await heal();
+	await sql`update recant.chains set roots = ${JSON.stringify(heir?.states.roots)}`;
+	await heir?.exclusive(async () => undefined);
+	expect(heir?.halted?.code).toBe("verification_failed");
+	expect(await haltOf()).toContain("verification_failed");
+});
+
+test("sound rows end no other halt", async () => {
+	const { chain, sql, heir, heal } = await damaged();
+	await heal();
+	const halt = { code: "fork_below_finality", message: "forked", hint: "look" };
+	await heir?.halt(halt);
+	await heir?.exclusive(async () => undefined);
+	expect(heir?.halted).toEqual(halt);
+	expect((await openWriter(chain, "next"))?.writer.halted).toEqual(halt);
+	expect((await sql`select halt from recant.chains`)[0]?.["halt"]).toContain("forked");
+});

@@ -27,7 +27,9 @@ test("files are kept, replaced, taken away, and told apart from what is missing"
 	atTestEnd(() => archive.close());
 	expect(archive.place).toBe("s3://snapshots/some/where");
 	expect(await archive.read("chunks/a", 100)).toBeUndefined();
+	expect(await archive.has("chunks/a")).toBe(false);
 	await archive.write("chunks/a", Buffer.from("one"));
+	expect(await archive.has("chunks/a")).toBe(true);
 	await archive.write("chunks/a", Buffer.from("another"));
 	expect(Buffer.from((await archive.read("chunks/a", 100)) ?? []).toString()).toBe("another");
 	await expect(archive.read("chunks/a", 3)).rejects.toMatchObject({ code: "snapshot_damaged" });
@@ -38,7 +40,9 @@ test("files are kept, replaced, taken away, and told apart from what is missing"
 	const elsewhere = openS3Archive({ ...settings, bucket: "nowhere", credentials: credentials() });
 	atTestEnd(() => elsewhere.close());
 	await expect(elsewhere.read("a", 100)).rejects.toMatchObject({ code: "configuration_invalid" });
+	await expect(elsewhere.has("a")).rejects.toMatchObject({ code: "configuration_invalid" });
 	await close();
+	await expect(archive.has("a")).rejects.toMatchObject({ code: "archive_unavailable" });
 	await expect(archive.read("a", 100)).rejects.toMatchObject({ code: "archive_unavailable" });
 });
 

@@ -64,6 +64,28 @@ test("a directory that cannot be written is refused as a setting", async () => {
 	});
 });
 
+test.runIf(process.platform === "linux")(
+	"one on a file system that takes no folders is refused as well",
+	async () => {
+		for (const path of ["/proc/nope", "/proc/nope/a/b"]) {
+			await expect(openDirectoryArchive(path)).rejects.toMatchObject({
+				code: "configuration_invalid",
+				message: expect.stringContaining(`the archive ${path} could not be made: ENOENT`),
+			});
+		}
+	},
+);
+
+test("what is there is told by its name, but not while the archive is away", async () => {
+	const { folder, source } = await opened();
+	const { ref } = await source.addChunk(rawChunk("a"));
+	const there = (hash: Hex) => source.archive.has(chunkName(hash));
+	expect([await there(ref.hash), await there(chunkOf("b"))]).toEqual([true, false]);
+	expect(await source.archive.has("chunks")).toBe(false);
+	renameSync(folder, `${folder}-away`);
+	await expect(there(ref.hash)).rejects.toMatchObject({ code: "archive_unavailable" });
+});
+
 test("an archive that is away lacks nothing for good: it does not answer", async () => {
 	const { folder, source } = await opened();
 	const { ref } = await source.addChunk(rawChunk("a"));

@@ -13,6 +13,11 @@ class SwitchedArchive implements SnapshotArchive {
 		this.#ask();
 	}
 
+	async has(): Promise<boolean> {
+		this.#ask();
+		return true;
+	}
+
 	async write(): Promise<void> {
 		this.#ask();
 	}
@@ -50,6 +55,7 @@ describe("an archive that does not answer", () => {
 		expect(archive.storeHealth()).toMatchObject({ state: "failing", lastError: "no route" });
 		await failures(archive, 4);
 		expect(archive.storeHealth()).toMatchObject({ state: "down", breaker: "open", failures: 5 });
+		await expect(archive.has("a")).rejects.toMatchObject({ code: "archive_unavailable" });
 		await expect(archive.read("a", 1)).rejects.toMatchObject({
 			code: "archive_unavailable",
 			message: expect.stringContaining("no route"),

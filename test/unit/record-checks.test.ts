@@ -246,6 +246,7 @@ function archive(): ConstructorParameters<typeof ArchiveSource>[0] {
 	return {
 		place: "memory",
 		read: async (name) => files.get(name),
+		has: async (name) => files.has(name),
 		write: async (name, bytes) => void files.set(name, bytes),
 		remove: async (name) => void files.delete(name),
 		close: async () => undefined,

@@ -2,13 +2,15 @@
 import { expect, test } from "vitest";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
+import { RetryableError } from "../../src/domain/errors.ts";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
+import type { ShadowStore } from "../../src/restore/shadow-store.ts";
 import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
-import { encodeChangeSet } from "../../src/rollback/change-set.ts";
+import { type ChangeSet, encodeChangeSet } from "../../src/rollback/change-set.ts";
 import { type CoordinatorOptions, RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { NO_COUNTS, type RollbackRecord } from "../../src/rollback/rollback-record.ts";
-import type { RollbackStore } from "../../src/rollback/rollback-store.ts";
+import type { Part, RollbackStore } from "../../src/rollback/rollback-store.ts";
 import type { ChainState } from "../../src/writer/chain-state.ts";
 import { SealedStates } from "../../src/writer/sealed-states.ts";
 import type { Problem } from "../../src/writer/writer-store.ts";
@@ -67,7 +69,7 @@ const SILENT: Logger = {
 };
 
 /** Nothing was there at the ancestor, and nothing is there on the new branch. */
-const PARTS = encodeChangeSet({
+const CHANGES: ChangeSet = {
 	batch: {
 		chainId: 1,
 		generation: 1n,
@@ -89,17 +91,22 @@ const PARTS = encodeChangeSet({
 	shadow: undefined,
 	pointers: {},
 	report: "{}",
-});
+};
+const PARTS = encodeChangeSet(CHANGES);
 
 /** Commits what stands prepared, on a chain in that state with these memories. */
-async function run(state: ChainState, memories: readonly string[]) {
+async function run(
+	state: ChainState,
+	memories: readonly string[],
+	{ parts = PARTS, shadows = {} }: { parts?: readonly Part[]; shadows?: Partial<ShadowStore> } = {},
+) {
 	const released: (Problem | undefined)[] = [];
 	const ended: unknown[] = [];
 	let committed = 0;
 	const store: Partial<RollbackStore> = {
 		claim: async () => PREPARED,
 		load: async () => PREPARED,
-		parts: async () => PARTS,
+		parts: async () => parts,
 		progress: async () => undefined,
 		renewClaim: async () => undefined,
 		commit: async () => {
@@ -114,6 +121,7 @@ async function run(state: ChainState, memories: readonly string[]) {
 	};
 	const coordinator = new RollbackCoordinator({
 		store,
+		restorer: { shadows },
 		log: SILENT,
 		holder: "here",
 		onProgress: () => undefined,
@@ -141,6 +149,35 @@ test("is prepared again, and is not taken for damage", async () => {
 
 test("is committed where the chain stands as it did", async () => {
 	const { outcome, committed } = await run(STATE, []);
+	expect({ outcome, committed }).toEqual({ outcome: { type: "committed" }, committed: 1 });
+});
+
+const RESTORED = encodeChangeSet({
+	...CHANGES,
+	back: { ...CHANGES.back, changes: undefined },
+	shadow: { shadowId: "00000000-0000-4000-8000-000000000002", height: 3n },
+});
+
+test("stays committed when the restored state's own rows cannot be deleted", async () => {
+	const dropped: string[] = [];
+	const drop = async (shadowId: string) => {
+		dropped.push(shadowId);
+		throw new RetryableError("database_unavailable", { message: "gone", hint: "wait" });
+	};
+	const shadows = { page: async () => [], drop };
+	const { outcome, ended, released } = await run(STATE, [], { parts: RESTORED, shadows });
+	expect({ outcome, ended, released }).toEqual({
+		outcome: { type: "committed" },
+		ended: [],
+		released: [],
+	});
+	expect(dropped).toEqual(["00000000-0000-4000-8000-000000000002"]);
+});
+
+test("is committed before they are deleted, which nobody waits for", async () => {
+	const never = new Promise<void>(() => undefined);
+	const shadows = { page: async () => [], drop: () => never };
+	const { outcome, committed } = await run(STATE, [], { parts: RESTORED, shadows });
 	expect({ outcome, committed }).toEqual({ outcome: { type: "committed" }, committed: 1 });
 });
 

@@ -103,7 +103,7 @@ export interface RepairStore {
 	): Promise<Result>;
 	/** Undefined: there is no such run of this chain. */
 	run(chainId: ChainId, runId: string): Promise<ConsistencyRun | undefined>;
-	/** The newest that has ended and found something. */
+	/** The newest that has ended and found something: one that read every record, if there is one. */
 	lastRun(chainId: ChainId): Promise<ConsistencyRun | undefined>;
 	/** Every finding that was kept, by rising seq. */
 	findings(runId: string): Promise<readonly KeptFinding[]>;

@@ -10,7 +10,6 @@
  * 4. No state changes: the tree stays, and where it was built from damaged rows it is built again and
  *    must give the recorded roots before the chain goes on.
  */
-import { sameRoots } from "../../commitment/state-root.ts";
 import { FatalError, RetryableError } from "../../domain/errors.ts";
 import type { ChainId, MemoryKey } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -231,9 +230,8 @@ function unitOf({ change }: RowRepair): string {
 /** A chain that stood still because of its rows goes on when they give its roots again. */
 async function goOn(writer: ChainWriter): Promise<void> {
 	if (writer.halted?.code !== "verification_failed") return;
-	// The state is read anew, and the tree with it where it gave other roots.
+	// The state is read anew, and the tree is built from the rows as they are now.
 	await writer.exclusive(async () => undefined);
-	if (sameRoots(writer.states.roots, writer.state.roots)) await writer.halt(undefined);
 }
 
 function writerOf(chain: RepairedChain, chainId: ChainId): ChainWriter {
