@@ -364,7 +364,7 @@ describe("a handler that throws", () => {
 		expect(JSON.stringify(problem)).not.toMatch(/\n\s+at /);
 		expect((await broken.get("/readyz")).status).toBe(503);
 		expect((await broken.chain("/memories")).status).toBe(200);
-		expect((await state(broken, "other")).state).toBe("following");
+		await reachesState(broken, "following", "other");
 		await stop(broken);
 
 		const service = await start({
