@@ -345,7 +345,9 @@ async function expectHealed(world: World): Promise<void> {
 	await world.stop();
 	await world.start();
 	await world.block({ from: 1, to: 2, value: 1n });
-	expect(await world.service.chain(CHAIN)).toMatchObject({ state: "following" });
+	await until("it follows", async () => {
+		return (await world.service.chain(CHAIN)).state === "following";
+	});
 }
 
 function wave(phase: number): readonly number[] {
