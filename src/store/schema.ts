@@ -129,6 +129,12 @@ export const versions = recant.table(
 		toBlock: big("to_block").notNull(),
 		toGen: big("to_gen").notNull(),
 		expiresBlock: big("expires_block"),
+		/** Seconds since the epoch: gone from the first block that is not older; null: not by time. */
+		expiresTime: big("expires_time"),
+		/** True: kept although what it rests on is gone. */
+		suspect: boolean("suspect").notNull().default(false),
+		/** Highest block that it rests on; null: it rests on none. */
+		groundsBlock: big("grounds_block"),
 		versionId: big("version_id").notNull(),
 		/** Order in which it was written, see domain/memory.ts. */
 		position: big("position").notNull(),
@@ -151,6 +157,9 @@ export const versions = recant.table(
 		primaryKey({ columns: [t.chainId, t.memoryKey, t.fromBlock, t.fromGen] }),
 		index("versions_by_layer").on(t.chainId, t.layer, t.fromBlock),
 		index("versions_by_expiry").on(t.chainId, t.expiresBlock).where(sql`expires_block is not null`),
+		index("versions_by_expiry_time")
+			.on(t.chainId, t.expiresTime)
+			.where(sql`expires_time is not null`),
 	],
 );
 
@@ -161,6 +170,8 @@ export const inbox = recant.table(
 		chainId: chainId(),
 		entryId: bigserial("entry_id", { mode: "bigint" }).notNull(),
 		operationCount: integer("operation_count").notNull(),
+		/** Id of the API key that sent it; empty: none was needed. */
+		caller: text("caller").notNull().default(""),
 		/** JSON array of {operationId, operation, anchor}. */
 		body: text("body").notNull(),
 		receivedAt: at("received_at").notNull().defaultNow(),
@@ -172,12 +183,17 @@ export const idempotencyKeys = recant.table(
 	"idempotency_keys",
 	{
 		chainId: chainId(),
+		/** Id of the API key that sent it; empty: none was needed. */
+		caller: text("caller").notNull().default(""),
 		key: text("key").notNull(),
 		bodyHash: bytea("body_hash").notNull(),
 		operationIds: uuid("operation_ids").array().notNull(),
 		createdAt: at("created_at").notNull().defaultNow(),
 	},
-	(t) => [primaryKey({ columns: [t.chainId, t.key] }), index("idempotency_by_age").on(t.createdAt)],
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.caller, t.key] }),
+		index("idempotency_by_age").on(t.createdAt),
+	],
 );
 
 /** The truth: dense positions, never changed. */
@@ -217,16 +233,153 @@ export const operations = recant.table(
 		/** Slot at which it was last judged: what a fork below it puts in question. */
 		judgedSlot: big("judged_slot"),
 		versionId: big("version_id"),
-		anchorKind: text("anchor_kind").notNull(),
-		anchorTransaction: text("anchor_transaction"),
-		anchorBlock: text("anchor_block"),
+		/** JSON of the anchors and where each stands now, see memory/operation-codec.ts; null: none. */
+		anchors: text("anchors"),
+		/** Highest block that an anchor was ever in; null: no anchor. */
 		anchorHeight: big("anchor_height"),
-		effectsHash: text("effects_hash"),
+		/** JSON: alternatives of sets of sources; null: derived from nothing. */
+		sources: text("sources"),
+		/** What becomes of it when what it rests on is gone: recant, flag or keep. */
+		policy: text("policy").notNull().default("recant"),
+		/** True: applied although what it rests on is gone. */
+		suspect: boolean("suspect").notNull().default(false),
 		final: boolean("final").notNull().default(false),
 	},
 	(t) => [
 		primaryKey({ columns: [t.chainId, t.operationId] }),
 		index("operations_open").on(t.chainId, t.position).where(sql`not final`),
+		index("operations_by_memory").on(t.chainId, t.namespace, t.id, t.position),
+	],
+);
+
+/** What was concluded from what: a row for each source of each alternative. Never changed. */
+export const derivations = recant.table(
+	"derivations",
+	{
+		chainId: chainId(),
+		/** Of the operation that was derived, see versions.position. */
+		position: big("position").notNull(),
+		setNo: smallint("set_no").notNull(),
+		sourceNo: smallint("source_no").notNull(),
+		/** The memory that was derived. */
+		memoryKey: uuid("memory_key").notNull(),
+		sourceKey: uuid("source_key").notNull(),
+		sourceNamespace: text("source_namespace").notNull(),
+		sourceId: text("source_id").notNull(),
+		/** Content hash that the source had. */
+		sourceHash: bytea("source_hash").notNull(),
+		/** 1: derived from what is not derived itself. */
+		depth: smallint("depth").notNull(),
+	},
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.position, t.setNo, t.sourceNo] }),
+		index("derivations_by_source").on(t.chainId, t.sourceKey, t.sourceHash),
+	],
+);
+
+/** Names of links, narrow, as `memories` has those of memories. Whether one holds, its versions say. */
+export const links = recant.table(
+	"links",
+	{
+		chainId: chainId(),
+		/** Of the memory that the link is, see domain/link.ts. */
+		linkKey: uuid("link_key").notNull(),
+		namespace: text("namespace").notNull(),
+		type: text("type").notNull(),
+		fromKey: uuid("from_key").notNull(),
+		toKey: uuid("to_key").notNull(),
+	},
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.linkKey] }),
+		index("links_from").on(t.chainId, t.fromKey, t.type),
+		index("links_to").on(t.chainId, t.toKey, t.type),
+	],
+);
+
+/** What a namespace is told to do: capacity, schema, policy, consolidation. */
+export const namespaceSettings = recant.table(
+	"namespace_settings",
+	{
+		chainId: chainId(),
+		namespace: text("namespace").notNull(),
+		/** JSON, see domain/namespace-settings.ts. */
+		settings: text("settings").notNull(),
+		updatedAt: at("updated_at").notNull().defaultNow(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.namespace] })],
+);
+
+/** Recorded results of models: the same input is not paid for twice. */
+export const results = recant.table(
+	"results",
+	{
+		chainId: chainId(),
+		namespace: text("namespace").notNull(),
+		model: text("model").notNull(),
+		/** SHA-256 of the input. */
+		inputHash: bytea("input_hash").notNull(),
+		/** JSON. */
+		output: text("output").notNull(),
+		createdAt: at("created_at").notNull().defaultNow(),
+		usedAt: at("used_at").notNull().defaultNow(),
+	},
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.namespace, t.model, t.inputHash] }),
+		index("results_by_use").on(t.usedAt),
+	],
+);
+
+/** Embeddings by model and text, of embedders that cost something. */
+export const embeddings = recant.table(
+	"embeddings",
+	{
+		model: text("model").notNull(),
+		/** SHA-256 of the text. */
+		inputHash: bytea("input_hash").notNull(),
+		/** Float32, little-endian, of unit length. */
+		vector: bytea("vector").notNull(),
+		usedAt: at("used_at").notNull().defaultNow(),
+	},
+	(t) => [
+		primaryKey({ columns: [t.model, t.inputHash] }),
+		index("embeddings_by_use").on(t.usedAt),
+	],
+);
+
+export const apiKeys = recant.table("api_keys", {
+	keyId: uuid("key_id").primaryKey(),
+	name: text("name").notNull(),
+	/** SHA-256 of the secret; the secret itself is shown once and kept nowhere. */
+	hash: bytea("hash").notNull().unique(),
+	/** read, write, operate. */
+	scopes: text("scopes").array().notNull(),
+	/** Null: all. */
+	namespaces: text("namespaces").array(),
+	/** Null: as the service has it. */
+	requestsPerMinute: integer("requests_per_minute"),
+	createdAt: at("created_at").notNull().defaultNow(),
+	expiresAt: at("expires_at"),
+	revokedAt: at("revoked_at"),
+});
+
+/** Reports of rollbacks on their way to a webhook. */
+export const deliveries = recant.table(
+	"deliveries",
+	{
+		deliveryId: uuid("delivery_id").primaryKey(),
+		chainId: chainId(),
+		rollbackId: uuid("rollback_id").notNull(),
+		url: text("url").notNull(),
+		/** waiting, delivered or failed. */
+		state: text("state").notNull(),
+		attempts: integer("attempts").notNull().default(0),
+		error: text("error"),
+		createdAt: at("created_at").notNull().defaultNow(),
+		finishedAt: at("finished_at"),
+	},
+	(t) => [
+		uniqueIndex("deliveries_once").on(t.rollbackId, t.url),
+		index("deliveries_by_chain").on(t.chainId, t.createdAt),
 	],
 );
 
@@ -416,6 +569,12 @@ export const shadowVersions = recant.table(
 		/** True: the row stands in `versions` as it is here. */
 		kept: boolean("kept").notNull().default(false),
 		expiresBlock: big("expires_block"),
+		/** Seconds since the epoch: gone from the first block that is not older; null: not by time. */
+		expiresTime: big("expires_time"),
+		/** True: kept although what it rests on is gone. */
+		suspect: boolean("suspect").notNull().default(false),
+		/** Highest block that it rests on; null: it rests on none. */
+		groundsBlock: big("grounds_block"),
 		versionId: big("version_id").notNull(),
 		position: big("position").notNull(),
 		layer: smallint("layer").notNull(),
