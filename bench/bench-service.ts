@@ -157,6 +157,7 @@ export function fact(index: number): Put {
 		importance: (index % 10) / 10,
 		confidence: undefined,
 		expiresAtBlock: undefined,
+		expiresAtTime: undefined,
 	};
 }
 

@@ -147,6 +147,7 @@ function note(withText: boolean): StoredOperation {
 				importance: 0.5,
 				confidence: undefined,
 				expiresAtBlock: undefined,
+				expiresAtTime: undefined,
 			},
 		},
 	};

@@ -216,6 +216,7 @@ function memoryOf(index: number): VisibleMemory {
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
 	};
 }
 

@@ -116,6 +116,7 @@ function hashOf(index: number, block: number): Hex {
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
 	});
 }
 

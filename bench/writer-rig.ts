@@ -171,7 +171,8 @@ function put(
 	more: Partial<Body> = {},
 ): HandlerOperation {
 	const none = { text: undefined, vector: undefined, collection: undefined };
-	const marks = { importance: undefined, confidence: undefined, expiresAtBlock: undefined };
+	const ends = { expiresAtBlock: undefined, expiresAtTime: undefined };
+	const marks = { importance: undefined, confidence: undefined, ...ends };
 	const body = { layer, content, ...none, ...marks, ...more };
 	return { kind: "put", namespace: "ledger", id, body };
 }

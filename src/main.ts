@@ -13,6 +13,7 @@ import {
 } from "./composition/chain-views.ts";
 import { Ending } from "./composition/ending.ts";
 import { openDatabase } from "./composition/open-database.ts";
+import { openKeys } from "./composition/open-keys.ts";
 import { openSource, startNode } from "./composition/open-node.ts";
 import { openSnapshots } from "./composition/open-snapshots.ts";
 import { loadChains } from "./config/chains.ts";
@@ -364,6 +365,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			snapshots,
 			restores,
 			apiKeys: environment.apiKeys,
+			keys: openKeys(database, environment.apiKeys),
 			log,
 			consistency,
 			repairs,

@@ -15,8 +15,10 @@ type BigintField = {
 /** Every bigint of a version; one that is missing here fails to compile. */
 const BIGINTS = {
 	expiresBlock: true,
+	expiresTime: true,
 	fromBlock: true,
 	fromGen: true,
+	grounds: true,
 	position: true,
 	toBlock: true,
 	toGen: true,
@@ -44,14 +46,20 @@ function versionOf(stored: Record<string, unknown>): Version {
 		field,
 		Object.hasOwn(BIGINTS, field) && typeof value === "string" ? BigInt(value) : value,
 	]);
-	return { ...ABSENT, ...Object.fromEntries(fields) };
+	const version: Version = { ...ABSENT, ...Object.fromEntries(fields) };
+	if (version.owner !== "handler" || Object.hasOwn(stored, "grounds")) return version;
+	// Entries of before do not say it: a handler's version rests on its own block.
+	return { ...version, grounds: version.fromBlock };
 }
 
 function checksum(json: string): string {
 	return hash("sha256", json).slice(0, CHECKSUM_DIGITS);
 }
 
-/** What JSON leaves out when it is undefined, so that a copy equals what Postgres answers. */
+/**
+ * What JSON leaves out when it is undefined, so that a copy equals what Postgres answers; and what entries
+ * of before do not have.
+ */
 const ABSENT = {
 	content: undefined,
 	text: undefined,
@@ -60,4 +68,7 @@ const ABSENT = {
 	confidence: undefined,
 	vectorHash: undefined,
 	expiresBlock: undefined,
+	expiresTime: undefined,
+	suspect: false,
+	grounds: undefined,
 } as const satisfies Partial<Version>;

@@ -20,6 +20,7 @@ import { state } from "./commands/state.ts";
 import { status } from "./commands/status.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit-code.ts";
 import { reportFailure } from "./failure.ts";
+import { addKeyCommands } from "./key-commands.ts";
 import { addProofCommands } from "./proof-commands.ts";
 import { addRepairCommand } from "./repair-command.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
@@ -78,6 +79,7 @@ function buildProgram(run: CommandRun): Command {
 	addProofCommands(program, run);
 	addSnapshotCommands(program, run);
 	addRestoreCommands(program, run);
+	addKeyCommands(program, run);
 	return program;
 }
 

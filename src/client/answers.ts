@@ -8,6 +8,8 @@ import type { TreeNode } from "../commitment/state-tree.ts";
 import type { RepairOutcome } from "../consistency/repair/repair-plan.ts";
 import type { CoordinateView, Wire } from "../domain/wire.ts";
 import type { FindingView, RunView, RunWithFindings } from "../service/consistency.ts";
+import type { ApiKey } from "../service/key-store.ts";
+import type { MadeKey } from "../service/keys.ts";
 import type { PartialAnswer, PartialPlanView } from "../service/partial-restore-service.ts";
 import type { NamedMemory, RootsFrom } from "../service/proof-service.ts";
 import type {
@@ -47,6 +49,11 @@ export type EventAnswer = Wire<EventView>;
 export type CheckAnswer = Wire<RunView>;
 export type FindingAnswer = Wire<FindingView>;
 export type CheckWithFindingsAnswer = Wire<RunWithFindings>;
+
+export type KeyAnswer = Wire<ApiKey>;
+/** With its secret, which is shown this once. */
+export type MadeKeyAnswer = Wire<MadeKey>;
+export type KeysAnswer = Wire<Page<ApiKey>>;
 
 export type BlocksAnswer = Wire<Page<BlockView>>;
 export type HistoryAnswer = Wire<Page<HistoryEntryView>>;

@@ -15,6 +15,9 @@ import type {
 	CheckWithFindingsAnswer,
 	DiffAnswer,
 	HistoryAnswer,
+	KeyAnswer,
+	KeysAnswer,
+	MadeKeyAnswer,
 	MemoriesAnswer,
 	OneMemoryAnswer,
 	OperationAnswer,
@@ -43,6 +46,7 @@ import type {
 	ChecksQuery,
 	DiffQuery,
 	EventsQuery,
+	KeyInput,
 	MemoriesQuery,
 	MemoryQuery,
 	MergeInput,
@@ -286,6 +290,20 @@ export class RecantClient {
 
 	oneRepair(chain: string, repairId: string): Promise<RepairAnswer> {
 		return this.#get(chain, ["repairs", repairId]);
+	}
+
+	/** Makes an API key; `secret` of the answer is shown this once. */
+	createKey(key: KeyInput): Promise<MadeKeyAnswer> {
+		return this.#transport.json({ method: "POST", path: ["v1", "keys"], body: key });
+	}
+
+	/** The newest first, revoked ones too. */
+	keys(query: PageQuery = {}): Promise<KeysAnswer> {
+		return this.#transport.json({ path: ["v1", "keys"], query: { ...query } });
+	}
+
+	revokeKey(keyId: string): Promise<KeyAnswer> {
+		return this.#transport.json({ method: "DELETE", path: ["v1", "keys", keyId] });
 	}
 
 	/** Log entries and progress until the signal aborts or the connection ends; resume with `after`. */

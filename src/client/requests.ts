@@ -39,6 +39,8 @@ export interface PutInput extends Target, Weights {
 	readonly collection?: string | undefined;
 	/** First height at which the memory is gone. */
 	readonly expiresAtBlock?: WholeNumber | undefined;
+	/** Seconds since the epoch: gone from the first block that is not older. Not beside `expiresAtBlock`. */
+	readonly expiresAtTime?: WholeNumber | undefined;
 }
 
 export interface PatchInput extends Target, Weights {
@@ -195,6 +197,18 @@ export interface RepairInput {
 	readonly runId?: string | undefined;
 	/** Classes of findings; left out: all. */
 	readonly classes?: readonly string[] | undefined;
+}
+
+export interface KeyInput {
+	readonly name: string;
+	/** read, write, operate; at least one. */
+	readonly scopes: readonly string[];
+	/** Left out: all. */
+	readonly namespaces?: readonly string[] | undefined;
+	/** Left out: the service's own rate. */
+	readonly requestsPerMinute?: number | undefined;
+	/** ISO 8601; left out: no end. */
+	readonly expiresAt?: string | undefined;
 }
 
 export interface EventsQuery {

@@ -16,7 +16,7 @@ const SAYS_NO: ReadonlySet<number> = new Set([404, 409, 422]);
 export type QueryValue = string | number | bigint | undefined;
 
 export interface ApiRequest {
-	readonly method?: "GET" | "POST" | "PUT";
+	readonly method?: "DELETE" | "GET" | "POST" | "PUT";
 	/** Segments under the base URL; each is encoded. */
 	readonly path: readonly string[];
 	readonly query?: Readonly<Record<string, QueryValue>>;

@@ -54,19 +54,25 @@ const path = z.strictObject({
 	]),
 });
 
-const provedMemory = z.strictObject({
-	namespace: z.string(),
-	id: z.string(),
-	layer: z.enum(LAYERS),
-	owner: z.enum(["handler", "agent"]),
-	content: json,
-	text: z.string().optional(),
-	collection: z.string().optional(),
-	importance: z.number().optional(),
-	confidence: z.number().optional(),
-	expiresAtBlock: decimal.optional(),
-	vectorHash: hex32.optional(),
-});
+const provedMemory = z
+	.strictObject({
+		namespace: z.string(),
+		id: z.string(),
+		layer: z.enum(LAYERS),
+		owner: z.enum(["handler", "agent"]),
+		content: json,
+		text: z.string().optional(),
+		collection: z.string().optional(),
+		importance: z.number().optional(),
+		confidence: z.number().optional(),
+		expiresAtBlock: decimal.optional(),
+		expiresAtTime: decimal.optional(),
+		vectorHash: hex32.optional(),
+	})
+	.refine(
+		(memory) => memory.expiresAtBlock === undefined || memory.expiresAtTime === undefined,
+		"must not end both at a height and at a time",
+	);
 
 const place = {
 	format: z.literal(PROOF_FORMAT),
@@ -188,7 +194,8 @@ function requireLeaf({ terminal }: ProofPath, key: MemoryKey, hash: Hex): void {
 
 /** Fields without a value are left out, as JSON would. */
 function provedOf(memory: VisibleMemory): ProvedMemory {
-	const { text, collection, importance, confidence, expiresBlock, vectorHash } = memory;
+	const { text, collection, importance, confidence, expiresBlock, expiresTime, vectorHash } =
+		memory;
 	return {
 		namespace: memory.namespace,
 		id: memory.id,
@@ -200,6 +207,7 @@ function provedOf(memory: VisibleMemory): ProvedMemory {
 		...(importance === undefined ? {} : { importance }),
 		...(confidence === undefined ? {} : { confidence }),
 		...(expiresBlock === undefined ? {} : { expiresAtBlock: expiresBlock.toString() }),
+		...(expiresTime === undefined ? {} : { expiresAtTime: expiresTime.toString() }),
 		...(vectorHash === undefined ? {} : { vectorHash }),
 	};
 }

@@ -203,6 +203,7 @@ function bodyHash(memory: ProvedMemory): Hex {
 		importance: memory.importance,
 		confidence: memory.confidence,
 		expiresBlock: memory.expiresAtBlock === undefined ? undefined : BigInt(memory.expiresAtBlock),
+		expiresTime: memory.expiresAtTime === undefined ? undefined : BigInt(memory.expiresAtTime),
 		vectorHash: memory.vectorHash,
 	});
 }

@@ -45,6 +45,10 @@ export function splitList(value: string): string[] {
 
 const MASKS: Readonly<Record<string, (value: string) => string>> = {
 	RECANT_API_KEYS: () => "***",
+	EMBEDDER_API_KEY: () => "***",
+	EMBEDDER: (value) => (value.includes("://") ? maskUrl(value) : value),
+	WEBHOOK_URL: (value) => splitList(value).map(maskUrl).join(","),
+	WEBHOOK_SECRET: () => "***",
 	DATABASE_URL: maskUrl,
 	REDIS_URL: maskUrl,
 	LANCEDB_URI: maskUrl,

@@ -10,6 +10,12 @@ import * as z from "zod";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import {
+	type EmbedderSettings,
+	embedderProblems,
+	embedderSettings,
+	embedderVariables,
+} from "./embedder-settings.ts";
+import {
 	configurationInvalid,
 	type EnvironmentProblem,
 	type EnvironmentVariables,
@@ -18,6 +24,12 @@ import {
 	withoutEmpty,
 } from "./environment-problems.ts";
 import { type SnapshotPlace, snapshotPlace, snapshotVariables } from "./snapshot-place.ts";
+import {
+	type WebhookSettings,
+	webhookProblems,
+	webhookSettings,
+	webhookVariables,
+} from "./webhook-settings.ts";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -54,7 +66,9 @@ export interface Environment {
 	readonly lancedbUri: string | undefined;
 	/** undefined: in the data directory. */
 	readonly snapshots: SnapshotPlace | undefined;
-	readonly embedder: "hash";
+	readonly embedder: EmbedderSettings;
+	/** undefined: nobody is told of rollbacks. */
+	readonly webhook: WebhookSettings | undefined;
 	/** Empty: no key is asked for. */
 	readonly apiKeys: readonly string[];
 	readonly logLevel: LogLevel;
@@ -154,9 +168,8 @@ const environmentSchema = exampleChainSchema.extend({
 	REDIS_URL: url(["redis", "rediss"]).optional(),
 	LANCEDB_URI: z.string().optional(),
 	...snapshotVariables,
-	EMBEDDER: z
-		.literal("hash", 'is not supported; supported: "hash", which is embedded and deterministic')
-		.default("hash"),
+	...embedderVariables,
+	...webhookVariables,
 	RECANT_API_KEYS: apiKeys.default([]),
 	RECANT_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
 });
@@ -171,6 +184,7 @@ export function readEnvironment(env: EnvironmentVariables = process.env): Enviro
 	const set = withoutEmpty(env);
 	const parsed = environmentSchema.safeParse(set);
 	const problems = [...(parsed.error === undefined ? [] : problemsOf(parsed.error, set))];
+	problems.push(...embedderProblems(set), ...webhookProblems(set));
 	const exposure = exposureProblem(set);
 	if (exposure !== undefined) {
 		problems.push(exposure);
@@ -188,7 +202,8 @@ export function readEnvironment(env: EnvironmentVariables = process.env): Enviro
 		redisUrl: values.REDIS_URL,
 		lancedbUri: values.LANCEDB_URI,
 		snapshots: snapshotPlace(values),
-		embedder: values.EMBEDDER,
+		embedder: embedderSettings(values),
+		webhook: webhookSettings(values),
 		apiKeys: values.RECANT_API_KEYS,
 		logLevel: values.RECANT_LOG_LEVEL,
 		exampleChain: toExampleChain(values),

@@ -47,6 +47,8 @@ export interface StoredVersion extends Span {
 	/** Undefined: layer, owner or content cannot be read. */
 	readonly body: VersionBody | undefined;
 	readonly contentHash: Hex;
+	readonly suspect: boolean;
+	readonly grounds: Height | undefined;
 	/** Whether the row's checksum fits. */
 	readonly intact: boolean;
 }

@@ -14,6 +14,8 @@ export interface AnsweredAt extends Coordinate {
 	readonly logPosition: LogPosition;
 	/** True for the slot over the committed head. */
 	readonly pending: boolean;
+	/** True: a later generation went back below that height, so that it is not what is believed now. */
+	readonly rolledBack?: boolean | undefined;
 }
 
 /** What a caller may ask for. */

@@ -14,10 +14,13 @@ export type RetryableCode =
 	| "archive_unavailable"
 	| "chain_busy"
 	| "database_unavailable"
+	| "embedder_invalid"
+	| "embedder_unavailable"
 	| "inbox_full"
 	| "lease_lost"
 	| "not_ready"
 	| "queue_unavailable"
+	| "rate_limited"
 	| "redis_unavailable"
 	| "rollback_fenced"
 	| "rollback_interrupted"
@@ -46,9 +49,14 @@ export type FatalCode =
 	| "data_directory_unwritable"
 	| "database_incompatible"
 	| "database_unreachable"
+	| "delivery_not_found"
 	| "dimension_mismatch"
+	| "embedder_missing"
+	| "embedder_refused"
 	| "forbidden_host"
+	| "forbidden_namespace"
 	| "forbidden_origin"
+	| "forbidden_scope"
 	| "fork_below_finality"
 	| "fork_below_window"
 	| "handler_failed"
@@ -60,6 +68,8 @@ export type FatalCode =
 	| "idempotency_conflict"
 	| "internal"
 	| "invalid_request"
+	| "key_not_found"
+	| "last_key"
 	| "layer_conflict"
 	| "limit_exceeded"
 	| "memory_exists"
@@ -71,6 +81,8 @@ export type FatalCode =
 	| "port_in_use"
 	| "postgres_missing"
 	| "repair_not_found"
+	| "result_conflict"
+	| "result_not_found"
 	| "rollback_failed"
 	| "rollback_not_found"
 	| "run_not_found"
@@ -90,9 +102,19 @@ export type FatalCode =
 	| "unsupported_media_type"
 	| "vectors_unwritable"
 	| "verification_failed"
-	| "version_conflict";
+	| "version_conflict"
+	| "webhook_removed";
 
 export type ErrorCode = RetryableCode | FatalCode;
+
+/** One thing that is wrong with a request. */
+export interface RequestProblem {
+	/** Where: `query.at`, `body.operations[3].layer`, `operations[2].content.amount`. */
+	readonly path: string;
+	/** Stable; undefined: the request has not the right form. */
+	readonly code?: string | undefined;
+	readonly message: string;
+}
 
 interface Detail {
 	/** What happened, with the values. */
@@ -101,6 +123,8 @@ interface Detail {
 	readonly hint: string;
 	/** The values that the message names; JSON-safe. */
 	readonly fields?: Readonly<Record<string, string | number | boolean | null>>;
+	/** Everything that is wrong, where that is more than the message says. */
+	readonly problems?: readonly RequestProblem[];
 	readonly cause?: unknown;
 }
 
@@ -109,11 +133,14 @@ export abstract class RecantError extends Error {
 	abstract readonly retryable: boolean;
 	readonly hint: string;
 	readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+	/** Empty: the message says it all. */
+	readonly problems: readonly RequestProblem[];
 
 	constructor(detail: Detail) {
 		super(detail.message, detail.cause === undefined ? undefined : { cause: detail.cause });
 		this.hint = detail.hint;
 		this.fields = detail.fields ?? {};
+		this.problems = detail.problems ?? [];
 	}
 }
 

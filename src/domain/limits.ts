@@ -21,10 +21,17 @@ export const LIMITS = {
 	jsonEntries: 32_768,
 	/** Idempotency-Key: a UUID or a hash with a prefix. */
 	idempotencyKeyLength: 255,
+	/** Sources of one operation, in all its sets: more is a summary of summaries, and each is looked up. */
+	sources: 64,
 	/** How long a repeated Idempotency-Key is recognised. A client that retries for longer is asking anew. */
 	idempotencyRetentionMs: 7 * 24 * 3_600_000,
 	/** Operations that wait for one chain's writer: half a second of work; then 429. */
 	inboxOperations: 10_000,
+	/**
+	 * Of them, those of one API key: a quarter, so that the others find room whatever one of them does.
+	 * Root keys, and whoever needs none, may fill it: they are the operator's own.
+	 */
+	inboxOperationsOfKey: 2_500,
 	/** Operations that one commit takes from the inbox: past 1,000 a group gains nothing (measured). */
 	groupOperations: 1_000,
 	/** How long a write waits for its commit before it is answered with 202. */
@@ -38,6 +45,24 @@ export const LIMITS = {
 	 * 384 floats, 268 MB of the largest.
 	 */
 	searchCandidates: 16_384,
+	/**
+	 * Rows of a collection up to which its vectors are searched exactly and without an index: some 30 ms of
+	 * 384 floats, less than an agent's question takes to be embedded by a model. An index pays beyond it.
+	 */
+	exactRows: 65_536,
+	/**
+	 * Rows that a collection's indexes may not know before they are refreshed: those are looked at one by
+	 * one, which takes 1 ms for 1,000 texts, and a refresh at 100,000 rows takes 0.8 s (measured).
+	 */
+	refreshRows: 8_192,
+	/** Share of what an exact search finds below which the index of vectors is trained anew. */
+	leastRecall: 0.9,
+	/** Distinct words that one search looks for, those that say most: each is a list of the index. */
+	searchWords: 64,
+	/** Namespaces that one search names: each is compared with every row. */
+	searchNamespaces: 64,
+	/** Values of one `in` of a search's `where`. */
+	whereValues: 256,
 	/** Dimensions of a vector: the largest common embedding model has 4,096. */
 	vectorDimensions: 4_096,
 	/** Collections of one chain: each is a LanceDB table, and every checkpoint names all of them. */
@@ -154,7 +179,7 @@ export const LIMITS = {
 	partialCompared: 50_000,
 	/** Memories and operations that its answer lists, of each kind; the counts are always whole. */
 	partialItems: 200,
-	/** Namespaces, collections or fields that one of them names: each namespace is looked through by itself. */
+	/** Namespaces, collections or fields that one of them names: each is compared with every memory. */
 	partialNames: 64,
 	/** Of them at once, and waiting: each holds a connection to Postgres and up to the bytes above. */
 	partialRunning: 2,
@@ -212,6 +237,8 @@ export const LIMITS = {
 	diffPage: 500,
 	/** Clients of the event stream: each holds a socket and a cursor. */
 	eventClients: 256,
+	/** Of them, those of one API key: a quarter, as of the inbox. */
+	eventClientsOfKey: 64,
 	/** Silence after which an event client gets a comment: proxies close idle connections at 30 s to 60 s. */
 	eventHeartbeatMs: 15_000,
 	/** Filter values (types, chains) of one event client: each is compared with every entry. */
@@ -227,6 +254,21 @@ export const LIMITS = {
 	whereKeys: 16,
 	/** Bearer keys that a request is compared with, every one of them, to take constant time. */
 	apiKeys: 64,
+	/** Keys in the database that are not revoked: all of them are held by every process. */
+	storedKeys: 10_000,
+	/** Name of a key: a line of a list. */
+	keyNameLength: 128,
+	/** Namespaces of one key: each is compared with every row of a list. */
+	keyNamespaces: 64,
+	/**
+	 * Age at which the keys that a process knows are read again: a key that is revoked, by whichever process,
+	 * opens nothing later than this.
+	 */
+	keyStalenessMs: 1_000,
+	/** Most that one key is given a minute: far above what one process answers. */
+	keyRequestsPerMinute: 1_000_000,
+	/** What a key without a rate of its own has: about half of what one process answers to small reads. */
+	defaultRequestsPerMinute: 60_000,
 	/** Log entries read for one event client at a time: the client's backlog stays in Postgres. */
 	eventBatch: 500,
 	/** Handler-owned memories kept at hand for handlers, most recently used first. */
@@ -244,6 +286,59 @@ export const LIMITS = {
 	repairHistory: 200,
 	/** Log entries of a history answer. */
 	historyVersions: 200,
+	/** Links that a walk through the graph follows one after another: as deep as derivations may be. */
+	graphDepth: 64,
+	/** Memories that one walk finds: contents of 64 KiB at most, each with the way to it. */
+	graphNodes: 500,
+	/** Links that one step of a walk looks at: each is a look-up of the link and of its other end. */
+	graphLinks: 5_000,
+	/** Types of links that one request names. */
+	graphTypes: 16,
+	/** Derivations that an explanation follows one after another, up and down: as deep as they may be. */
+	explainDepth: 64,
+	/** Sources, and dependents, that an explanation tells of. */
+	explainNodes: 200,
+	/** Operations on one memory that an explanation tells of, the newest ones. */
+	explainOperations: 100,
+	/** Verdicts on them, the newest ones. */
+	explainVerdicts: 500,
+	/** Rollbacks that an explanation tells of, the newest ones. */
+	explainRollbacks: 100,
+	/** Namespaces of a chain that have settings of their own: all of them are held by its writer. */
+	settingsNamespaces: 10_000,
+	/** Age at which a writer looks whether another process registered settings. */
+	settingsStalenessMs: 1_000,
+	/** Short-term memories that a namespace may be told to keep: as many as a chain has at hand. */
+	shortTermCapacity: 50_000,
+	/** JSON Schema of one layer: a page of fields with their bounds. */
+	schemaBytes: 16_384,
+	/**
+	 * Subschemas of one schema, each counted as often as a `$ref` leads to it. A content of the largest size
+	 * has some 32,000 values, and each is met by each at most once: 8 million steps, a tenth of a second.
+	 */
+	schemaNodes: 256,
+	/** Schemas within schemas: as deep as the content that they describe. */
+	schemaDepth: 32,
+	/** Items of a list that may be asked to differ: each is compared with each. */
+	uniqueItems: 256,
+	/** Compiled schemas that are kept, the most recently used: some 50 KB each. */
+	compiledSchemas: 512,
+	/**
+	 * Values of a content times subschemas up to which every problem is looked for; past it the first one is
+	 * all that is told, since each would be an object of its own.
+	 */
+	schemaProblemSteps: 100_000,
+	/** Consolidation rules of one namespace: each looks through its members when it is due. */
+	consolidationRules: 16,
+	/** Members that one rule looks at, the newest: what a namespace's short-term memory holds, and more. */
+	consolidationMembers: 60_000,
+	/** Long-term memories that one run of a rule writes; what is left waits for the next. One commit. */
+	consolidationPuts: 500,
+	/** What a chain's consolidation function may take for one answer; it may ask a model. */
+	consolidationMs: 60_000,
+	/** Memories that one optimisation looks at, and drops: the same as a partial restore. */
+	optimisedMemories: 5_000,
+	optimisedScanned: 200_000,
 	/** JSON-RPC calls of one request to a node: what public providers take at most in one batch. */
 	rpcBatchCalls: 100,
 	/** Blocks of one eth_getLogs: what most providers take; less is learned from their refusals. */
@@ -254,6 +349,54 @@ export const LIMITS = {
 	rpcBackoffMs: 10_000,
 	/** Longest Retry-After of a provider that is honoured; a longer one would look like a stand-still. */
 	rpcRetryAfterMs: 60_000,
+	/** Texts, and their bytes, of one request to an embedder: what common endpoints take by default. */
+	embedderBatchTexts: 32,
+	embedderBatchBytes: 262_144,
+	/** Requests to an embedder at once: more only meets its rate limit sooner. */
+	embedderRequests: 4,
+	/** Requests that wait for their turn; a call has as many as run at once, so 64 calls. */
+	embedderRequestsWaiting: 256,
+	/** One request to an embedder: a full batch of long texts on a busy one takes seconds. */
+	embedderRequestMs: 15_000,
+	/** Tries of one request, and the longest Retry-After that is waited for: a caller's deadline is 5 s. */
+	embedderAttempts: 3,
+	embedderRetryAfterMs: 2_000,
+	/** An embedder's answer: a full batch of the largest vectors, at 24 characters a number. */
+	embedderAnswerBytes: 8_388_608,
+	/** Embeddings in the process: some 20,000 of 384 floats, what a long rollback writes again. */
+	embeddingCacheBytes: 33_554_432,
+	/** Embeddings kept in Postgres, of all models: 1.5 GB at 1,536 floats. The longest unused go first. */
+	embeddingRows: 250_000,
+	/** Time without use after which an embedding goes: longer than any fork, import or repair looks back. */
+	embeddingRetentionMs: 90 * 24 * 3_600_000,
+	/** Name of a model: a repository's name with its revision fits. */
+	modelLength: 256,
+	/** A recorded result, as canonical JSON: what a model answers at most, in some 60,000 tokens. */
+	resultBytes: 262_144,
+	/** Results kept of one chain, and the time without use after which one goes. The longest unused go first. */
+	resultRows: 100_000,
+	resultRetentionMs: 90 * 24 * 3_600_000,
+	/** Between two looks for rows that may go, and rows that one statement deletes. */
+	sweepMs: 3_600_000,
+	sweepRows: 1_000,
+	/** Statements of one look at one table: a tenth of a million rows, the rest next time. */
+	sweepSteps: 100,
+	/** Receivers of a webhook, and secrets that sign at once: the old and the new while one is changed. */
+	webhookUrls: 8,
+	webhookSecrets: 4,
+	/** Body of a webhook: receivers commonly take 64 KiB to 1 MiB. The report itself is whole. */
+	webhookBytes: 65_536,
+	/** One delivery, and what is read of its answer: enough to say what was wrong. */
+	webhookMs: 10_000,
+	webhookAnswerBytes: 4_096,
+	/** Tries of a delivery; waits double from 5 s, so the last is some six hours after the first. */
+	webhookAttempts: 13,
+	/** Ended deliveries that are kept, by their age. */
+	deliveryRetentionMs: 30 * 24 * 3_600_000,
+	/** Deliveries that one look at the outbox takes, and waiting ones looked up again at a start. */
+	deliveryBatch: 1_000,
+	/** Age of a signed message at which a receiver refuses it, if it says nothing else. */
+	webhookToleranceS: 300,
 } as const;
 
 /**
@@ -278,6 +421,12 @@ export const LIMIT_RELATIONS: readonly { readonly why: string; readonly holds: b
 		holds: LIMITS.batchOperations <= LIMITS.inboxOperations,
 	},
 	{
+		why: "one request of a key must fit its share of the inbox, and several keys the whole",
+		holds:
+			LIMITS.batchOperations <= LIMITS.inboxOperationsOfKey &&
+			4 * LIMITS.inboxOperationsOfKey <= LIMITS.inboxOperations,
+	},
+	{
 		why: "a partial restore must fit the inbox: a memory that changes its layer is deleted and put",
 		holds: 2 * LIMITS.partialMemories <= LIMITS.inboxOperations,
 	},
@@ -288,6 +437,10 @@ export const LIMIT_RELATIONS: readonly { readonly why: string; readonly holds: b
 	{
 		why: "orphaned branches stay readable at least as long as the window can roll back to them",
 		holds: LIMITS.orphanRetentionBlocks >= LIMITS.windowBlocks,
+	},
+	{
+		why: "several keys can read events at once",
+		holds: 4 * LIMITS.eventClientsOfKey <= LIMITS.eventClients,
 	},
 	{
 		why: "event clients leave connections for ordinary requests",

@@ -31,6 +31,11 @@ export interface VersionBody {
 	 * from `text`, or there is none.
 	 */
 	readonly vectorHash: Hex | undefined;
+	/**
+	 * Seconds since the epoch: gone from the first sealed block that is not older. Undefined: it does not
+	 * end by time. At most one of this and `expiresBlock`.
+	 */
+	readonly expiresTime: bigint | undefined;
 }
 
 /** One version of a memory with the span in which it holds. */
@@ -41,4 +46,8 @@ export interface Version extends VersionBody, Span {
 	readonly contentHash: Hex;
 	/** Log position that the writing operation first got: the order in which it was written. */
 	readonly position: LogPosition;
+	/** True: kept although what it rests on is gone. Not part of the content hash, as `grounds` is not. */
+	readonly suspect: boolean;
+	/** Highest block that it rests on: a handler's version on its own; undefined: it rests on none. */
+	readonly grounds: Height | undefined;
 }

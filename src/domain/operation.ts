@@ -33,8 +33,13 @@ export interface MemoryBody {
 	readonly importance: number | undefined;
 	/** In [0, 1]. */
 	readonly confidence: number | undefined;
-	/** First height at which the memory is gone; undefined: it stays. */
+	/** First height at which the memory is gone; undefined: it does not end by height. */
 	readonly expiresAtBlock: Height | undefined;
+	/**
+	 * Seconds since the epoch: gone from the first sealed block that is not older; undefined: it does not end
+	 * by time. At most one of this and `expiresAtBlock`.
+	 */
+	readonly expiresAtTime: bigint | undefined;
 }
 
 interface Target {

@@ -9,6 +9,8 @@ export interface VectorRow {
 	readonly layer: Layer;
 	/** Height from which the version exists. */
 	readonly fromBlock: Height;
+	/** Text of the version, by whose words it is found; undefined: it has none. */
+	readonly text?: string | undefined;
 	readonly vector: Float32Array;
 }
 

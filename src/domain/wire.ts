@@ -31,6 +31,8 @@ export interface CoordinateView {
 	readonly blockHash?: string;
 	readonly logPosition: string;
 	readonly pending: boolean;
+	/** True: a rollback took that height back; absent: none did. */
+	readonly rolledBack?: boolean;
 }
 
 export function coordinateView(at: AnsweredAt): CoordinateView {
@@ -41,6 +43,7 @@ export function coordinateView(at: AnsweredAt): CoordinateView {
 		...(at.blockHash === undefined ? {} : { blockHash: at.blockHash }),
 		logPosition: at.logPosition.toString(),
 		pending: at.pending,
+		...(at.rolledBack === true ? { rolledBack: true } : {}),
 	};
 }
 

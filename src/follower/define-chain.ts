@@ -35,6 +35,8 @@ export interface HandlerPut {
 	readonly confidence?: number;
 	/** First height at which the memory is gone; must be above the block's own. */
 	readonly expiresAtBlock?: Height;
+	/** Seconds since the epoch: gone from the first block that is not older. Not beside `expiresAtBlock`. */
+	readonly expiresAtTime?: bigint;
 	/** One of the chain's `namespaces`; the first one if left out. */
 	readonly namespace?: string;
 }
@@ -87,6 +89,8 @@ export interface MergeableMemory {
 	readonly confidence?: number | undefined;
 	/** First height at which the memory is gone. */
 	readonly expiresAtBlock?: Height | undefined;
+	/** Seconds since the epoch: gone from the first block that is not older. Not beside `expiresAtBlock`. */
+	readonly expiresAtTime?: bigint | undefined;
 }
 
 /**

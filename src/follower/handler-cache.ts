@@ -14,7 +14,10 @@ import type { WriterStore } from "../writer/writer-store.ts";
 import type { CommittedMemory } from "./handler-state.ts";
 
 /** What handlers are shown of a version. */
-export type HandlerVersion = Pick<Version, "id" | "layer" | "content" | "expiresBlock">;
+export type HandlerVersion = Pick<
+	Version,
+	"id" | "layer" | "content" | "expiresBlock" | "expiresTime"
+>;
 
 export class HandlerCache {
 	readonly #store: Pick<WriterStore, "latestVersions">;
@@ -52,8 +55,9 @@ export class HandlerCache {
 
 function versionOf(operation: HandlerOperation): HandlerVersion | undefined {
 	if (operation.kind === "delete") return undefined;
-	const { layer, content, expiresAtBlock: expiresBlock } = operation.body;
-	return { id: operation.id, layer, content, expiresBlock };
+	const { layer, content, expiresAtBlock, expiresAtTime } = operation.body;
+	const ends = { expiresBlock: expiresAtBlock, expiresTime: expiresAtTime };
+	return { id: operation.id, layer, content, ...ends };
 }
 
 function byHeight(a: Version, b: Version): number {
@@ -68,5 +72,6 @@ export function committed(version: HandlerVersion | undefined): CommittedMemory 
 		layer: version.layer,
 		content: version.content,
 		expiresAtBlock: version.expiresBlock,
+		expiresAtTime: version.expiresTime,
 	};
 }

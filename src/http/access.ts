@@ -1,19 +1,36 @@
 /**
- * Who may call. With keys: a bearer key, compared in constant time. Without keys the service is for
- * programs on this machine only, and a web page must not reach it: neither by a name that it points
- * at a loopback address (DNS rebinding, told by Host) nor by a cross-origin form or fetch (Origin).
+ * Who may call. While there is any key, in the environment or the database: a bearer key, compared in
+ * constant time. Without keys the service is for programs on this machine only, and a web page must not
+ * reach it: neither by a name that it points at a loopback address (DNS rebinding, told by Host) nor by a
+ * cross-origin form or fetch (Origin).
+ *
+ * Keys of the environment are root keys: all scopes, all namespaces, no limit of their rate, since they are
+ * the operator's own; so is whoever needs no key. Keys of the database are what they were made for.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
+import { type Caller, EVERYBODY } from "../domain/caller.ts";
 import { FatalError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { KnownKeys } from "../service/access/key-ring.ts";
+import type { Admitted } from "./admitted.ts";
+import type { HttpEnvironment } from "./openapi-app.ts";
 
 /** Open without a key: what a supervisor asks. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+/** Who has shown no key may see nothing of any memory. */
+const OPEN: Admitted = {
+	caller: { id: "", scopes: new Set(), namespaces: [] },
+	holds: async () => true,
+};
+/** Keys of the environment are what they are until the process ends. */
+const ROOT: Admitted = { caller: EVERYBODY, holds: async () => true };
 
-/** Throws `configuration_invalid` for too many or empty keys. */
-export function requireAccess(apiKeys: readonly string[]): MiddlewareHandler {
-	if (apiKeys.length === 0) return requireLoopback;
+/** `known` undefined: there are no keys in a database. Throws `configuration_invalid` for too many or empty keys. */
+export function requireAccess(
+	apiKeys: readonly string[],
+	known: KnownKeys | undefined,
+): MiddlewareHandler<HttpEnvironment> {
 	if (apiKeys.length > LIMITS.apiKeys || apiKeys.includes("")) {
 		throw new FatalError("configuration_invalid", {
 			message: `${apiKeys.length} API keys are set, some may be empty`,
@@ -21,17 +38,32 @@ export function requireAccess(apiKeys: readonly string[]): MiddlewareHandler {
 			fields: { limit: "apiKeys", value: apiKeys.length, max: LIMITS.apiKeys },
 		});
 	}
-	return requireKey(apiKeys.map(digest));
-}
-
-function requireKey(digests: readonly Buffer[]): MiddlewareHandler {
+	const roots = apiKeys.map(digest);
 	return async (context, next) => {
-		if (!OPEN_PATHS.has(context.req.path)) {
-			const key = bearerKey(context.req.header("authorization"));
-			if (key === undefined || !isKnown(digest(key), digests)) throw unauthorized(key);
-		}
+		const isOpen = OPEN_PATHS.has(context.req.path);
+		if (isOpen && roots.length === 0) requireLoopback(context);
+		context.set("admitted", isOpen ? OPEN : await admittedOf(context, roots, known));
 		await next();
 	};
+}
+
+/** Throws `unauthorized`, `rate_limited`, `forbidden_host` and `forbidden_origin`. */
+async function admittedOf(
+	context: Context<HttpEnvironment>,
+	roots: readonly Buffer[],
+	known: KnownKeys | undefined,
+): Promise<Admitted> {
+	const key = bearerKey(context.req.header("authorization"));
+	if (key !== undefined && isKnown(digest(key), roots)) return ROOT;
+	const admission = await known?.admit(key);
+	if (admission?.type === "known") return admittedBy(admission.caller, known);
+	if (roots.length > 0 || admission?.type === "unknown") throw unauthorized(key);
+	requireLoopback(context);
+	return admittedBy(EVERYBODY, known);
+}
+
+function admittedBy(caller: Caller, known: KnownKeys | undefined): Admitted {
+	return { caller, holds: async () => known === undefined || known.holds(caller.id) };
 }
 
 function bearerKey(authorization: string | undefined): string | undefined {
@@ -50,13 +82,13 @@ function digest(key: string): Buffer {
 function unauthorized(key: string | undefined): FatalError {
 	return new FatalError("unauthorized", {
 		message: key === undefined ? "the request carries no API key" : "the API key is not known",
-		hint: "send `Authorization: Bearer <key>` with one of the keys that the service was given",
+		hint: "send `Authorization: Bearer <key>` with a key that is not revoked and has not expired",
 	});
 }
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-const requireLoopback: MiddlewareHandler = async (context, next) => {
+function requireLoopback(context: Context<HttpEnvironment>): void {
 	const host = context.req.header("host") ?? new URL(context.req.url).host;
 	if (!isLoopbackHost(host)) {
 		throw new FatalError("forbidden_host", {
@@ -73,8 +105,7 @@ const requireLoopback: MiddlewareHandler = async (context, next) => {
 			fields: { origin },
 		});
 	}
-	await next();
-};
+}
 
 /** `host` as in a Host header, with or without a port. */
 export function isLoopbackHost(host: string): boolean {

@@ -12,6 +12,9 @@ import { breakerAnswer, coverageAnswer, storeAnswer, workingMemoryAnswer } from 
 export const height = z
 	.string()
 	.openapi({ description: "Block number in decimal.", example: "1234" });
+export const seconds = z
+	.string()
+	.openapi({ description: "Seconds since the epoch in decimal.", example: "1767225600" });
 export const decimal = z
 	.string()
 	.openapi({ description: "Whole number in decimal.", example: "7" });
@@ -44,6 +47,9 @@ export const coordinateAnswer = z
 			.openapi({ description: "Absent for the pending slot and where the header is not kept." }),
 		logPosition: decimal,
 		pending: z.boolean().openapi({ description: "True: the slot over the committed head." }),
+		rolledBack: z.boolean().optional().openapi({
+			description: "True: a rollback took that height back; what stood there is read as it was.",
+		}),
 	})
 	.openapi("Coordinate", { description: "The coordinate that the answer used." });
 
@@ -209,6 +215,8 @@ const memoryAnswer = z
 		contentHash: hex,
 		since: height.openapi({ description: "Height from which this version holds." }),
 		expiresAtBlock: height.optional(),
+		expiresAtTime: seconds.optional(),
+		suspect: z.boolean().openapi({ description: "True: kept although what it rests on is gone." }),
 	})
 	.openapi("Memory");
 

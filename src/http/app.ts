@@ -6,20 +6,28 @@
  * and says nothing about the inside.
  */
 import type { Context } from "hono";
+import type { Caller } from "../domain/caller.ts";
 import { FatalError, RecantError } from "../domain/errors.ts";
+import type { KnownKeys } from "../service/access/key-ring.ts";
+import { operatorOnly } from "../service/access/operator-only.ts";
+import { scopedProofs } from "../service/access/scoped-proofs.ts";
+import { ScopedRecant } from "../service/access/scoped-recant.ts";
+import { scopedRestores } from "../service/access/scoped-restores.ts";
 import type { ConsistencyService } from "../service/consistency.ts";
+import type { KeyService } from "../service/keys.ts";
 import type { PartialRestoreService } from "../service/partial-restore-service.ts";
 import type { ProofService } from "../service/proof-service.ts";
 import type { RecantService } from "../service/recant-service.ts";
 import type { RepairService } from "../service/repairs.ts";
 import type { SnapshotService } from "../service/snapshots.ts";
 import { requireAccess } from "./access.ts";
-import { type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
+import { type Bound, type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import { addBlockRoutes } from "./routes/block-routes.ts";
 import { addConsistencyRoutes } from "./routes/consistency-routes.ts";
 import { addDocumentRoutes } from "./routes/document-routes.ts";
 import { addEventRoutes } from "./routes/event-routes.ts";
+import { addKeyRoutes } from "./routes/key-routes.ts";
 import { addMemoryRoutes } from "./routes/memory-routes.ts";
 import { addOperationRoutes } from "./routes/operation-routes.ts";
 import { addProofRoutes } from "./routes/proof-routes.ts";
@@ -40,8 +48,10 @@ export interface HttpAppOptions {
 	/** Undefined: there are no routes for checks. */
 	readonly consistency?: ConsistencyService | undefined;
 	readonly repairs?: RepairService | undefined;
-	/** Bearer keys; none: loopback only, without a key. */
+	/** Root keys; none, and none in the database either: loopback only, without a key. */
 	readonly apiKeys: readonly string[];
+	/** Keys of the database; undefined: there are none, and no routes for them. */
+	readonly keys?: { readonly service: KeyService; readonly known: KnownKeys } | undefined;
 	readonly log: HttpLog;
 }
 
@@ -52,6 +62,7 @@ export function createHttpApp({
 	snapshots,
 	restores,
 	apiKeys,
+	keys,
 	log,
 	consistency,
 	repairs,
@@ -62,24 +73,34 @@ export function createHttpApp({
 		context.header("x-content-type-options", "nosniff");
 		if (!context.res.headers.has("cache-control")) context.header("cache-control", "no-store");
 	});
-	app.use(requireAccess(apiKeys));
-	const context = { service, log };
+	app.use(requireAccess(apiKeys, keys?.known));
+	const scopedRecant = (inner: RecantService, caller: Caller) => new ScopedRecant(inner, caller);
+	const context = { service: bound(service, scopedRecant), log };
 	addStatusRoutes(app, context);
 	addBlockRoutes(app, context);
 	addOperationRoutes(app, context);
 	addMemoryRoutes(app, context);
-	addProofRoutes(app, proofs);
+	addProofRoutes(app, bound(proofs, scopedProofs));
 	addSearchRoutes(app, context);
 	addRollbackRoutes(app, context);
-	if (snapshots !== undefined) addSnapshotRoutes(app, snapshots);
-	if (restores !== undefined) addRestoreRoutes(app, restores);
-	if (consistency !== undefined) addConsistencyRoutes(app, consistency);
-	if (repairs !== undefined) addRepairRoutes(app, repairs);
+	if (snapshots !== undefined) addSnapshotRoutes(app, bound(snapshots, operatorOnly));
+	if (restores !== undefined) addRestoreRoutes(app, bound(restores, scopedRestores));
+	if (consistency !== undefined) addConsistencyRoutes(app, bound(consistency, operatorOnly));
+	if (repairs !== undefined) addRepairRoutes(app, bound(repairs, operatorOnly));
+	if (keys !== undefined) addKeyRoutes(app, bound(keys.service, operatorOnly));
 	addEventRoutes(app, context);
-	addDocumentRoutes(app, apiKeys.length > 0);
+	addDocumentRoutes(app, apiKeys.length > 0 || keys !== undefined);
 	app.notFound((context) => answerError(noSuchRoute(app, context), context, log));
 	app.onError((error, context) => answerError(error, context, log));
 	return app;
+}
+
+/** The only way from a service to a route: as the caller of each request may use it. */
+function bound<Service>(
+	service: Service,
+	scope: (service: Service, caller: Caller) => Service,
+): Bound<Service> {
+	return (context) => scope(service, context.get("admitted").caller);
 }
 
 function answerError(error: Error, context: Context, log: HttpLog): Response {

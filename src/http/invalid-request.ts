@@ -3,14 +3,10 @@
  * name, the value and the largest that is allowed.
  */
 import type { z } from "zod";
-import { FatalError } from "../domain/errors.ts";
+import { FatalError, type RequestProblem } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 
-/** One thing that is wrong. `path` is where: `query.at`, `body.operations[3].layer`. */
-export interface RequestProblem {
-	readonly path: string;
-	readonly message: string;
-}
+export type { RequestProblem } from "../domain/errors.ts";
 
 export type LimitName = keyof typeof LIMITS;
 
@@ -18,15 +14,13 @@ export type LimitName = keyof typeof LIMITS;
 export const LISTED_PROBLEMS = 100;
 
 export class InvalidRequest extends FatalError {
-	readonly problems: readonly RequestProblem[];
-
 	constructor(problems: readonly RequestProblem[]) {
 		super("invalid_request", {
 			message: summary(problems),
 			hint: "correct what `problems` names; /docs lists every field with its bounds",
 			fields: { problemCount: problems.length },
+			problems: problems.slice(0, LISTED_PROBLEMS),
 		});
-		this.problems = problems.slice(0, LISTED_PROBLEMS);
 	}
 }
 

@@ -3,9 +3,9 @@ import { z } from "@hono/zod-openapi";
 import { DEFAULT_COLLECTION, type MemoryBody } from "../domain/operation.ts";
 import { requestError } from "./invalid-request.ts";
 import { requirePlain } from "./json-body.ts";
-import { bodyFields } from "./operation-schema.ts";
+import { bodyFields, requireOneEnd } from "./operation-schema.ts";
 
-const schema = z.strictObject(bodyFields);
+const schema = z.strictObject(bodyFields).superRefine(requireOneEnd);
 
 /** Throws `FatalError("invalid_request")` or `FatalError("limit_exceeded")` with every problem. */
 export function mergedBody(body: unknown): MemoryBody {
@@ -23,5 +23,6 @@ export function mergedBody(body: unknown): MemoryBody {
 		importance,
 		confidence,
 		expiresAtBlock: checked.data.expiresAtBlock,
+		expiresAtTime: checked.data.expiresAtTime,
 	};
 }

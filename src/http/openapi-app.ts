@@ -1,6 +1,8 @@
 /** The kind of app that routes are added to, and what they are given. */
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { RecantService } from "../service/recant-service.ts";
+import type { Admitted } from "./admitted.ts";
 import { requestError } from "./invalid-request.ts";
 
 export interface HttpEnvironment {
@@ -8,7 +10,17 @@ export interface HttpEnvironment {
 		/** Aborts when the server closes; event streams then end. */
 		readonly closing?: AbortSignal;
 	};
+	readonly Variables: {
+		/** Who this request is of; set before any route is asked. */
+		readonly admitted: Admitted;
+	};
 }
+
+/**
+ * A service as the caller of a request may use it. Routes are given this and never the service itself, so
+ * that none of them can forget to ask who calls.
+ */
+export type Bound<Service> = (context: Context<HttpEnvironment>) => Service;
 
 export type OpenApiApp = OpenAPIHono<HttpEnvironment>;
 
@@ -18,7 +30,7 @@ export interface HttpLog {
 }
 
 export interface RouteContext {
-	readonly service: RecantService;
+	readonly service: Bound<RecantService>;
 	readonly log: HttpLog;
 }
 

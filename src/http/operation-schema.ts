@@ -161,10 +161,27 @@ export const bodyFields = {
 	importance: unitValue("How much it matters").optional(),
 	confidence: unitValue("How sure the writer is").optional(),
 	expiresAtBlock: decimalValue("First height at which the memory is gone.").optional(),
+	expiresAtTime: decimalValue(
+		"Seconds since the epoch: gone from the first block that is not older. Not beside `expiresAtBlock`.",
+	).optional(),
 };
+
+/** A memory ends in one way. */
+export function requireOneEnd(
+	body: {
+		readonly expiresAtBlock?: bigint | undefined;
+		readonly expiresAtTime?: bigint | undefined;
+	},
+	context: z.RefinementCtx,
+): void {
+	if (body.expiresAtBlock === undefined || body.expiresAtTime === undefined) return;
+	const message = "must not be given beside `expiresAtBlock`";
+	context.addIssue({ code: "custom", path: ["expiresAtTime"], message });
+}
 
 const putSchema = z
 	.strictObject({ op: z.literal("put"), id: memoryIdValue.optional(), ...target, ...bodyFields })
+	.superRefine(requireOneEnd)
 	.openapi("PutOperation", {
 		description:
 			"Writes a memory whole. Without `id` Recant makes one. With `text` it is embedded into `collection` (`default` when left out); with `vector` that vector is kept instead.",
@@ -208,8 +225,9 @@ function operationRequest(parsed: ParsedOperation): OperationRequest {
 	const { content, text, importance, confidence } = parsed;
 	const body = { ...shared, content, text, importance, confidence };
 	if (parsed.op === "patch") return { ...body, kind: "patch", id: parsed.id };
-	const { id, layer, vector, collection, expiresAtBlock } = parsed;
-	return { ...body, kind: "put", id, layer, vector, collection, expiresAtBlock };
+	const { id, layer, vector, collection, expiresAtBlock, expiresAtTime } = parsed;
+	const ends = { expiresAtBlock, expiresAtTime };
+	return { ...body, kind: "put", id, layer, vector, collection, ...ends };
 }
 
 export const batchSchema = z

@@ -3,8 +3,7 @@
  * is missing here fails to compile.
  */
 import { randomUUID } from "node:crypto";
-import { type ErrorCode, RecantError } from "../domain/errors.ts";
-import { InvalidRequest, type RequestProblem } from "./invalid-request.ts";
+import { type ErrorCode, RecantError, type RequestProblem } from "../domain/errors.ts";
 
 export const STATUS_OF = {
 	address_in_use: 500,
@@ -29,9 +28,16 @@ export const STATUS_OF = {
 	database_incompatible: 500,
 	database_unavailable: 503,
 	database_unreachable: 500,
+	delivery_not_found: 404,
 	dimension_mismatch: 400,
+	embedder_invalid: 502,
+	embedder_missing: 500,
+	embedder_refused: 422,
+	embedder_unavailable: 503,
 	forbidden_host: 403,
+	forbidden_namespace: 403,
 	forbidden_origin: 403,
+	forbidden_scope: 403,
 	fork_below_finality: 409,
 	fork_below_window: 409,
 	handler_failed: 500,
@@ -44,6 +50,8 @@ export const STATUS_OF = {
 	inbox_full: 429,
 	internal: 500,
 	invalid_request: 400,
+	key_not_found: 404,
+	last_key: 409,
 	layer_conflict: 409,
 	lease_lost: 503,
 	limit_exceeded: 422,
@@ -57,7 +65,10 @@ export const STATUS_OF = {
 	port_in_use: 500,
 	postgres_missing: 500,
 	queue_unavailable: 503,
+	rate_limited: 429,
 	redis_unavailable: 503,
+	result_conflict: 409,
+	result_not_found: 404,
 	rollback_failed: 500,
 	rollback_fenced: 503,
 	rollback_interrupted: 503,
@@ -86,6 +97,7 @@ export const STATUS_OF = {
 	vectors_unwritable: 500,
 	verification_failed: 500,
 	version_conflict: 409,
+	webhook_removed: 409,
 } as const satisfies Record<ErrorCode, number>;
 
 /** Every code, in alphabetical order. */
@@ -124,7 +136,7 @@ export function problemOf(error: unknown): Problem {
 	if (!(error instanceof RecantError)) return internalProblem();
 	return {
 		...error.fields,
-		...(error instanceof InvalidRequest ? { problems: error.problems } : {}),
+		...(error.problems.length === 0 ? {} : { problems: error.problems }),
 		type: `urn:recant:error:${error.code}`,
 		title: titleOf(error.code),
 		status: STATUS_OF[error.code],

@@ -7,7 +7,7 @@ import { PROOF_FORMAT } from "../commitment/proof.ts";
 import type { MemoryKey } from "../domain/ids.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { coordinateAnswer, height, hex, json, layer, owner } from "./answer-schema.ts";
+import { coordinateAnswer, height, hex, json, layer, owner, seconds } from "./answer-schema.ts";
 import { checkCount } from "./fields.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -65,6 +65,7 @@ const proof = z
 				importance: z.number().optional(),
 				confidence: z.number().optional(),
 				expiresAtBlock: height.optional(),
+				expiresAtTime: seconds.optional(),
 				vectorHash: hex.optional(),
 			}),
 			contentHash: hex,

@@ -15,7 +15,7 @@ const problemSchema = z
 		instance: z.string(),
 		retryable: z.boolean().openapi({ description: "The same request may succeed later." }),
 		problems: z
-			.array(z.object({ path: z.string(), message: z.string() }))
+			.array(z.object({ path: z.string(), code: z.string().optional(), message: z.string() }))
 			.optional()
 			.openapi({ description: "Every problem of an invalid request." }),
 	})
@@ -30,7 +30,10 @@ const ALWAYS: readonly ErrorCode[] = [
 	"invalid_request",
 	"limit_exceeded",
 	"unauthorized",
+	"rate_limited",
 	"forbidden_host",
+	"forbidden_namespace",
+	"forbidden_scope",
 	"not_ready",
 	"database_unavailable",
 	"internal",

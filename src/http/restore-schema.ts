@@ -11,6 +11,7 @@ import {
 	json,
 	layer,
 	operationAnswer,
+	seconds,
 } from "./answer-schema.ts";
 import {
 	atRequest,
@@ -156,6 +157,7 @@ const plannedMemory = z
 				importance: z.number().optional(),
 				confidence: z.number().optional(),
 				expiresAtBlock: height.optional(),
+				expiresAtTime: seconds.optional(),
 			})
 			.optional(),
 	})

@@ -167,10 +167,11 @@ function writeUtf8(bytes: Buffer, text: string, at: number): number {
  * | text | UTF-8; absent: none |
  * | collection | UTF-8; absent: none |
  * | importance, confidence | the number as canonical JSON; absent: none |
- * | expiresBlock | the height in decimal digits; absent: it stays |
+ * | expiry | the height in decimal digits, or `@` and the seconds of its time in decimal digits; absent: it stays |
  * | vectorHash | SHA-256 of the vector that the caller gave, 32 bytes; absent: none was |
  *
- * Throws `FatalError("invalid_request")` for what `canonicalJson` refuses.
+ * Throws `FatalError("invalid_request")` for what `canonicalJson` refuses, and for a memory that ends both
+ * at a height and at a time: one of the two would not be bound.
  */
 export function contentHash(
 	body: VersionBody & { readonly expiresBlock: Height | undefined },
@@ -185,8 +186,21 @@ export function contentHash(
 		body.collection,
 		body.importance === undefined ? undefined : printNumber(body.importance),
 		body.confidence === undefined ? undefined : printNumber(body.confidence),
-		body.expiresBlock?.toString(),
+		expiryField(body),
 		body.vectorHash === undefined ? undefined : Buffer.from(body.vectorHash.slice(2), "hex"),
 	];
 	return `0x${hash("sha256", encodeFields(CONTENT_TAG, fields))}`;
+}
+
+function expiryField({
+	expiresBlock,
+	expiresTime,
+}: Pick<VersionBody, "expiresTime"> & { readonly expiresBlock: Height | undefined }): Field {
+	if (expiresTime === undefined) return expiresBlock?.toString();
+	if (expiresBlock === undefined) return `@${expiresTime}`;
+	throw new FatalError("invalid_request", {
+		message: `a memory cannot end both at block ${expiresBlock} and at time ${expiresTime}`,
+		hint: "give expiresAtBlock or expiresAtTime, not both",
+		fields: { expiresAtBlock: expiresBlock.toString(), expiresAtTime: expiresTime.toString() },
+	});
 }

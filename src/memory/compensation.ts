@@ -70,6 +70,7 @@ export function bodyOf(
 		importance: version.importance,
 		confidence: version.confidence,
 		expiresAtBlock: version.expiresBlock,
+		expiresAtTime: version.expiresTime,
 	};
 }
 
@@ -89,6 +90,7 @@ export function bodyHash(
 		confidence: body.confidence,
 		vectorHash: body.vector === undefined ? undefined : givenVectorHash(body.vector),
 		expiresBlock: body.expiresAtBlock,
+		expiresTime: body.expiresAtTime,
 	});
 }
 

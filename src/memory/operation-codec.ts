@@ -2,7 +2,7 @@
  * Operations as JSON for the inbox and the log. Bigints become decimal strings. The bytes are stable:
  * what an older version of Recant wrote is read by a newer one.
  */
-import type { Height, Hex, OperationId } from "../domain/ids.ts";
+import type { Hex, OperationId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import {
 	type Anchor,
@@ -28,6 +28,7 @@ interface WireBody {
 	readonly importance?: number;
 	readonly confidence?: number;
 	readonly expiresAtBlock?: string;
+	readonly expiresAtTime?: string;
 }
 
 interface WireOperation {
@@ -111,6 +112,7 @@ function bodyToWire(body: MemoryBody): JsonObject {
 		...optional("importance", body.importance),
 		...optional("confidence", body.confidence),
 		...optional("expiresAtBlock", body.expiresAtBlock?.toString()),
+		...optional("expiresAtTime", body.expiresAtTime?.toString()),
 	};
 }
 
@@ -123,7 +125,8 @@ function bodyFromWire(wire: WireBody): MemoryBody {
 		collection: wire.collection,
 		importance: wire.importance,
 		confidence: wire.confidence,
-		expiresAtBlock: heightOrUndefined(wire.expiresAtBlock),
+		expiresAtBlock: bigintOrUndefined(wire.expiresAtBlock),
+		expiresAtTime: bigintOrUndefined(wire.expiresAtTime),
 	};
 }
 
@@ -158,7 +161,7 @@ function anchorFromWire(wire: WireOperation["anchor"]): Anchor {
 	};
 }
 
-function heightOrUndefined(value: string | undefined): Height | undefined {
+function bigintOrUndefined(value: string | undefined): bigint | undefined {
 	return value === undefined ? undefined : BigInt(value);
 }
 

@@ -119,6 +119,7 @@ function evaluatePatch(operation: PatchOperation, present: Version): Evaluation 
 			importance: operation.importance ?? present.importance,
 			confidence: operation.confidence ?? present.confidence,
 			expiresAtBlock: present.expiresBlock,
+			expiresAtTime: present.expiresTime,
 		},
 		keepVectorOf: keepsVector ? present.versionId : undefined,
 	};

@@ -228,6 +228,7 @@ function lasting(version: NewVersion, height: Height): NewVersion {
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
 	};
 	return { ...tombstone, contentHash: contentHash(tombstone) };
 }

@@ -135,7 +135,8 @@ export function writeOf(step: WriteStep, draft: StateDraft): StateWrite {
 	const { namespace, id } = step.operation;
 	if (step.type === "handler") {
 		const body = step.operation.kind === "put" ? step.operation.body : undefined;
-		return { slot, namespace, id, owner: "handler", position, body, copyOf: undefined };
+		const rests = { suspect: false, grounds: slot };
+		return { slot, namespace, id, owner: "handler", position, body, copyOf: undefined, ...rests };
 	}
 	const present = draft.editor.visible(stepKey(step), slot);
 	const evaluation = evaluate(
@@ -153,6 +154,8 @@ export function writeOf(step: WriteStep, draft: StateDraft): StateWrite {
 		position,
 		body: put?.body,
 		copyOf: put?.keepVectorOf,
+		suspect: false,
+		grounds: undefined,
 	};
 }
 

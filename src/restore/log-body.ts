@@ -55,7 +55,7 @@ export function handlerOperation({ position, body }: LoggedEntry): HandlerOperat
 }
 
 function handlerBody(body: JsonObject, position: LogPosition): MemoryBody {
-	const { layer, content, text, collection, expiresAtBlock } = body;
+	const { layer, content, text, collection, expiresAtBlock, expiresAtTime } = body;
 	if (!isLayer(layer) || !isObject(content)) throw unreadable(position, "content");
 	return {
 		layer,
@@ -72,6 +72,8 @@ function handlerBody(body: JsonObject, position: LogPosition): MemoryBody {
 		confidence: weightIn(body, "confidence"),
 		expiresAtBlock:
 			expiresAtBlock === undefined ? undefined : heightIn(body, "expiresAtBlock", position),
+		expiresAtTime:
+			expiresAtTime === undefined ? undefined : numberIn(body, "expiresAtTime", position),
 	};
 }
 

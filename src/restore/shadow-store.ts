@@ -38,6 +38,9 @@ export interface ShadowRow extends VersionBody {
 	readonly versionId: VersionId;
 	readonly position: LogPosition;
 	readonly contentHash: Hex;
+	/** As `Version` has them. */
+	readonly suspect: boolean;
+	readonly grounds: Height | undefined;
 	/** Undefined: there is none, or it follows from the text. */
 	readonly vector: Float32Array | undefined;
 }

@@ -7,8 +7,10 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import type { TransactionReceipt } from "../domain/block.ts";
+import { type Caller, EVERYBODY } from "../domain/caller.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { Height, Hex, OperationId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import {
 	type Anchor,
 	NO_ANCHOR,
@@ -20,10 +22,14 @@ import type { ChainSpec } from "../follower/chain-spec.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import { effectsHash } from "../memory/effects-hash.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
+import type { Embedder } from "../vectors/embedder.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
+import { embeddedTexts } from "../writer/embed-vectors.ts";
 import type { InboxStore, OperationRecord, Submission, Submitted } from "../writer/inbox-store.ts";
 import type { VectorFlusher } from "../writer/vector-flusher.ts";
+
+import { requireCollections } from "./access/collection-access.ts";
 
 /** What an agent names its operation depends on. */
 export type AnchorRequest = { readonly block: Hex } | { readonly transaction: Hex };
@@ -41,6 +47,8 @@ export interface AgentWritesOptions {
 	readonly collections: CollectionChecks;
 	/** Undefined while this process does not write the chain. */
 	readonly flusher: () => Pick<VectorFlusher, "requireRoom"> | undefined;
+	/** Its `prepare` is asked before anything is durable: an embedder that does not answer refuses the request. */
+	readonly embedder?: Pick<Embedder, "prepare"> | undefined;
 	/** Looks at the node now: an anchor may be in a block that is about to be followed. */
 	readonly poke: () => void;
 }
@@ -75,16 +83,17 @@ export class AgentWrites {
 		readonly writes: readonly AgentWrite[];
 		readonly idempotencyKey: string | undefined;
 		readonly deadlineMs: number;
+		readonly caller?: Caller | undefined;
 	}): Promise<Written> {
 		const { inbox, spec } = this.#options;
 		const deadline = performance.now() + request.deadlineMs;
+		const { idempotencyKey: key, caller = EVERYBODY } = request;
 		const idempotency =
-			request.idempotencyKey === undefined
-				? undefined
-				: { key: request.idempotencyKey, bodyHash: hashOf(request.writes) };
+			key === undefined ? undefined : { key, bodyHash: hashOf(request.writes), caller: caller.id };
 		// Before any check: what was taken in once is answered, whatever has become of its anchors since.
 		const earlier = idempotency && (await inbox.earlier(spec.id, idempotency));
-		const submitted = earlier ?? (await this.#submit(request.writes, idempotency, deadline));
+		const submitted =
+			earlier ?? (await this.#submit(request.writes, { idempotency, caller }, deadline));
 		const written = await this.#settled(submitted, deadline);
 		if (submitted.type === "new") throwRefusal(written.operations);
 		return written;
@@ -123,8 +132,10 @@ export class AgentWrites {
 		for (const operation of operations) this.#checkOwner(operation);
 		this.#requireRoom(operations);
 		await collections.make(await collections.check(fresh));
+		await this.#options.embedder?.prepare?.(await embeddedTexts(operations, collections));
 		const entries = made.map((entry) => entry.map((each) => storedAs(each, NO_ANCHOR)));
-		return inbox.submit({ chainId: spec.id, entries, idempotency });
+		// Of an operator, who may fill the inbox: a large restore needs all of it.
+		return inbox.submit({ chainId: spec.id, entries, idempotency, caller: idempotency.caller });
 	}
 
 	/** What has become of it by the deadline. */
@@ -145,7 +156,7 @@ export class AgentWrites {
 
 	async #submit(
 		writes: readonly AgentWrite[],
-		idempotency: Submission["idempotency"],
+		{ idempotency, caller }: Pick<Submission, "idempotency"> & { readonly caller: Caller },
 		deadline: number,
 	): Promise<Submitted> {
 		const { inbox, spec, collections } = this.#options;
@@ -153,9 +164,23 @@ export class AgentWrites {
 		for (const { operation } of writes) this.#checkOwner(operation);
 		this.#requireRoom(writes.map((each) => each.operation));
 		const shapes = await collections.check(writes.map((each) => each.operation));
+		requireCollections(
+			caller,
+			shapes,
+			writes.map((each) => each.operation),
+		);
 		const operations = await this.#stored(writes, deadline);
+		await this.#options.embedder?.prepare?.(
+			await embeddedTexts(writes.map((each) => each.operation)),
+		);
 		await collections.make(shapes);
-		return inbox.submit({ chainId: spec.id, entries: [operations], idempotency });
+		return inbox.submit({
+			chainId: spec.id,
+			entries: [operations],
+			idempotency,
+			caller: caller.id,
+			mostWaiting: caller.id === "" ? undefined : LIMITS.inboxOperationsOfKey,
+		});
 	}
 
 	#requireOpen(): void {

@@ -1,4 +1,8 @@
-/** Cursors of pages: opaque to callers, checked when they come back. */
+/**
+ * Cursors of pages: opaque to callers, checked when they come back. One that pins a coordinate is bound
+ * to its query and its reader, so that nobody goes on with another's, nor with other filters.
+ */
+import { createHash } from "node:crypto";
 import { FatalError } from "../domain/errors.ts";
 import { FOREVER } from "../domain/ids.ts";
 
@@ -20,6 +24,26 @@ export function decodeCursor<Name extends string>(
 		return [name, value] as const;
 	});
 	return Object.fromEntries(entries) as Record<Name, string>;
+}
+
+/** Characters of a binding: 96 bits, which nobody meets by chance. */
+const BINDING_LENGTH = 16;
+
+/** What a cursor is bound to, as a field of it: everything that the next page must have in common. */
+export function cursorBinding(
+	parts: readonly (string | number | readonly string[] | undefined)[],
+): string {
+	const all = JSON.stringify(parts.map((part) => part ?? null));
+	return createHash("sha256").update(all).digest("base64url").slice(0, BINDING_LENGTH);
+}
+
+/** Throws `FatalError("cursor_invalid")` for a cursor of another query or another reader. */
+export function requireBinding(found: string, wanted: string): void {
+	if (found === wanted) return;
+	throw new FatalError("cursor_invalid", {
+		message: "the cursor was given to another query, or to another API key",
+		hint: "repeat the query that gave it, with the same key, or begin again without a cursor",
+	});
 }
 
 /** A whole number of a cursor. Throws `FatalError("cursor_invalid")`. */

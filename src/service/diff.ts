@@ -6,7 +6,14 @@ import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import { cursorInvalid, cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
+import {
+	cursorBinding,
+	cursorInvalid,
+	cursorNumber,
+	decodeCursor,
+	encodeCursor,
+	requireBinding,
+} from "./cursor.ts";
 import type { DiffEntry, Page } from "./recant-service.ts";
 import type { StateStore } from "./state-store.ts";
 import { memoryView } from "./views.ts";
@@ -18,6 +25,10 @@ export interface DiffQuery {
 	readonly from: AtRequest;
 	readonly to: AtRequest;
 	readonly namespace: string | undefined;
+	/** Without `namespace`: only of these; undefined: of all. */
+	readonly namespaces?: readonly string[] | undefined;
+	/** Id of who reads; a cursor is theirs alone. */
+	readonly reader?: string | undefined;
 	readonly limit: number;
 	readonly cursor: string | undefined;
 }
@@ -28,13 +39,16 @@ export async function diffPage(
 	query: DiffQuery,
 ): Promise<{ readonly from: AnsweredAt; readonly to: AnsweredAt } & Page<DiffEntry>> {
 	const limit = Math.min(query.limit, LIMITS.diffPage);
-	const place = query.cursor === undefined ? undefined : pinnedPlace(query.cursor);
+	const { namespace, reader } = query;
+	const namespaces = namespace === undefined ? query.namespaces : [namespace];
+	const binding = cursorBinding(["diff", chainId, reader, namespaces]);
+	const place = query.cursor === undefined ? undefined : pinnedPlace(query.cursor, binding);
 	return store.compare(chainId, place ?? query, async (views) => {
 		const items: DiffEntry[] = [];
 		let after = place?.after;
 		let ended = false;
 		for (let look = 0; look < LOOKS && items.length < limit && !ended; look += 1) {
-			const keys = await views.candidates({ after, namespace: query.namespace, limit });
+			const keys = await views.candidates({ after, namespaces, limit });
 			ended = keys.length < limit;
 			const [before, now] = await Promise.all([views.from.memories(keys), views.to.memories(keys)]);
 			for (const key of keys) {
@@ -48,7 +62,7 @@ export async function diffPage(
 			}
 		}
 		const ends = { from: views.from.at, to: views.to.at };
-		return { ...ends, items, cursor: ended ? undefined : cursorAfter(after, ends) };
+		return { ...ends, items, cursor: ended ? undefined : cursorAfter(after, ends, binding) };
 	});
 }
 
@@ -67,6 +81,7 @@ function entryOf(before: Version | undefined, after: Version | undefined): DiffE
 function cursorAfter(
 	key: MemoryKey | undefined,
 	{ from, to }: { readonly from: AnsweredAt; readonly to: AnsweredAt },
+	binding: string,
 ): string | undefined {
 	return (
 		key &&
@@ -76,16 +91,21 @@ function cursorAfter(
 			fg: from.generation.toString(),
 			th: to.height.toString(),
 			tg: to.generation.toString(),
+			q: binding,
 		})
 	);
 }
 
-function pinnedPlace(cursor: string): {
+function pinnedPlace(
+	cursor: string,
+	binding: string,
+): {
 	readonly from: AtRequest;
 	readonly to: AtRequest;
 	readonly after: MemoryKey;
 } {
-	const { k, fh, fg, th, tg } = decodeCursor(cursor, ["k", "fh", "fg", "th", "tg"]);
+	const { k, fh, fg, th, tg, q } = decodeCursor(cursor, ["k", "fh", "fg", "th", "tg", "q"]);
+	requireBinding(q, binding);
 	if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(k)) throw cursorInvalid();
 	return { from: pinned(fh, fg), to: pinned(th, tg), after: k as MemoryKey };
 }

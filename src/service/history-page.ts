@@ -4,7 +4,13 @@
  */
 import { type ChainId, FOREVER, type MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import { cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
+import {
+	cursorBinding,
+	cursorNumber,
+	decodeCursor,
+	encodeCursor,
+	requireBinding,
+} from "./cursor.ts";
 import type { HistoryEntryView, Page } from "./recant-service.ts";
 import type { HistoryPlace, StateStore } from "./state-store.ts";
 import { historyEntry } from "./views.ts";
@@ -15,25 +21,29 @@ export async function historyPage(
 	chainId: ChainId,
 	query: {
 		readonly key: MemoryKey;
+		/** Id of who reads; a cursor is theirs alone. */
+		readonly reader?: string | undefined;
 		readonly limit: number;
 		readonly cursor: string | undefined;
 	},
 ): Promise<Page<HistoryEntryView> | undefined> {
-	const { key, limit, cursor } = query;
-	const after = cursor === undefined ? undefined : placeOf(cursor);
+	const { key, reader, limit, cursor } = query;
+	const binding = cursorBinding(["history", chainId, reader, key]);
+	const after = cursor === undefined ? undefined : placeOf(cursor, binding);
 	const found = await store.history(chainId, key, { after, limit: limit + 1 });
 	if (found.length === 0 && after === undefined) return undefined;
 	const page = found.slice(0, limit);
 	const last = found.length > limit ? page.at(-1) : undefined;
-	return { items: page.map(historyEntry), cursor: last && cursorAfter(last) };
+	return { items: page.map(historyEntry), cursor: last && cursorAfter(last, binding) };
 }
 
-function cursorAfter({ toGen, fromBlock, fromGen }: Version): string {
-	return encodeCursor({ t: toGen.toString(), b: fromBlock.toString(), f: fromGen.toString() });
+function cursorAfter({ toGen, fromBlock, fromGen }: Version, q: string): string {
+	return encodeCursor({ t: toGen.toString(), b: fromBlock.toString(), f: fromGen.toString(), q });
 }
 
-function placeOf(cursor: string): HistoryPlace {
-	const { t, b, f } = decodeCursor(cursor, ["t", "b", "f"]);
+function placeOf(cursor: string, binding: string): HistoryPlace {
+	const { t, b, f, q } = decodeCursor(cursor, ["t", "b", "f", "q"]);
+	requireBinding(q, binding);
 	return { toGen: openEnded(t), fromBlock: cursorNumber(b), fromGen: cursorNumber(f) };
 }
 

@@ -34,6 +34,7 @@ export function operationOf(
 					importance: request.importance,
 					confidence: request.confidence,
 					expiresAtBlock: request.expiresAtBlock,
+					expiresAtTime: request.expiresAtTime,
 				},
 			};
 		}

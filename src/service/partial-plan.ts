@@ -238,12 +238,9 @@ async function candidates(
 	find: Parameters<Parameters<StateStore["compare"]>[2]>[0]["candidates"],
 	namespaces: readonly string[] | undefined,
 ): Promise<readonly MemoryKey[]> {
-	const keys: MemoryKey[] = [];
-	for (const namespace of namespaces === undefined ? [undefined] : new Set(namespaces)) {
-		const limit = LIMITS.partialCompared + 1 - keys.length;
-		keys.push(...(await find({ after: undefined, namespace, limit })));
-		requireWithin("partialCompared", keys.length, "memories changed in between, or more");
-	}
+	const limit = LIMITS.partialCompared + 1;
+	const keys = await find({ after: undefined, namespaces, limit });
+	requireWithin("partialCompared", keys.length, "memories changed in between, or more");
 	return keys;
 }
 
@@ -311,6 +308,7 @@ function itemOf({ namespace, id, change, before, after }: PlannedEntry) {
 			importance: after.importance,
 			confidence: after.confidence,
 			expiresAtBlock: after.expiresAtBlock,
+			expiresAtTime: after.expiresAtTime,
 		},
 	};
 }

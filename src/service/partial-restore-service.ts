@@ -42,6 +42,8 @@ export type ApplyMode =
 			readonly dryRun: false;
 			/** Undefined: one is made, and answered. */
 			readonly idempotencyKey: string | undefined;
+			/** Id of who asks, whose own the key is; undefined: whoever starts the service. */
+			readonly caller?: string | undefined;
 	  };
 
 /** What a memory says in the pending slot. */
@@ -63,6 +65,8 @@ export interface WantedView {
 	readonly importance: number | undefined;
 	readonly confidence: number | undefined;
 	readonly expiresAtBlock: Height | undefined;
+	/** Seconds since the epoch. */
+	readonly expiresAtTime: bigint | undefined;
 }
 
 export interface PlannedMemory {

@@ -105,7 +105,7 @@ export class PartialRestores implements PartialRestoreService {
 		const key = mode.idempotencyKey ?? `${asked.kind}-${randomUUID()}`;
 		let plan: PartialPlan | undefined;
 		const written = await chain.writes.writeApart({
-			idempotency: { key, bodyHash: hashOf(asked) },
+			idempotency: { key, bodyHash: hashOf(asked), caller: mode.caller },
 			deadlineMs: LIMITS.writeDeadlineMs,
 			make: async () => {
 				plan = await this.#plan(chain, asked);

@@ -5,6 +5,7 @@
  * method throws RecantErrors only. BigInts become decimal strings in JSON.
  */
 import type { Level } from "../consistency/finding.ts";
+import type { Caller } from "../domain/caller.ts";
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import type {
 	ChainId,
@@ -109,6 +110,10 @@ export interface MemoryView {
 	/** Height from which this version holds. */
 	readonly since: Height;
 	readonly expiresAtBlock: Height | undefined;
+	/** Seconds since the epoch. */
+	readonly expiresAtTime: bigint | undefined;
+	/** True: kept although what it rests on is gone. */
+	readonly suspect: boolean;
 }
 
 export interface HistoryEntryView {
@@ -145,6 +150,8 @@ export type OperationRequest = {
 			readonly importance: number | undefined;
 			readonly confidence: number | undefined;
 			readonly expiresAtBlock: Height | undefined;
+			/** Seconds since the epoch; at most one of this and `expiresAtBlock`. */
+			readonly expiresAtTime: bigint | undefined;
 	  }
 	| {
 			readonly kind: "patch";
@@ -198,6 +205,8 @@ export interface SearchRequest {
 	readonly vector: readonly number[] | undefined;
 	readonly collection: string | undefined;
 	readonly namespace: string | undefined;
+	/** Without `namespace`: only of these; undefined: of all. */
+	readonly namespaces?: readonly string[] | undefined;
 	readonly layers: readonly Layer[] | undefined;
 	/** Top-level content fields that must be equal. */
 	readonly where: Readonly<Record<string, string | number | boolean | null>> | undefined;
@@ -382,6 +391,8 @@ export interface RecantService {
 			readonly idempotencyKey: string | undefined;
 			/** How long to wait for the commit; at most LIMITS.writeDeadlineMs. */
 			readonly deadlineMs: number;
+			/** Who writes; undefined: whoever starts the service. */
+			readonly caller?: Caller | undefined;
 		},
 	): Promise<WriteAnswer>;
 	operation(chain: string, operationId: string): Promise<OperationView>;
@@ -391,6 +402,10 @@ export interface RecantService {
 			readonly at: AtRequest;
 			readonly layer: Layer | undefined;
 			readonly namespace: string | undefined;
+			/** Without `namespace`: only of these; undefined: of all. */
+			readonly namespaces?: readonly string[] | undefined;
+			/** Id of who reads; a cursor is theirs alone. */
+			readonly reader?: string | undefined;
 			readonly limit: number;
 			/** From the page before; pins its coordinate, so `at` must then be left out. */
 			readonly cursor: string | undefined;
@@ -405,6 +420,8 @@ export interface RecantService {
 		query: {
 			readonly id: string;
 			readonly namespace: string;
+			/** Id of who reads; a cursor is theirs alone. */
+			readonly reader?: string | undefined;
 			readonly limit: number;
 			readonly cursor: string | undefined;
 		},
@@ -423,6 +440,10 @@ export interface RecantService {
 			readonly from: AtRequest;
 			readonly to: AtRequest;
 			readonly namespace: string | undefined;
+			/** Without `namespace`: only of these; undefined: of all. */
+			readonly namespaces?: readonly string[] | undefined;
+			/** Id of who reads; a cursor is theirs alone. */
+			readonly reader?: string | undefined;
 			readonly limit: number;
 			readonly cursor: string | undefined;
 		},

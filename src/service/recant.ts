@@ -1,4 +1,5 @@
 /** Recant as its users see it: reads, writes, rollbacks and events over the parts of each chain. */
+import { type Caller, EVERYBODY } from "../domain/caller.ts";
 import type { AtRequest } from "../domain/coordinate.ts";
 import { FatalError, type RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
@@ -36,6 +37,7 @@ import type {
 import { type SearchContext, search } from "./search.ts";
 import type { StateStore } from "./state-store.ts";
 import { reportOf } from "./stored-report.ts";
+import { unknownOperation } from "./unknown-operation.ts";
 import { checkpointView, memoryView, operationView, rollbackView } from "./views.ts";
 import type { WorkingMemoryReader } from "./working-memory-reader.ts";
 
@@ -91,16 +93,21 @@ export class Recant implements RecantService {
 			readonly operations: readonly OperationRequest[];
 			readonly idempotencyKey: string | undefined;
 			readonly deadlineMs: number;
+			readonly caller?: Caller | undefined;
 		},
 	): Promise<WriteAnswer> {
 		const runtime = this.#find(chain);
+		const { caller = EVERYBODY, idempotencyKey } = request;
+		// A key is one caller's own, and so are the ids that are made of it.
+		const idsOf = caller.id === "" ? idempotencyKey : idempotencyKey && `${caller.id} ${idempotencyKey}`;
 		const written = await runtime.writes.write({
 			writes: request.operations.map((each, index) => ({
-				operation: operationOf(each, request.idempotencyKey, index),
+				operation: operationOf(each, idsOf, index),
 				anchor: each.anchor,
 			})),
 			idempotencyKey: request.idempotencyKey,
 			deadlineMs: Math.min(request.deadlineMs, LIMITS.writeDeadlineMs),
+			caller,
 		});
 		return {
 			committed: written.committed,
@@ -119,11 +126,7 @@ export class Recant implements RecantService {
 			: [];
 		const [record] = found;
 		if (record !== undefined) return operationView(record);
-		throw new FatalError("unknown_operation", {
-			message: `there is no operation ${operationId}`,
-			hint: "ids come with the answer to a write",
-			fields: { operationId },
-		});
+		throw unknownOperation(operationId);
 	}
 
 	async memories(chain: string, query: Parameters<RecantService["memories"]>[1]) {
@@ -146,9 +149,9 @@ export class Recant implements RecantService {
 
 	async history(chain: string, query: Parameters<RecantService["history"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		const { limit, cursor } = query;
+		const { limit, cursor, reader } = query;
 		const key = memoryKey(query.namespace, query.id);
-		const page = await historyPage(this.#options.state, id, { key, limit, cursor });
+		const page = await historyPage(this.#options.state, id, { key, reader, limit, cursor });
 		if (page === undefined) throw memoryNotFound(query, undefined);
 		return page;
 	}

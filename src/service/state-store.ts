@@ -12,6 +12,7 @@ import type {
 } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
+import type { FinalityMarks } from "../memory/grounds.ts";
 import type { RollbackRecord } from "../rollback/rollback-record.ts";
 import type { VectorFilter } from "../vectors/vector-tables.ts";
 import type { Checkpoint, LogKind, VectorPointer } from "../writer/commit-batch.ts";
@@ -29,6 +30,8 @@ export interface StateView {
 	readonly at: AnsweredAt;
 	/** Of the chain now, whatever the coordinate. */
 	readonly present: { readonly generation: Generation; readonly versionSeq: VersionId };
+	/** By which finality is told there: of the chain now, but no higher than what its generation shares with it. */
+	readonly marks: FinalityMarks;
 	/** The version that is visible there; undefined: none. */
 	memory(key: MemoryKey): Promise<Version | undefined>;
 	/** Visible versions of these memories. */
@@ -42,7 +45,8 @@ export interface StateView {
 	vectors(versionIds: readonly VersionId[]): Promise<ReadonlyMap<VersionId, Float32Array>>;
 	/** Names after `after`, in the order (namespace, layer, id). */
 	page(query: {
-		readonly namespace: string | undefined;
+		/** Only of these; undefined: of all. */
+		readonly namespaces: readonly string[] | undefined;
 		readonly layer: Layer | undefined;
 		readonly after: MemoryName | undefined;
 		readonly limit: number;
@@ -62,6 +66,23 @@ export interface StateView {
 			readonly limit: number;
 		},
 	): Promise<readonly TailRow[]>;
+	/** Visible versions of a collection that have a text and pass the filter, by rising key. */
+	texts(
+		collection: string,
+		query: Omit<VectorFilter, "excludeVersions"> & {
+			readonly after: MemoryKey | undefined;
+			readonly limit: number;
+		},
+	): Promise<readonly Version[]>;
+	/**
+	 * Heights of the generation's blocks by time: `since`, the lowest that may be no older than `from`, and
+	 * `until`, the highest that may be no younger than `to`, both in seconds. Undefined: no bound. Exact where
+	 * headers are kept; a height between two kept ones counts as inside.
+	 */
+	heightsAt(times: {
+		readonly from: bigint | undefined;
+		readonly to: bigint | undefined;
+	}): Promise<{ readonly since: Height | undefined; readonly until: Height | undefined }>;
 }
 
 export interface CollectionView {
@@ -79,6 +100,8 @@ export interface TailRow {
 	readonly namespace: string;
 	readonly layer: Layer;
 	readonly fromBlock: Height;
+	/** Undefined: the version has none. */
+	readonly text?: string | undefined;
 	readonly vector: Float32Array;
 }
 
@@ -151,7 +174,8 @@ export interface StateStore {
 			/** Memories that may differ, by rising key, after `after`. */
 			readonly candidates: (query: {
 				readonly after: MemoryKey | undefined;
-				readonly namespace: string | undefined;
+				/** Only of these; undefined: of all. */
+				readonly namespaces: readonly string[] | undefined;
 				readonly limit: number;
 			}) => Promise<readonly MemoryKey[]>;
 		}) => Promise<Result>,

@@ -31,6 +31,8 @@ export function memoryView(version: Version): MemoryView {
 		contentHash: version.contentHash,
 		since: version.fromBlock,
 		expiresAtBlock: version.expiresBlock,
+		expiresAtTime: version.expiresTime,
+		suspect: version.suspect,
 	};
 }
 

@@ -51,7 +51,13 @@ const operationBody = z.looseObject({
 			vector: z.array(z.number()).max(LIMITS.vectorDimensions).optional(),
 			collection: z.string().regex(COLLECTION_NAME).optional(),
 			expiresAtBlock: decimal.optional(),
+			expiresAtTime: decimal.optional(),
 		})
+		.refine(
+			({ expiresAtBlock, expiresAtTime }) =>
+				expiresAtBlock === undefined || expiresAtTime === undefined,
+			"ends both at a height and at a time",
+		)
 		.optional(),
 	patch: z.looseObject({ content: content.optional(), ...fields }).optional(),
 	anchor: z
@@ -149,6 +155,10 @@ export class OwnRecordChecks {
 			textFlaw(id, LIMITS.idLength) ??
 			textFlaw(text ?? "", Number.POSITIVE_INFINITY);
 		if (flaw !== undefined) throw recordDamaged(chunk, title, `cannot be stored: it ${flaw}`);
+		// Its hash would name one of the two, and leave the other open.
+		if (record.expiresBlock !== undefined && record.expiresTime !== undefined) {
+			throw recordDamaged(chunk, title, "ends both at a height and at a time");
+		}
 		this.#requireCounted(chunk, title, record);
 		const { height } = this.#manifest;
 		if (fromBlock <= height) return;

@@ -30,6 +30,10 @@ export interface MemoryRecord extends VersionBody {
 	readonly fromBlock: Height;
 	readonly expiresBlock: Height | undefined;
 	readonly contentHash: Hex;
+	/** Left out where it is false. */
+	readonly suspect: boolean;
+	/** Left out: a handler's own block, none of an agent's. */
+	readonly grounds: Height | undefined;
 	/** As it is searched; undefined: the memory is in no collection. */
 	readonly vector: Float32Array | undefined;
 }
@@ -106,7 +110,10 @@ const memorySchema = z.strictObject({
 	position: decimal,
 	fromBlock: decimal,
 	expiresBlock: decimal.optional(),
+	expiresTime: decimal.optional(),
 	contentHash: hex32,
+	suspect: z.literal(true).optional(),
+	grounds: decimal.optional(),
 	vector: z.base64().transform(vectorOf).optional(),
 });
 
@@ -161,6 +168,9 @@ export function decodeRecord(line: string): SnapshotRecord {
 				confidence: record.confidence,
 				vectorHash: record.vectorHash,
 				expiresBlock: record.expiresBlock,
+				expiresTime: record.expiresTime,
+				suspect: record.suspect ?? false,
+				grounds: record.grounds ?? usualGrounds(record),
 				vector: record.vector,
 			};
 		case "operation":
@@ -179,9 +189,23 @@ export function decodeRecord(line: string): SnapshotRecord {
 
 function recordJson(record: SnapshotRecord): JsonObject {
 	const entries = Object.entries(record)
-		.filter(([, value]) => value !== undefined)
+		.filter(([name, value]) => value !== undefined && !isUsual(record, name))
 		.map(([name, value]) => [name, fieldJson(value)]);
 	return Object.fromEntries(entries) as JsonObject;
+}
+
+/** What records of before did not have is left out where it says what they mean. */
+function isUsual(record: SnapshotRecord, name: string): boolean {
+	if (record.kind !== "memory") return false;
+	if (name === "suspect") return !record.suspect;
+	return name === "grounds" && record.grounds === usualGrounds(record);
+}
+
+function usualGrounds({
+	owner,
+	fromBlock,
+}: Pick<MemoryRecord, "owner" | "fromBlock">): Height | undefined {
+	return owner === "handler" ? fromBlock : undefined;
 }
 
 function fieldJson(value: unknown): unknown {

@@ -34,6 +34,9 @@ export interface VersionRow {
 	readonly to_block: bigint;
 	readonly to_gen: bigint;
 	readonly expires_block: bigint | null;
+	readonly expires_time: bigint | null;
+	readonly suspect: boolean;
+	readonly grounds_block: bigint | null;
 	readonly version_id: bigint;
 	readonly position: bigint;
 	readonly layer: number;
@@ -57,6 +60,9 @@ export function versionOf(row: VersionRow): Version {
 		toBlock: row.to_block,
 		toGen: row.to_gen,
 		expiresBlock: row.expires_block ?? undefined,
+		expiresTime: row.expires_time ?? undefined,
+		suspect: row.suspect,
+		grounds: row.grounds_block ?? undefined,
 		versionId: row.version_id,
 		position: row.position,
 		layer: layerOf(row.layer),

@@ -160,6 +160,9 @@ function addVersions(statement: Statement, batch: CommitBatch, chain: string, ne
 			to_block: ["bigint", insert.map((version) => version.toBlock)],
 			to_gen: ["bigint", insert.map((version) => version.toGen)],
 			expires_block: ["bigint", insert.map((version) => version.expiresBlock)],
+			expires_time: ["bigint", insert.map((version) => version.expiresTime)],
+			suspect: ["boolean", insert.map((version) => version.suspect)],
+			grounds_block: ["bigint", insert.map((version) => version.grounds)],
 			version_id: ["bigint", insert.map((version) => version.versionId)],
 			position: ["bigint", insert.map((version) => version.position)],
 			layer: ["smallint", insert.map((version) => layerNumber(version.layer))],
@@ -181,12 +184,14 @@ function addVersions(statement: Statement, batch: CommitBatch, chain: string, ne
 		statement.with(
 			"inserted",
 			`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen, expires_block,
-				version_id, position, layer, owner, namespace, id, content, text, collection, importance,
-				confidence, vector_hash, content_hash, checksum)
+				expires_time, suspect, grounds_block, version_id, position, layer, owner, namespace, id, content,
+				text, collection, importance, confidence, vector_hash, content_hash, checksum)
 				select ${chain}, r.* from ${rows} where exists ${next}
 				on conflict (chain_id, memory_key, from_block, from_gen) do update set
 					to_block = excluded.to_block, to_gen = excluded.to_gen,
-					expires_block = excluded.expires_block, version_id = excluded.version_id,
+					expires_block = excluded.expires_block, expires_time = excluded.expires_time,
+					suspect = excluded.suspect, grounds_block = excluded.grounds_block,
+					version_id = excluded.version_id,
 					position = excluded.position, layer = excluded.layer, owner = excluded.owner,
 					content = excluded.content, text = excluded.text, collection = excluded.collection,
 					importance = excluded.importance, confidence = excluded.confidence,

@@ -8,11 +8,14 @@
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import { type ChainId, FOREVER, type Generation, type Height, type Hex } from "../domain/ids.ts";
+import { type FinalityMarks, marksUpTo } from "../memory/grounds.ts";
 import type { Tx } from "./sql.ts";
 
 export interface ResolvedCoordinate {
 	readonly at: AnsweredAt;
 	readonly present: { readonly generation: Generation; readonly versionSeq: bigint };
+	/** See service/state-store.ts. */
+	readonly marks: FinalityMarks;
 }
 
 interface ChainRow {
@@ -52,6 +55,7 @@ export async function resolveCoordinate(
 	const last = await lastHeight(tx, chainId, { ...place, chain, head });
 	checkHeight(place.height, { last, chain });
 	const blockHash = await hashAt(tx, chainId, place);
+	const rolledBack = await isRolledBack(tx, chainId, place, chain.generation);
 	return {
 		at: {
 			chainId,
@@ -59,8 +63,10 @@ export async function resolveCoordinate(
 			blockHash,
 			logPosition: chain.log_position,
 			pending: place.height === last + 1n,
+			...(rolledBack ? { rolledBack } : {}),
 		},
 		present: { generation: chain.generation, versionSeq: chain.version_seq },
+		marks: await marksOf(tx, chainId, place.generation, chain),
 	};
 }
 
@@ -73,6 +79,39 @@ export async function commonHeight(tx: Tx, one: AnsweredAt, other: AnsweredAt): 
 			and generation > ${lower.generation} and generation <= ${upper.generation}`;
 	const heights = [one.height, other.height, row?.lowest ?? FOREVER];
 	return heights.reduce((least, each) => (each < least ? each : least));
+}
+
+/** The chain's marks; for a generation that a later one took back, none above their lowest ancestor. */
+async function marksOf(
+	tx: Tx,
+	chainId: ChainId,
+	generation: Generation,
+	chain: ChainRow,
+): Promise<FinalityMarks> {
+	const marks = {
+		head: chain.head_height ?? undefined,
+		safe: chain.safe_height ?? undefined,
+		finalized: chain.finalized_height ?? undefined,
+	};
+	if (generation === chain.generation) return marks;
+	const [row] = await tx<{ lowest: bigint | null }[]>`
+		select min(ancestor_height) as lowest from generations where chain_id = ${chainId}
+			and generation > ${generation}`;
+	return marksUpTo(marks, row?.lowest ?? undefined);
+}
+
+/** Whether a generation after that one began below the height. */
+async function isRolledBack(
+	tx: Tx,
+	chainId: ChainId,
+	{ height, generation }: { readonly height: Height; readonly generation: Generation },
+	present: Generation,
+): Promise<boolean> {
+	if (generation === present) return false;
+	const [row] = await tx`
+		select 1 from generations where chain_id = ${chainId} and generation > ${generation}
+			and ancestor_height < ${height} limit 1`;
+	return row !== undefined;
 }
 
 function heightOf(

@@ -50,10 +50,13 @@ export class PostgresFlushStore implements FlushStore {
 	}> {
 		const found = await this.#database.run(
 			(sql) => sql<EmbeddedRow[]>`
-				select v.*, exists (
-					select 1 from versions s where s.chain_id = v.chain_id and s.memory_key = v.memory_key
-						and s.version_id = v.version_id and s.to_gen = ${FOREVER}) as alive
-				from vector_rows v where v.chain_id = ${chainId} and v.collection = ${query.collection}
+				select v.*, s.text, s.version_id is not null as alive
+				from vector_rows v left join lateral (
+					select version_id, text from versions s where s.chain_id = v.chain_id
+						and s.memory_key = v.memory_key and s.version_id = v.version_id
+						and s.to_gen = ${FOREVER} limit 1
+				) s on true
+				where v.chain_id = ${chainId} and v.collection = ${query.collection}
 					and v.version_id > ${query.above}
 					and v.version_id <= (select version_seq from chains where chain_id = ${chainId})
 				order by v.version_id limit ${query.limit}`,
@@ -121,6 +124,8 @@ interface EmbeddedRow {
 	readonly layer: number;
 	readonly from_block: bigint;
 	readonly vector: Uint8Array;
+	/** Of the version; null also where there is none. */
+	readonly text: string | null;
 	readonly alive: boolean;
 }
 
@@ -131,6 +136,7 @@ function vectorRow(row: EmbeddedRow): VectorRow {
 		namespace: row.namespace,
 		layer: layerOf(row.layer),
 		fromBlock: row.from_block,
+		text: row.text ?? undefined,
 		vector: bytesVector(row.vector),
 	};
 }

@@ -132,6 +132,7 @@ function tombstones({ deleted, generation }: ImportedState): readonly ShadowRow[
 			confidence: undefined,
 			vectorHash: undefined,
 			expiresBlock: undefined,
+			expiresTime: undefined,
 		} as const;
 		return {
 			...body,
@@ -141,6 +142,8 @@ function tombstones({ deleted, generation }: ImportedState): readonly ShadowRow[
 			versionId: operation.versionId ?? 0n,
 			position: operation.position,
 			contentHash: contentHash(body),
+			suspect: false,
+			grounds: undefined,
 			vector: undefined,
 		};
 	});

@@ -35,7 +35,7 @@ export class PostgresInboxStore implements InboxStore {
 			if (earlier !== undefined) return earlier;
 			await insertEntries(tx, submission);
 			await insertOperations(tx, chainId, operations);
-			await checkRoom(tx, chainId, operations.length);
+			await checkRoom(tx, submission, operations.length);
 			return { type: "new", operationIds: ids };
 		});
 	}
@@ -108,8 +108,9 @@ async function keep(
 	const { chainId, idempotency } = submission;
 	if (idempotency === undefined) return undefined;
 	const { count } = await tx`
-		insert into idempotency_keys (chain_id, key, body_hash, operation_ids)
-		values (${chainId}, ${idempotency.key}, ${idempotency.bodyHash}, ${pgArray(ids)}::uuid[])
+		insert into idempotency_keys (chain_id, caller, key, body_hash, operation_ids)
+		values (${chainId}, ${idempotency.caller ?? ""}, ${idempotency.key}, ${idempotency.bodyHash},
+			${pgArray(ids)}::uuid[])
 		on conflict do nothing`;
 	return count === 1 ? undefined : findEarlier(tx, chainId, idempotency);
 }
@@ -117,11 +118,11 @@ async function keep(
 async function findEarlier(
 	sql: Queryable,
 	chainId: ChainId,
-	{ key, bodyHash }: NonNullable<Submission["idempotency"]>,
+	{ key, bodyHash, caller }: NonNullable<Submission["idempotency"]>,
 ): Promise<Submitted | undefined> {
 	const [row] = await sql<{ body_hash: Uint8Array; operation_ids: OperationId[] }[]>`
 		select body_hash, operation_ids from idempotency_keys
-		where chain_id = ${chainId} and key = ${key}`;
+		where chain_id = ${chainId} and caller = ${caller ?? ""} and key = ${key}`;
 	if (row === undefined) return undefined;
 	if (Buffer.compare(row.body_hash, bodyHash) === 0) {
 		return { type: "repeated", operationIds: row.operation_ids };
@@ -140,25 +141,40 @@ const INBOX_LOCK = 7_263_227;
  * Counts with what the transaction inserted. Those who count take turns up to their commit, else all
  * of many requests at once would find the same room.
  */
-async function checkRoom(tx: Tx, chainId: ChainId, coming: number): Promise<void> {
+async function checkRoom(tx: Tx, submission: Submission, coming: number): Promise<void> {
+	const { chainId, caller = "", mostWaiting = LIMITS.inboxOperations } = submission;
 	await tx`select pg_advisory_xact_lock(${INBOX_LOCK}, hashint8(${chainId}))`;
-	const [row] = await tx<{ waiting: bigint }[]>`
-		select coalesce(sum(operation_count), 0) as waiting from inbox where chain_id = ${chainId}`;
-	const waiting = Number(row?.waiting ?? 0n) - coming;
-	if (waiting + coming <= LIMITS.inboxOperations) return;
-	throw new RetryableError("inbox_full", {
-		message: `${waiting} operations wait for chain ${chainId}; ${coming} more are past the limit of ${LIMITS.inboxOperations}`,
+	const [row] = await tx<{ waiting: bigint; own: bigint }[]>`
+		select coalesce(sum(operation_count), 0) as waiting,
+			coalesce(sum(operation_count) filter (where caller = ${caller}), 0) as own
+		from inbox where chain_id = ${chainId}`;
+	const waiting = Number(row?.waiting ?? 0n);
+	if (waiting > LIMITS.inboxOperations) {
+		throw inboxFull("inboxOperations", waiting - coming, { chainId, coming });
+	}
+	const own = Number(row?.own ?? 0n);
+	if (own > mostWaiting) throw inboxFull("inboxOperationsOfKey", own - coming, { chainId, coming });
+}
+
+function inboxFull(
+	limit: "inboxOperations" | "inboxOperationsOfKey",
+	waiting: number,
+	{ chainId, coming }: { readonly chainId: ChainId; readonly coming: number },
+): RetryableError {
+	const whose = limit === "inboxOperations" ? "operations" : "operations of this API key";
+	return new RetryableError("inbox_full", {
+		message: `${waiting} ${whose} wait for chain ${chainId}; ${coming} more are past the limit of ${LIMITS[limit]}`,
 		hint: "try again later; see the chain's status for what holds it up",
-		fields: { limit: "inboxOperations", value: waiting + coming, max: LIMITS.inboxOperations },
+		fields: { limit, value: waiting + coming, max: LIMITS[limit] },
 	});
 }
 
 /** Entries are numbered in the order in which they stand. */
-async function insertEntries(tx: Tx, { chainId, entries }: Submission): Promise<void> {
+async function insertEntries(tx: Tx, { chainId, entries, caller }: Submission): Promise<void> {
 	const bodies = entries.map((operations) => JSON.stringify(operations.map(toWire)));
 	await tx`
-		insert into inbox (chain_id, operation_count, body)
-		select ${chainId}, r.operation_count, r.body from unnest(
+		insert into inbox (chain_id, caller, operation_count, body)
+		select ${chainId}, ${caller ?? ""}, r.operation_count, r.body from unnest(
 			${pgArray(entries.map((operations) => operations.length))}::int[],
 			${pgArray(bodies)}::text[]
 		) with ordinality as r (operation_count, body, place) order by r.place`;
@@ -204,7 +220,7 @@ function anchorColumns(anchor: Anchor) {
 	}
 }
 
-interface OperationRow {
+export interface OperationRow {
 	readonly operation_id: OperationId;
 	readonly kind: "put" | "patch" | "delete";
 	readonly namespace: string;
@@ -222,7 +238,7 @@ interface OperationRow {
 	readonly final: boolean;
 }
 
-function recordOf(row: OperationRow): OperationRecord {
+export function recordOf(row: OperationRow): OperationRecord {
 	return {
 		operationId: row.operation_id,
 		kind: row.kind,

@@ -32,6 +32,7 @@ import { commitBatch } from "./commit.ts";
 import type { Database } from "./database.ts";
 import { mergeShadow } from "./merge-shadow.ts";
 import { pgArray } from "./pg-array.ts";
+import { recordDeliveries } from "./postgres-delivery-store.ts";
 import { dropShadowsOf } from "./postgres-shadow-store.ts";
 import { byMemory } from "./postgres-writer-store.ts";
 import type { Queryable, Tx } from "./sql.ts";
@@ -43,9 +44,17 @@ export class PostgresRollbackStore implements RollbackStore {
 	/** Answers whether the process behind a claim is known to be gone. */
 	readonly #isGone: (holder: string) => boolean;
 
-	constructor(database: Database, isGone: (holder: string) => boolean) {
+	/** Who is told of what was committed. */
+	readonly #receivers: readonly string[];
+
+	constructor(
+		database: Database,
+		isGone: (holder: string) => boolean,
+		receivers: readonly string[] = [],
+	) {
 		this.#database = database;
 		this.#isGone = isGone;
+		this.#receivers = receivers;
 	}
 
 	async record(rollback: NewRollback, supersedes: RollbackId | undefined): Promise<void> {
@@ -191,7 +200,11 @@ export class PostgresRollbackStore implements RollbackStore {
 					and state = 'prepared'`;
 			const cleared = tx`delete from rollback_parts where rollback_id = ${commit.rollbackId}`;
 			// Sent in one go: each waits for nothing but its turn on the connection.
-			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
+			const moves = [
+				...generationMoves(tx, commit),
+				...recordDeliveries(tx, commit, this.#receivers),
+			];
+			const [{ count }] = await Promise.all([ended, cleared, ...moves]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
 		});
 	}

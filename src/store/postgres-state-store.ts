@@ -25,6 +25,7 @@ import { type CheckpointRow, checkpointOf } from "./checkpoint-rows.ts";
 import { type VersionRow, versionOf } from "./codec.ts";
 import { commonHeight, resolveCoordinate } from "./coordinate.ts";
 import type { Database } from "./database.ts";
+import { pgArray } from "./pg-array.ts";
 import { type RollbackRow, rollbackOf } from "./postgres-rollback-store.ts";
 import { SnapshotView } from "./snapshot-view.ts";
 import type { Tx } from "./sql.ts";
@@ -203,11 +204,12 @@ async function candidates(
 		readonly above: Height;
 		readonly top: Height;
 		readonly after: MemoryKey | undefined;
-		readonly namespace: string | undefined;
+		readonly namespaces: readonly string[] | undefined;
 		readonly limit: number;
 	},
 ): Promise<readonly MemoryKey[]> {
 	const after = query.after ?? "00000000-0000-0000-0000-000000000000";
+	const { namespaces } = query;
 	const rows = await tx<{ memory_key: MemoryKey }[]>`
 		select distinct memory_key from (
 			select memory_key, namespace from versions where chain_id = ${chainId}
@@ -217,7 +219,7 @@ async function candidates(
 				and expires_block > ${query.above} and expires_block <= ${query.top}
 		) changed
 		where memory_key > ${after}
-			and (${query.namespace === undefined} or namespace = ${query.namespace ?? ""})
+			and (${namespaces === undefined} or namespace = any(${pgArray(namespaces ?? [])}::text[]))
 		order by memory_key limit ${query.limit}`;
 	return rows.map((row) => row.memory_key);
 }

@@ -8,6 +8,7 @@
 import { hash } from "node:crypto";
 import type { BlockHeader } from "../domain/block.ts";
 import type { Generation } from "../domain/ids.ts";
+import type { Owner } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import { encodeFields, type Field } from "../memory/canonical.ts";
 import type { EmbeddedVersion, LogEntry } from "../writer/commit-batch.ts";
@@ -15,12 +16,22 @@ import { vectorBytes } from "./codec.ts";
 
 const CHECKSUM_BYTES = 8;
 
-/** Not `to_block` and `to_gen`, which change; the content hash stands for what the version says. */
+/**
+ * Not `to_block` and `to_gen`, which change; the content hash stands for what the version says. `owner`
+ * undefined: its number is none of an owner's.
+ */
 export function versionChecksum(
 	version: Pick<
 		Version,
-		"memoryKey" | "fromBlock" | "fromGen" | "versionId" | "position" | "contentHash"
-	>,
+		| "memoryKey"
+		| "fromBlock"
+		| "fromGen"
+		| "versionId"
+		| "position"
+		| "contentHash"
+		| "suspect"
+		| "grounds"
+	> & { readonly owner: Owner | undefined },
 ): Uint8Array {
 	return checksum("recant.row.versions.v1", [
 		version.memoryKey,
@@ -29,7 +40,25 @@ export function versionChecksum(
 		version.versionId.toString(),
 		version.position.toString(),
 		version.contentHash,
+		...restFields(version),
 	]);
+}
+
+/**
+ * What the version rests on, where that is anything but usual: rows that were written before it was kept have
+ * no such fields in their checksums, and those of handlers got their own block as grounds since.
+ */
+function restFields({
+	owner,
+	fromBlock,
+	suspect,
+	grounds,
+}: Pick<Version, "fromBlock" | "suspect" | "grounds"> & {
+	readonly owner: Owner | undefined;
+}): readonly Field[] {
+	const usual = owner === "handler" ? fromBlock : undefined;
+	if (!suspect && grounds === usual) return [];
+	return [suspect ? "suspect" : undefined, grounds?.toString()];
 }
 
 export function logChecksum(entry: LogEntry): Uint8Array {

@@ -23,8 +23,8 @@ export interface StoredShadowRow extends Omit<VersionRow, "to_block" | "to_gen">
 
 /** Columns that are the same in `versions` and in `shadow_versions`, in the order of `put`. */
 export const SHARED_COLUMNS =
-	"memory_key, from_block, from_gen, expires_block, version_id, position, layer, owner, namespace, id, " +
-	"content, text, collection, importance, confidence, vector_hash, content_hash, checksum";
+	"memory_key, from_block, from_gen, expires_block, expires_time, suspect, grounds_block, version_id, " +
+	"position, layer, owner, namespace, id, content, text, collection, importance, confidence, vector_hash, content_hash, checksum";
 
 export function shadowRowOf(row: StoredShadowRow): ShadowRow {
 	const {
@@ -54,6 +54,9 @@ export async function putShadowRows(
 		["bigint", rows.map((row) => row.fromBlock)],
 		["bigint", rows.map((row) => row.fromGen)],
 		["bigint", rows.map((row) => row.expiresBlock)],
+		["bigint", rows.map((row) => row.expiresTime)],
+		["boolean", rows.map((row) => row.suspect)],
+		["bigint", rows.map((row) => row.grounds)],
 		["bigint", rows.map((row) => row.versionId)],
 		["bigint", rows.map((row) => row.position)],
 		["smallint", rows.map((row) => layerNumber(row.layer))],

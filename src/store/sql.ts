@@ -6,3 +6,5 @@ export type Sql = postgres.Sql<{ bigint: bigint }>;
 export type Tx = Sql;
 /** Either: a query that can run alone or inside a transaction. */
 export type Queryable = Sql;
+/** A part of a query, to stand in another. */
+export type Fragment = postgres.PendingQuery<postgres.Row[]>;

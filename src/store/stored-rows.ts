@@ -68,6 +68,8 @@ export function storedVersion(row: VersionRow & Checked): StoredVersion {
 		toBlock: row.to_block,
 		toGen: row.to_gen,
 		expiresBlock: row.expires_block ?? undefined,
+		suspect: row.suspect,
+		grounds: row.grounds_block ?? undefined,
 		versionId: row.version_id,
 		position: row.position,
 		namespace: row.namespace,
@@ -77,7 +79,8 @@ export function storedVersion(row: VersionRow & Checked): StoredVersion {
 		contentHash,
 	};
 	const body = once(() => readable(() => bodyOf(row)));
-	const intact = once(() => fits(row.checksum, () => versionChecksum(stored)));
+	const owner = OWNERS[row.owner];
+	const intact = once(() => fits(row.checksum, () => versionChecksum({ ...stored, owner })));
 	return {
 		...stored,
 		get body() {
@@ -113,6 +116,7 @@ function bodyOf(row: VersionRow): VersionBody | undefined {
 		importance: row.importance ?? undefined,
 		confidence: row.confidence ?? undefined,
 		vectorHash: row.vector_hash === null ? undefined : hexOf(row.vector_hash),
+		expiresTime: row.expires_time ?? undefined,
 	};
 }
 

@@ -5,4 +5,9 @@ export interface Embedder {
 	readonly dimensions: number;
 	/** One L2-normalised vector a text, in order. */
 	embed(texts: readonly string[]): Promise<readonly Float32Array[]>;
+	/**
+	 * Embeds texts before they are needed, and keeps what it got, so that a commit waits for nobody. Left
+	 * out: embedding asks nobody and takes no time worth the name.
+	 */
+	prepare?(texts: readonly string[]): Promise<void>;
 }

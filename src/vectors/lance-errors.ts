@@ -49,6 +49,14 @@ export function versionMissing(table: string, version: TableVersion, cause: unkn
 	});
 }
 
+export function wordsMissing(table: string, version: TableVersion): FatalError {
+	return new FatalError("history_pruned", {
+		message: `version ${version} of table ${table} was made before words were kept in it`,
+		hint: "the collection's next upkeep keeps them; searches read Postgres meanwhile",
+		fields: { table, version: String(version) },
+	});
+}
+
 /** Throws `FatalError("limit_exceeded")` above `most`. */
 export function checkLimit(what: string, value: number, most: number): void {
 	if (value <= most) return;

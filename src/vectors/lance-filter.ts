@@ -10,15 +10,19 @@ function literal(text: string): string {
 	return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** The predicate of all that the filter says, but for `excludeVersions`. */
-export function predicateOf(filter: VectorFilter): string {
-	const terms = [`from_block <= ${filter.maxFromBlock}`];
-	if (filter.namespace !== undefined) terms.push(`namespace = ${literal(filter.namespace)}`);
-	if (filter.layers !== undefined) {
-		const layers = filter.layers.map(literal).join(", ");
-		terms.push(filter.layers.length === 0 ? "false" : `layer IN (${layers})`);
-	}
-	return terms.join(" AND ");
+/** The predicate of all that the filter says, but for `excludeVersions`; undefined: it says nothing. */
+export function predicateOf(filter: VectorFilter): string | undefined {
+	const terms: string[] = [];
+	const { maxFromBlock, minFromBlock, namespaces, layers } = filter;
+	if (maxFromBlock !== undefined) terms.push(`from_block <= ${maxFromBlock}`);
+	if (minFromBlock !== undefined) terms.push(`from_block >= ${minFromBlock}`);
+	if (namespaces !== undefined) terms.push(oneOf("namespace", namespaces));
+	if (layers !== undefined) terms.push(oneOf("layer", layers));
+	return terms.length === 0 ? undefined : terms.join(" AND ");
+}
+
+function oneOf(column: string, values: readonly string[]): string {
+	return values.length === 0 ? "false" : `${column} IN (${values.map(literal).join(", ")})`;
 }
 
 export function exclusionOf(versions: readonly VersionId[]): string {

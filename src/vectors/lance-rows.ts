@@ -22,6 +22,7 @@ import type { MemoryKey } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
 import type { VectorRow } from "../domain/vector.ts";
 import { dimensionMismatch } from "../ranking/exact-scan.ts";
+import { wordsOf } from "../ranking/words.ts";
 
 /** Columns of a whole row. */
 export const ROW_COLUMNS = [
@@ -33,7 +34,7 @@ export const ROW_COLUMNS = [
 	"vector",
 ] as const;
 
-/** The columns of a table for vectors of that many dimensions; none takes null. */
+/** The columns of a table for vectors of that many dimensions. */
 export function schemaOf(dimensions: number): Schema {
 	return new Schema([
 		new Field("version_id", new Int64(), false),
@@ -42,6 +43,8 @@ export function schemaOf(dimensions: number): Schema {
 		new Field("layer", new Utf8(), false),
 		new Field("from_block", new Int64(), false),
 		new Field("vector", vectorType(dimensions), false),
+		// Taken from the text, with spaces between; empty for a version without one.
+		new Field("words", new Utf8(), true),
 	]);
 }
 
@@ -70,9 +73,19 @@ function vectors(rows: readonly VectorRow[], dimensions: number) {
 	return makeData({ type: vectorType(dimensions), child, length: rows.length, nullCount: 0 });
 }
 
+/** The shape of a table; one that was made before words were kept has none. */
+export interface TableShape {
+	readonly dimensions: number;
+	readonly hasWords: boolean;
+}
+
 /** At least one row. Throws `FatalError("dimension_mismatch")`. */
-export function encodeRows(rows: readonly VectorRow[], dimensions: number): Table {
-	const schema = schemaOf(dimensions);
+export function encodeRows(
+	rows: readonly VectorRow[],
+	{ dimensions, hasWords }: TableShape,
+): Table {
+	const fields = schemaOf(dimensions).fields.filter(({ name }) => hasWords || name !== "words");
+	const schema = new Schema(fields);
 	const children = [
 		bigints(rows.map((row) => row.versionId)),
 		...strings(rows.map((row) => row.memoryKey)),
@@ -80,6 +93,7 @@ export function encodeRows(rows: readonly VectorRow[], dimensions: number): Tabl
 		...strings(rows.map((row) => row.layer)),
 		bigints(rows.map((row) => row.fromBlock)),
 		vectors(rows, dimensions),
+		...(hasWords ? strings(rows.map((row) => wordsOf(row.text ?? "").join(" "))) : []),
 	];
 	const type = new Struct(schema.fields);
 	const data = makeData({ type, children, length: rows.length, nullCount: 0 });
@@ -161,6 +175,12 @@ export class RowReader {
 export function decodeRows(batch: Columns): readonly VectorRow[] {
 	const reader = new RowReader(batch);
 	return Array.from({ length: batch.numRows }, (_, index) => reader.row(index));
+}
+
+/** Throws `FatalError("data_directory_corrupt")`. */
+export function shapeOf(schema: Parameters<typeof dimensionsOf>[0]): TableShape {
+	const hasWords = schema.fields.some(({ name }) => name === "words");
+	return { dimensions: dimensionsOf(schema), hasWords };
 }
 
 /** Dimensions of a table's vectors. Throws `FatalError("data_directory_corrupt")`. */

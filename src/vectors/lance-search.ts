@@ -1,5 +1,5 @@
 /**
- * Exact search in one version of a LanceDB table.
+ * Search in one version of a LanceDB table, exact or by its index.
  *
  * LanceDB finds the nearest rows, cosineSimilarity gives them their number and order. So the answer
  * does not depend on how rows are spread over fragments, nor on which are still in the tail.
@@ -29,6 +29,11 @@ const MOST_TIE_ROWS = 2_048;
 /** More than LanceDB's distance in float32 and ours in float64 differ by. */
 const DISTANCE_NOISE = 1e-5;
 
+/** Partitions of an index that one search looks into; more found nothing more (measured at 100,000 rows). */
+const PROBES = 20;
+/** Rows whose rough distances are put right from the whole vectors, at least: recall 1.00 against 0.82 of 64. */
+const REFINED_ROWS = 256;
+
 const FOUND_COLUMNS = ["version_id", "memory_key", "vector", "_distance"];
 
 export interface VectorQuery {
@@ -51,16 +56,47 @@ export async function searchTable(
 	query: VectorQuery,
 ): Promise<readonly VectorCandidate[]> {
 	const excluded = new Set(query.filter.excludeVersions);
-	checkLimit("rows of one search", query.k, LIMITS.searchCandidates);
-	checkLimit("versions left out of one search", excluded.size, EXCLUDED_VERSIONS);
-	if (query.vector.length !== pinned.dimensions) {
-		throw dimensionMismatch({ expected: pinned.dimensions, actual: query.vector.length });
-	}
+	checkQuery(pinned, query, excluded);
 	if (query.k === 0) return [];
-	const found = await nearest(pinned.handle, query, excluded);
+	return best(await nearest(pinned.handle, query, excluded), query.k);
+}
+
+/**
+ * Nearly the k most similar rows, by the index of vectors; undefined: the version has none. Rows that the
+ * index does not know yet are looked at one by one. Throws as `searchTable`.
+ */
+export async function searchTableIndexed(
+	pinned: PinnedTable,
+	query: VectorQuery,
+): Promise<readonly VectorCandidate[] | undefined> {
+	if (!pinned.hasVectorIndex) return undefined;
+	const excluded = new Set(query.filter.excludeVersions);
+	checkQuery(pinned, query, excluded);
+	if (query.k === 0) return [];
+	const { where, overfetched } = whereOf(query.filter, excluded);
+	const limit = query.k + overfetched;
+	const search = handleQuery(pinned.handle, query.vector, where)
+		.nprobes(PROBES)
+		.refineFactor(Math.max(1, Math.ceil(REFINED_ROWS / limit)));
+	const batch = await search.limit(limit).select(FOUND_COLUMNS).toArrow();
+	return best(readFound(batch, query.vector, excluded), query.k);
+}
+
+function checkQuery(
+	{ dimensions }: PinnedTable,
+	{ vector, k }: VectorQuery,
+	excluded: ReadonlySet<VersionId>,
+): void {
+	checkLimit("rows of one search", k, LIMITS.searchCandidates);
+	checkLimit("versions left out of one search", excluded.size, EXCLUDED_VERSIONS);
+	if (vector.length === dimensions) return;
+	throw dimensionMismatch({ expected: dimensions, actual: vector.length });
+}
+
+function best(found: Found[], k: number): readonly VectorCandidate[] {
 	return found
 		.sort(compareCandidates)
-		.slice(0, query.k)
+		.slice(0, k)
 		.map(({ versionId, memoryKey, similarity }) => ({ versionId, memoryKey, similarity }));
 }
 
@@ -70,8 +106,7 @@ async function nearest(
 	query: VectorQuery,
 	excluded: ReadonlySet<VersionId>,
 ): Promise<Found[]> {
-	const overfetched = excluded.size <= OVERFETCHED_VERSIONS ? excluded.size : 0;
-	const where = whereOf(query.filter, excluded, overfetched);
+	const { where, overfetched } = whereOf(query.filter, excluded);
 	for (let ties = TIE_ROWS; ; ties *= 8) {
 		const limit = query.k + ties + overfetched;
 		const batch = await fetchNearest(handle, { vector: query.vector, where, limit });
@@ -84,25 +119,33 @@ async function nearest(
 function whereOf(
 	filter: VectorFilter,
 	excluded: ReadonlySet<VersionId>,
-	overfetched: number,
-): string {
-	if (excluded.size === overfetched) return predicateOf(filter);
-	return `${predicateOf(filter)} AND ${exclusionOf([...excluded])}`;
+): { readonly where: string | undefined; readonly overfetched: number } {
+	const predicate = predicateOf(filter);
+	if (excluded.size <= OVERFETCHED_VERSIONS) {
+		return { where: predicate, overfetched: excluded.size };
+	}
+	const left = exclusionOf([...excluded]);
+	return { where: predicate === undefined ? left : `${predicate} AND ${left}`, overfetched: 0 };
 }
 
 function fetchNearest(
 	handle: Table,
-	query: { readonly vector: Float32Array; readonly where: string; readonly limit: number },
+	query: {
+		readonly vector: Float32Array;
+		readonly where: string | undefined;
+		readonly limit: number;
+	},
 ) {
-	return handle
-		.query()
-		.nearestTo(query.vector)
-		.distanceType("cosine")
+	return handleQuery(handle, query.vector, query.where)
 		.bypassVectorIndex()
-		.where(query.where)
 		.limit(query.limit)
 		.select(FOUND_COLUMNS)
 		.toArrow();
+}
+
+function handleQuery(handle: Table, vector: Float32Array, where: string | undefined) {
+	const query = handle.query().nearestTo(vector).distanceType("cosine");
+	return where === undefined ? query : query.where(where);
 }
 
 /** Rows of an answer but the excluded and those without direction, which have no similarity. */

@@ -35,13 +35,17 @@ import {
 	locationMissing,
 	tableMissing,
 	versionMissing,
+	wordsMissing,
 } from "./lance-errors.ts";
 import { inclusionOf } from "./lance-filter.ts";
 import { isReachable, localDirectoryOf, prepareLocation } from "./lance-location.ts";
-import { decodeRows, dimensionsOf, encodeRows, ROW_COLUMNS, schemaOf } from "./lance-rows.ts";
-import { searchTable, type VectorQuery } from "./lance-search.ts";
-import { PinnedTables } from "./pinned-tables.ts";
-import type { TableVersion, VectorTables } from "./vector-tables.ts";
+import { makeIndexes, makeWordsIndex } from "./lance-indexes.ts";
+import { recallOf } from "./lance-recall.ts";
+import { decodeRows, encodeRows, ROW_COLUMNS, schemaOf, shapeOf } from "./lance-rows.ts";
+import { searchTable, searchTableIndexed, type VectorQuery } from "./lance-search.ts";
+import { searchTableWords, type WordsQuery } from "./lance-words.ts";
+import { type PinnedTable, PinnedTables } from "./pinned-tables.ts";
+import type { TableFigures, TableRecall, TableVersion, VectorTables } from "./vector-tables.ts";
 import { WriteTurns } from "./write-turns.ts";
 
 /** Tries of one write: another writer is a lease holder that is going, and writes once or twice more. */
@@ -55,8 +59,11 @@ const REMOVED_IDS = 1_000;
  * machines differ.
  */
 const CLEANING_MARGIN_MS = 300_000;
-/** LanceDB's own defaults are 6 GiB and 1 GiB; there is no index, and manifests are small. */
-const CACHE = { indexBytes: 67_108_864n, metadataBytes: 134_217_728n };
+/**
+ * LanceDB's own defaults are 6 GiB and 1 GiB. An index of a million vectors of 384 has 60 MB of codes, and
+ * manifests are small.
+ */
+const CACHE = { indexBytes: 268_435_456n, metadataBytes: 134_217_728n };
 
 /** Does one write on a handle whose newest version is `start`; undefined: another came between. */
 type Write = (handle: Table, start: TableVersion) => Promise<TableVersion | undefined>;
@@ -74,8 +81,14 @@ class LanceTables implements LanceStore {
 	readonly #pinned: PinnedTables;
 	readonly #writes = new WriteTurns();
 	readonly #guard: StoreGuard;
+	readonly #exactRows: number;
 
-	constructor(uri: string, connection: Connection, log: GuardLog | undefined) {
+	constructor(
+		uri: string,
+		connection: Connection,
+		{ log, exactRows }: { readonly log: GuardLog | undefined; readonly exactRows: number },
+	) {
+		this.#exactRows = exactRows;
 		this.#uri = uri;
 		this.#connection = connection;
 		this.#pinned = new PinnedTables(connection);
@@ -118,7 +131,7 @@ class LanceTables implements LanceStore {
 		checkLimit("rows of one append", rows.length, APPEND_ROWS);
 		if (rows.length === 0) return base;
 		return this.#write(table, base, "append to", async (handle, start) => {
-			const data = encodeRows(rows, dimensionsOf(await handle.schema()));
+			const data = encodeRows(rows, shapeOf(await handle.schema()));
 			const { version } = await handle.add(data);
 			return BigInt(version) === start + 1n ? BigInt(version) : undefined;
 		});
@@ -138,7 +151,7 @@ class LanceTables implements LanceStore {
 				if (BigInt(await handle.version()) !== version) return undefined;
 			}
 			if (add.length === 0) return version;
-			const data = encodeRows(add, dimensionsOf(await handle.schema()));
+			const data = encodeRows(add, shapeOf(await handle.schema()));
 			const { version: made } = await handle.add(data);
 			return BigInt(made) === version + 1n ? BigInt(made) : undefined;
 		});
@@ -149,15 +162,42 @@ class LanceTables implements LanceStore {
 		version: TableVersion,
 		query: VectorQuery,
 	): Promise<readonly VectorCandidate[]> {
-		checkTableName(table);
-		const limitMs = LIMITS.vectorRequestMs;
-		return this.#guard.run(() =>
-			withinTime(
-				limitMs,
-				() => this.#search(table, version, query),
-				() => tooLate(limitMs),
-			),
-		);
+		return this.#reading(table, version, (pinned) => searchTable(pinned, query));
+	}
+
+	async searchIndexed(
+		table: string,
+		version: TableVersion,
+		query: VectorQuery,
+	): Promise<readonly VectorCandidate[] | undefined> {
+		return this.#reading(table, version, (pinned) => searchTableIndexed(pinned, query));
+	}
+
+	async searchWords(
+		table: string,
+		version: TableVersion,
+		query: WordsQuery,
+	): Promise<readonly VectorCandidate[]> {
+		return this.#reading(table, version, (pinned) => {
+			if (!pinned.hasWordsIndex) throw wordsMissing(table, version);
+			return searchTableWords(pinned, query);
+		});
+	}
+
+	async figures(table: string, version: TableVersion): Promise<TableFigures> {
+		return this.#reading(table, version, async ({ handle, hasWords }) => ({
+			rows: await handle.countRows(),
+			hasWords,
+			indexes: (await handle.listIndices()).map(({ name, numUnindexedRows }) => ({
+				name,
+				unindexedRows: numUnindexedRows ?? 0,
+			})),
+		}));
+	}
+
+	async recall(table: string, version: TableVersion): Promise<TableRecall | undefined> {
+		// Longer than a search may take: nobody waits for it.
+		return this.#guard.run(() => this.#borrowing(table, version, recallOf));
 	}
 
 	async *rows(table: string, version: TableVersion): AsyncGenerator<readonly VectorRow[], void> {
@@ -178,11 +218,17 @@ class LanceTables implements LanceStore {
 		}
 	}
 
-	async compact(table: string, base: TableVersion, keepFrom: Date): Promise<TableVersion> {
+	async compact(
+		table: string,
+		base: TableVersion,
+		keepFrom: Date,
+		{ retrain }: { readonly retrain: boolean } = { retrain: false },
+	): Promise<TableVersion> {
 		const cleanupOlderThan = new Date(keepFrom.getTime() - CLEANING_MARGIN_MS);
 		return this.#write(table, base, "compact", async (handle) => {
 			const before = await identityOf(handle);
 			await handle.optimize({ cleanupOlderThan });
+			await makeIndexes(handle, { rows: before.rows, exactRows: this.#exactRows, retrain });
 			const after = await identityOf(handle);
 			if (before.rows !== after.rows || before.sum !== after.sum) return undefined;
 			return BigInt(await handle.version());
@@ -195,14 +241,35 @@ class LanceTables implements LanceStore {
 		this.#connection.close();
 	}
 
-	async #search(
+	/** A request of which somebody waits for the answer. */
+	async #reading<Result>(
 		table: string,
 		version: TableVersion,
-		query: VectorQuery,
-	): Promise<readonly VectorCandidate[]> {
+		read: (pinned: PinnedTable) => Promise<Result>,
+	): Promise<Result> {
+		checkTableName(table);
+		const limitMs = LIMITS.vectorRequestMs;
+		return this.#guard.run(() =>
+			withinTime(
+				limitMs,
+				() => this.#borrowing(table, version, read),
+				() => tooLate(limitMs),
+			),
+		);
+	}
+
+	async #borrowing<Result>(
+		table: string,
+		version: TableVersion,
+		read: (pinned: PinnedTable) => Promise<Result>,
+	): Promise<Result> {
 		try {
 			const pinned = await this.#pinned.borrow(table, version);
-			return await searchTable(pinned, query).finally(pinned.release);
+			try {
+				return await read(pinned);
+			} finally {
+				pinned.release();
+			}
 		} catch (error) {
 			throw await this.#readFailure(error, table, version);
 		}
@@ -237,9 +304,13 @@ class LanceTables implements LanceStore {
 	async #emptied(table: string, dimensions: number): Promise<TableVersion> {
 		const handle = await this.#openOrCreate(table, dimensions);
 		try {
-			const actual = dimensionsOf(await handle.schema());
-			if (actual !== dimensions) throw dimensionMismatch({ expected: actual, actual: dimensions });
+			const shape = shapeOf(await handle.schema());
+			if (shape.dimensions !== dimensions) {
+				throw dimensionMismatch({ expected: shape.dimensions, actual: dimensions });
+			}
 			if ((await handle.countRows()) > 0) await handle.delete("true");
+			if (!shape.hasWords) await handle.addColumns([{ name: "words", valueSql: "''" }]);
+			await makeWordsIndex(handle);
 			return BigInt(await handle.version());
 		} finally {
 			handle.close();
@@ -379,9 +450,14 @@ function tooLate(limitMs: number): RetryableError {
 export async function openLanceTables(options: {
 	readonly uri: string;
 	readonly log?: GuardLog;
+	/** Rows below which a table has no index of vectors; left out: LIMITS.exactRows. */
+	readonly exactRows?: number;
 }): Promise<LanceStore> {
 	await prepareLocation(options.uri);
-	return new LanceTables(options.uri, await openConnection(options.uri), options.log);
+	return new LanceTables(options.uri, await openConnection(options.uri), {
+		log: options.log,
+		exactRows: options.exactRows ?? LIMITS.exactRows,
+	});
 }
 
 async function openConnection(uri: string): Promise<Connection> {

@@ -7,7 +7,8 @@
  */
 import type { Connection, Table } from "@lancedb/lancedb";
 import { LRUCache } from "lru-cache";
-import { dimensionsOf } from "./lance-rows.ts";
+import { VECTOR_INDEX, WORDS_INDEX } from "./lance-indexes.ts";
+import { shapeOf, type TableShape } from "./lance-rows.ts";
 import type { TableVersion } from "./vector-tables.ts";
 
 /**
@@ -16,9 +17,11 @@ import type { TableVersion } from "./vector-tables.ts";
  */
 const PINNED_HANDLES = 32;
 
-export interface PinnedTable {
+export interface PinnedTable extends TableShape {
 	readonly handle: Table;
-	readonly dimensions: number;
+	readonly hasVectorIndex: boolean;
+	/** Words are kept, and indexed. */
+	readonly hasWordsIndex: boolean;
 }
 
 /** What a reader holds until it calls `release`, once. */
@@ -93,7 +96,14 @@ async function openPinned(
 	version: TableVersion,
 ): Promise<PinnedTable> {
 	const handle = await connection.openTable(table, [], { version: Number(version) });
-	return { handle, dimensions: dimensionsOf(await handle.schema()) };
+	const shape = shapeOf(await handle.schema());
+	const names = new Set((await handle.listIndices()).map(({ name }) => name));
+	return {
+		handle,
+		...shape,
+		hasVectorIndex: names.has(VECTOR_INDEX),
+		hasWordsIndex: shape.hasWords && names.has(WORDS_INDEX),
+	};
 }
 
 function closeWhenUnread(entry: Entry): void {

@@ -13,12 +13,31 @@ import type { Layer } from "../domain/layer.ts";
 import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 
 export interface VectorFilter {
-	/** Rows with fromBlock above it are left out. */
-	readonly maxFromBlock: Height;
-	readonly namespace: string | undefined;
+	/** Rows with fromBlock above it are left out; undefined: none. */
+	readonly maxFromBlock: Height | undefined;
+	/** Rows with fromBlock below it are left out. */
+	readonly minFromBlock?: Height | undefined;
+	/** Undefined: of all. */
+	readonly namespaces: readonly string[] | undefined;
 	readonly layers: readonly Layer[] | undefined;
 	/** Versions known to be invisible; at most 50,000, and up to 2,048 cost little. */
 	readonly excludeVersions: readonly VersionId[];
+}
+
+export interface TableFigures {
+	readonly rows: number;
+	/** False: the table was made before words were kept in it. */
+	readonly hasWords: boolean;
+	readonly indexes: readonly { readonly name: string; readonly unindexedRows: number }[];
+}
+
+export interface TableRecall {
+	/** Share of the true nearest `k` that the index finds, in [0, 1]. */
+	readonly recall: number;
+	readonly k: number;
+	/** Questions that it was measured with. */
+	readonly sample: number;
+	readonly rows: number;
 }
 
 /** Version of a LanceDB table, from 1. */
@@ -57,13 +76,42 @@ export interface VectorTables {
 		version: TableVersion,
 		query: { readonly vector: Float32Array; readonly k: number; readonly filter: VectorFilter },
 	): Promise<readonly VectorCandidate[]>;
+	/**
+	 * The same by the index of vectors, nearly: `recall` says how nearly. Undefined: that version has
+	 * none, and is searched exactly.
+	 */
+	searchIndexed(
+		table: string,
+		version: TableVersion,
+		query: Parameters<VectorTables["search"]>[2],
+	): Promise<readonly VectorCandidate[] | undefined>;
+	/**
+	 * At most k rows of that version under the filter in which one of the words stands; `similarity` is the
+	 * score of ranking/word-score.ts, best first. All that match when they are fewer than k. Throws
+	 * `history_pruned` for a version that was made before words were kept.
+	 */
+	searchWords(
+		table: string,
+		version: TableVersion,
+		query: { readonly words: readonly string[]; readonly k: number; readonly filter: VectorFilter },
+	): Promise<readonly VectorCandidate[]>;
+	/** Rows, and how far the indexes know them. */
+	figures(table: string, version: TableVersion): Promise<TableFigures>;
+	/** Measured on a sample against exact search; undefined: that version has no index of vectors. */
+	recall(table: string, version: TableVersion): Promise<TableRecall | undefined>;
 	/** Every row of that version, for comparison and repair; streamed in batches. */
 	rows(table: string, version: TableVersion): AsyncIterable<readonly VectorRow[]>;
 	/**
-	 * Compacts on top of `base` and cleans versions that were made before `keepFrom`, which is at
-	 * most the time of the oldest version still named; five minutes more are kept, for clocks that
+	 * Compacts on top of `base`, takes new rows up into the indexes, makes those that the table's size asks
+	 * for (`retrain`: that of the vectors anew), and cleans versions that were made before `keepFrom`, which
+	 * is at most the time of the oldest version still named; five minutes more are kept, for clocks that
 	 * differ. Answers the new version, which has the same rows.
 	 */
-	compact(table: string, base: TableVersion, keepFrom: Date): Promise<TableVersion>;
+	compact(
+		table: string,
+		base: TableVersion,
+		keepFrom: Date,
+		options?: { readonly retrain: boolean },
+	): Promise<TableVersion>;
 	close(): Promise<void>;
 }

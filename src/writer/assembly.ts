@@ -124,7 +124,8 @@ export class Assembly {
 		const position = this.#log.position + 1n;
 		const owner = "handler";
 		const write = { slot, namespace, id, owner, position, body, copyOf: undefined } as const;
-		const versionId = this.state.write(write).toString();
+		const rests = { suspect: false, grounds: slot };
+		const versionId = this.state.write({ ...write, ...rests }).toString();
 		if (!logged) return;
 		this.#log.append("operation", slot, {
 			memoryKey: memoryKey(namespace, id),
@@ -238,6 +239,8 @@ export class Assembly {
 			position,
 			body: put?.body,
 			copyOf: put?.keepVectorOf,
+			suspect: false,
+			grounds: undefined,
 		});
 		return { type: "applied", versionId };
 	}
@@ -271,5 +274,6 @@ function bodyForLog(body: MemoryBody): JsonObject {
 		...(body.expiresAtBlock === undefined
 			? {}
 			: { expiresAtBlock: body.expiresAtBlock.toString() }),
+		...(body.expiresAtTime === undefined ? {} : { expiresAtTime: body.expiresAtTime.toString() }),
 	};
 }

@@ -1,6 +1,8 @@
 /** Turns an assembly's vector requests into rows: embeds texts, takes given vectors, copies old ones. */
 import { FatalError } from "../domain/errors.ts";
 import type { VersionId } from "../domain/ids.ts";
+import type { Operation } from "../domain/operation.ts";
+import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { EmbeddedVersion } from "./commit-batch.ts";
@@ -83,4 +85,30 @@ function vectorFor(
 		case "copy":
 			return known.get(source.versionId);
 	}
+}
+
+/**
+ * Texts that these operations have embedded when they are committed. `collections`: leaves out those of
+ * collections that take none; without it every collection takes texts, as checked for an agent's request.
+ */
+export async function embeddedTexts(
+	operations: readonly (Operation | HandlerOperation)[],
+	collections?: VectorCollections,
+): Promise<readonly string[]> {
+	const texts: string[] = [];
+	for (const operation of operations) {
+		const text = embeddedText(operation);
+		const name = operation.kind === "put" ? operation.body.collection : undefined;
+		const shape = name === undefined ? undefined : await collections?.ensure(name);
+		if (text !== undefined && shape?.takesTexts !== false) texts.push(text);
+	}
+	return texts;
+}
+
+/** A patch's text is embedded where its memory is in a collection; whether it is, the commit sees. */
+function embeddedText(operation: Operation | HandlerOperation): string | undefined {
+	if (operation.kind === "patch") return operation.text;
+	if (operation.kind !== "put") return undefined;
+	const { collection, vector, text } = operation.body;
+	return collection === undefined || vector !== undefined ? undefined : text;
 }

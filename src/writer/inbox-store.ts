@@ -7,7 +7,19 @@ export interface Submission {
 	readonly chainId: ChainId;
 	/** In order; each is admitted whole or refused whole, whatever becomes of the others. */
 	readonly entries: readonly (readonly StoredOperation[])[];
-	readonly idempotency: { readonly key: string; readonly bodyHash: Uint8Array } | undefined;
+	readonly idempotency: IdempotentRequest | undefined;
+	/** Id of the API key that sent it; undefined or empty: none was needed. */
+	readonly caller?: string | undefined;
+	/** Operations of the caller that may wait, these included; undefined: as many as the inbox takes. */
+	readonly mostWaiting?: number | undefined;
+}
+
+/** A key is one caller's own: the same of another is another request. */
+export interface IdempotentRequest {
+	readonly key: string;
+	readonly bodyHash: Uint8Array;
+	/** As of the submission. */
+	readonly caller?: string | undefined;
 }
 
 /** An operation as it stands now; see domain/operation.ts. */

@@ -40,6 +40,10 @@ export interface StateWrite {
 	readonly body: MemoryBody | undefined;
 	/** Version whose vector is carried on. */
 	readonly copyOf: VersionId | undefined;
+	/** Kept although what it rests on is gone. */
+	readonly suspect: boolean;
+	/** Highest block that it rests on; undefined: it rests on none. */
+	readonly grounds: Height | undefined;
 }
 
 export class StateDraft {
@@ -92,6 +96,8 @@ export class StateDraft {
 				versionId: this.#versionId,
 				contentHash: contentHash(body),
 				position: write.position,
+				suspect: write.suspect,
+				grounds: write.grounds,
 			},
 			write.slot,
 		);
@@ -159,6 +165,7 @@ function bodyOf(write: StateWrite, visible: Version | undefined, previous: Versi
 		confidence: write.body?.confidence,
 		vectorHash: vectorHashOf(write, visible),
 		expiresBlock: write.body?.expiresAtBlock,
+		expiresTime: write.body?.expiresAtTime,
 	} as const;
 }
 

@@ -186,7 +186,12 @@ function remove(id: string): Operation {
 	return { kind: "delete", namespace: "default", id, ifVersion: undefined };
 }
 
-const UNWEIGHED = { importance: undefined, confidence: undefined, expiresAtBlock: undefined };
+const UNWEIGHED = {
+	importance: undefined,
+	confidence: undefined,
+	expiresAtBlock: undefined,
+	expiresAtTime: undefined,
+};
 
 test("a writer that opens when its lease is another's already does not go on with that one's", async () => {
 	const chain = await openChain();

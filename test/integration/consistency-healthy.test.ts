@@ -6,6 +6,9 @@ import { checked } from "../support/consistency.ts";
 import { CHAIN } from "../support/recant.ts";
 import { World } from "../support/world.ts";
 
+/** Seconds since the epoch that no test reaches. */
+const FAR_TIME = 2n ** 40n;
+
 test("a healthy instance gives no finding at any level, with forks, expiries and flushes behind it", async () => {
 	const world = await World.create({ name: "consistency-healthy" });
 	const client = new RecantClient({ url: world.recant.url });
@@ -16,7 +19,9 @@ test("a healthy instance gives no finding at any level, with forks, expiries and
 	);
 	const { height } = { height: (await world.chain.head()).number };
 	await world.write({ op: "put", id: "e", content: {}, expiresAtBlock: height + 3n });
+	await world.write({ op: "put", id: "t", content: { n: 1 }, expiresAtTime: FAR_TIME });
 	await world.block({ from: 1, to: 2, value: 5n });
+	await world.write({ op: "patch", id: "t", content: { n: 2 } });
 	await world.write({ op: "patch", id: "a", content: { n: 2 } });
 	await world.write({ op: "delete", id: "b" });
 	await world.block({ from: 2, to: 3, value: 5n });
@@ -28,6 +33,9 @@ test("a healthy instance gives no finding at any level, with forks, expiries and
 		await chain.block({ from: 1, to: 3, value: 7n });
 	});
 	await world.block();
+	expect(await client.memory(CHAIN, "t")).toMatchObject({
+		memory: { content: { n: 2 }, expiresAtTime: `${FAR_TIME}`, suspect: false },
+	});
 	for (const level of LEVELS) {
 		const { run, findings } = await checked(client, { level });
 		expect(findings, level).toEqual([]);

@@ -253,6 +253,7 @@ async function eventful(world: World, snapshot: boolean): Promise<void> {
 	await world.write(
 		{ op: "put", id: "kept", content: { n: 0 }, text: "the whale sleeps", importance: 0.5 },
 		{ op: "put", id: "vector", content: { n: 0 }, vector: wave(3) },
+		{ op: "put", id: "timed", content: { n: 0 }, expiresAtTime: 2n ** 40n },
 		{ op: "put", id: "doomed", content: {}, text: "the whale goes" },
 		{ op: "put", id: "moves", layer: "short_term", content: {} },
 	);

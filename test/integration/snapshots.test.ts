@@ -27,6 +27,7 @@ test("a full snapshot and an increment over it are verified and give the checkpo
 	const client = clientOf(world);
 	await world.write(
 		{ op: "put", id: "kept", content: { said: "first" }, text: "the first fact" },
+		{ op: "put", id: "timed", content: { said: "for long" }, expiresAtTime: 2n ** 40n },
 		{ op: "put", id: "deleted", layer: "episodic", content: { said: "soon gone" } },
 		{ op: "put", id: "moved", layer: "episodic", content: { said: "in one layer" } },
 		{ op: "put", id: "given", content: {}, vector: VECTOR },

@@ -51,6 +51,7 @@ function fact(id: string, layer: Layer = "semantic") {
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
 	} as const;
 }
 

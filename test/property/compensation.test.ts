@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { LAYERS } from "../../src/domain/layer.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import type { MemoryBody, Operation } from "../../src/domain/operation.ts";
+import { contentHash } from "../../src/memory/canonical.ts";
 import { bodyHash, bodyOf, compensate } from "../../src/memory/compensation.ts";
 import { evaluate } from "../../src/memory/patch.ts";
 import { Random } from "../support/random.ts";
@@ -66,7 +67,7 @@ function applied(
 
 function versionOf(random: Random): Version {
 	const body = bodyFrom(random);
-	const { layer, content, text, collection, importance, confidence, expiresAtBlock } = body;
+	const { layer, content, text, collection, importance, confidence } = body;
 	const version = row("a", BigInt(random.between(1, 3)), {
 		layer,
 		content,
@@ -74,9 +75,10 @@ function versionOf(random: Random): Version {
 		collection,
 		importance,
 		confidence,
-		expiresBlock: expiresAtBlock,
+		expiresBlock: body.expiresAtBlock,
+		expiresTime: body.expiresAtTime,
 	});
-	return { ...version, contentHash: bodyHash(NAME, { ...body, vector: undefined }) };
+	return { ...version, contentHash: contentHash(version) };
 }
 
 /** Few values, so that equal ones meet. */
@@ -84,6 +86,8 @@ function bodyFrom(random: Random): MemoryBody {
 	const given = random.chance(0.2) ? [0.6, 0.8] : undefined;
 	const text = random.chance(0.3) ? `text ${random.between(0, 1)}` : undefined;
 	const embedded = text !== undefined || given !== undefined;
+	const until = random.chance(0.2) ? BigInt(random.between(9, 12)) : undefined;
+	const byTime = random.chance(0.5);
 	const body = bodyOf(
 		{
 			...row("a", 1n),
@@ -92,7 +96,8 @@ function bodyFrom(random: Random): MemoryBody {
 			text,
 			collection: embedded ? "default" : undefined,
 			importance: random.chance(0.2) ? 0.5 : undefined,
-			expiresBlock: random.chance(0.2) ? BigInt(random.between(9, 12)) : undefined,
+			expiresBlock: byTime ? undefined : until,
+			expiresTime: byTime ? until : undefined,
 		},
 		given,
 	);

@@ -9,6 +9,7 @@ import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Hex, MemoryKey, OperationId } from "../../src/domain/ids.ts";
 import { LAYERS, type Layer } from "../../src/domain/layer.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
+import { canonicalJson } from "../../src/memory/canonical.ts";
 import { ChunkBuilder, packChunk, readChunk } from "../../src/snapshots/chunk.ts";
 import {
 	decodeManifest,
@@ -22,6 +23,7 @@ import {
 	type SnapshotRecord,
 } from "../../src/snapshots/snapshot-record.ts";
 import { announcedSeed } from "../support/seed.ts";
+import { keyOfHex } from "../support/tree-model.ts";
 
 const SEED = announcedSeed("test/property/snapshot-codec.test.ts");
 const RUNS = 300;
@@ -63,9 +65,18 @@ const record: fc.Arbitrary<SnapshotRecord> = fc.oneof(
 		position: number,
 		fromBlock: number,
 		expiresBlock: maybe(number),
+		expiresTime: maybe(number),
 		contentHash: hex,
+		suspect: fc.boolean(),
+		grounds: maybe(number),
 		vector: maybe(vector),
-	}),
+	}).map(
+		// A handler's version always rests on a block, on its own.
+		({ grounds, ...row }) => ({
+			...row,
+			grounds: row.owner === "handler" ? row.fromBlock : grounds,
+		}),
+	),
 	plain({ kind: fc.constant("gone" as const), layer, memoryKey: key }),
 	plain({
 		kind: fc.constant("collection" as const),
@@ -107,6 +118,24 @@ test("a record is read as it was written, and its line is one line", () => {
 		}),
 		{ seed: SEED, numRuns: RUNS },
 	);
+});
+
+test("a record of before is read with what it does not say, and is written as it was", () => {
+	const rest = { content: { a: 1 }, contentHash: `0x${"ab".repeat(32)}`, id: "a" };
+	const place = {
+		kind: "memory",
+		layer: "semantic",
+		memoryKey: keyOfHex("ab".repeat(16)),
+		namespace: "n",
+	};
+	for (const owner of ["agent", "handler"]) {
+		const numbers = { fromBlock: "7", owner, position: "3", versionId: "2" };
+		const line = canonicalJson({ ...rest, ...place, ...numbers });
+		const read = decodeRecord(line);
+		const grounds = owner === "handler" ? 7n : undefined;
+		expect(read).toMatchObject({ expiresTime: undefined, suspect: false, grounds });
+		expect(encodeRecord(read)).toBe(line);
+	}
 });
 
 test("a chunk is read as it was written", async () => {

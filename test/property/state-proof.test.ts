@@ -28,9 +28,17 @@ const memory: fc.Arbitrary<VisibleMemory> = fc
 		importance: optional(fc.double({ min: 0, max: 1, noNaN: true })),
 		confidence: optional(fc.double({ min: 0, max: 1, noNaN: true })),
 		vectorHash: optional(fc.nat().map(hashOf)),
-		expiresBlock: optional(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
+		ends: fc.record({
+			expiresBlock: optional(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
+			expiresTime: optional(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n })),
+		}),
 	})
-	.map((parts) => ({ ...parts, content: parts.content as JsonObject }));
+	.map(({ ends: { expiresBlock, expiresTime }, ...parts }) => ({
+		...parts,
+		content: parts.content as JsonObject,
+		expiresBlock,
+		expiresTime: expiresBlock === undefined ? expiresTime : undefined,
+	}));
 /** A memory is in one layer. */
 const memories = fc.uniqueArray(memory, {
 	selector: ({ namespace, id }) => `${namespace}/${id}`,

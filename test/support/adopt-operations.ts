@@ -26,7 +26,8 @@ export async function adoptOperations(world: World): Promise<readonly StoredOper
 				adopted.push(stored);
 				const readFrom =
 					conditionPosition === undefined ? undefined : at.get(`${conditionPosition}`);
-				journal.push({ operationId, request: requestOf(stored), readFrom });
+				const requestIndex = journal.length;
+				journal.push({ operationId, request: requestOf(stored), readFrom, requestIndex });
 			}
 		}
 		if (position === logPosition) ending.abort();

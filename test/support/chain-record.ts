@@ -13,9 +13,23 @@ export interface RecordedBlock {
 	readonly parentHash: Hex;
 	/** What each of its transactions did, as text to compare; by transaction hash. */
 	readonly effects: ReadonlyMap<Hex, string>;
+	/** Seconds. */
+	readonly timestamp: bigint;
+	/** In order. */
+	readonly logs: readonly RecordedLog[];
+}
+
+export interface RecordedLog {
+	readonly address: Hex;
+	readonly topics: readonly Hex[];
+	readonly data: Hex;
+	readonly transactionHash: Hex;
+	/** Index in the block. */
+	readonly logIndex: number;
 }
 
 interface RawBlock {
+	readonly timestamp: Hex;
 	readonly number: Hex;
 	readonly hash: Hex;
 	readonly parentHash: Hex;
@@ -29,6 +43,7 @@ interface RawReceipt {
 		readonly address: Hex;
 		readonly topics: readonly Hex[];
 		readonly data: Hex;
+		readonly logIndex: Hex;
 	}[];
 }
 
@@ -76,6 +91,10 @@ async function recorded(node: Pick<Anvil, "request">, raw: RawBlock): Promise<Re
 		hash: raw.hash,
 		parentHash: raw.parentHash,
 		effects: new Map(receipts.map((receipt) => [receipt.transactionHash, effectsOf(receipt)])),
+		timestamp: BigInt(raw.timestamp),
+		logs: receipts.flatMap(({ transactionHash, logs }) =>
+			logs.map((log) => ({ ...log, transactionHash, logIndex: Number(log.logIndex) })),
+		),
 	};
 }
 

@@ -88,7 +88,7 @@ export class CommittedModel {
 		this.#versionId += 1n;
 		const expiresBlock = this.#random.chance(0.2) ? fromBlock + 2n : undefined;
 		return {
-			...{ memoryKey, fromBlock, fromGen, expiresBlock },
+			...{ memoryKey, fromBlock, fromGen, expiresBlock, expiresTime: undefined },
 			versionId: this.#versionId,
 			toBlock: expiresBlock ?? FOREVER,
 			toGen: FOREVER,
@@ -104,6 +104,8 @@ export class CommittedModel {
 			vectorHash: undefined,
 			contentHash: HASH,
 			position: this.#versionId,
+			suspect: this.#random.chance(0.1),
+			grounds: this.#random.chance(0.5) ? fromBlock : undefined,
 		};
 	}
 }

@@ -579,6 +579,9 @@ const VERSION_DAMAGES: readonly RowDamage<VersionAt>[] = [
 	change("versions", "other version id", "version_id = version_id + 100000"),
 	change("versions", "other position", "position = position - 1"),
 	change("versions", "other expiry", "expires_block = coalesce(expires_block, from_block) + 7"),
+	change("versions", "other expiry by time", "expires_time = coalesce(expires_time, 0) + 7"),
+	change("versions", "other suspicion", "suspect = not suspect"),
+	change("versions", "other grounds", "grounds_block = coalesce(grounds_block, from_block) + 7"),
 	change("versions", "flipped bit of the content hash", FLIP("content_hash")),
 	change("versions", "flipped bit of the checksum", FLIP("checksum")),
 	change(

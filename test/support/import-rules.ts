@@ -7,7 +7,16 @@ import { folderOf, type Import, importsOf, type SourceTree } from "./source-tree
 const PURE = ["domain", "chain", "memory", "commitment", "ranking"];
 /** Breakers, retries, gates: for whoever waits for something. */
 const GLUE = ["resilience"];
-const CORE = ["writer", "rollback", "follower", "snapshots", "restore", "consistency", "service"];
+const CORE = [
+	"writer",
+	"rollback",
+	"follower",
+	"snapshots",
+	"restore",
+	"consistency",
+	"webhooks",
+	"service",
+];
 const ADAPTERS = [
 	"rpc",
 	"store",
@@ -15,6 +24,7 @@ const ADAPTERS = [
 	"cache",
 	"archive",
 	"queue",
+	"outbound",
 	"http",
 	"mcp",
 	"cli",
@@ -33,6 +43,7 @@ const KINDS = new Map([
 /** Ports that stand in an adapter's folder; anyone may import their types. */
 export const PORTS = new Map([
 	["src/vectors/embedder.ts", "one port for the writer, the rollback and the search"],
+	["src/vectors/embedding-store.ts", "what the cache of embeddings asks of Postgres"],
 	[
 		"src/vectors/inspected-tables.ts",
 		"the writer asks vectors/, and consistency the writer: else a circle",
@@ -91,10 +102,18 @@ function objection(tree: SourceTree, edge: Edge): string | undefined {
 /** A port holds types, and values that rest on nothing but pure folders. */
 function portObjection(tree: SourceTree, edge: Edge): string | undefined {
 	if (edge.typeOnly) return undefined;
-	const engine = importsOf(edge.target, tree.get(edge.target) ?? "").some(
-		({ target, typeOnly }) => !typeOnly && KINDS.get(folderOf(target)) !== "pure",
-	);
-	return engine
+	return isEngine(tree, edge.target, new Set())
 		? "an adapter imports types and plain values of the core, not its engine"
 		: undefined;
+}
+
+/** Whether its values rest on more than pure folders, and files beside it of which that is true too. */
+function isEngine(tree: SourceTree, path: string, seen: Set<string>): boolean {
+	if (seen.has(path)) return false;
+	seen.add(path);
+	return importsOf(path, tree.get(path) ?? "").some(({ target, typeOnly }) => {
+		const kind = KINDS.get(folderOf(target));
+		if (typeOnly || kind === "pure") return false;
+		return folderOf(target) !== folderOf(path) || isEngine(tree, target, seen);
+	});
 }

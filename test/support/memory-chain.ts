@@ -37,6 +37,8 @@ import { SpanRows } from "./span-rows.ts";
 
 export const HANDLERS: Hex = `0x${"42".repeat(32)}`;
 const COUNTERS = ["x", "y"];
+/** Seconds since the epoch that no header reaches. */
+const FAR_TIME = 2n ** 40n;
 const NO_FINALITY = { safe: undefined, finalized: undefined };
 
 /** What stands in a block. */
@@ -312,6 +314,7 @@ export class MemoryChain {
 						importance: random.chance(0.5) ? 0.25 : undefined,
 						confidence: undefined,
 						expiresAtBlock: until,
+						expiresAtTime: until === undefined && n % 3 === 0 ? FAR_TIME : undefined,
 					},
 				});
 				const last = operations.at(-1);

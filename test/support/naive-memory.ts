@@ -16,6 +16,7 @@ export interface NaiveMemory {
 	readonly importance?: number;
 	readonly confidence?: number;
 	readonly expiresAtBlock?: string;
+	readonly expiresAtTime?: string;
 	readonly vectorHash?: string;
 }
 
@@ -52,7 +53,7 @@ export function naiveEncoding(memory: NaiveMemory): Buffer {
 		memory.collection,
 		number(memory.importance),
 		number(memory.confidence),
-		memory.expiresAtBlock,
+		memory.expiresAtTime === undefined ? memory.expiresAtBlock : `@${memory.expiresAtTime}`,
 		memory.vectorHash === undefined ? undefined : unhex(memory.vectorHash),
 	]);
 }

@@ -16,13 +16,9 @@ import { memoryKey } from "../../src/memory/memory-key.ts";
 import type { MemoryView, RecantService } from "../../src/service/recant-service.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";
 import { nameOf, readHeld, readMemories } from "./held-state.ts";
+import { ledgerChain } from "./naive-ledger.ts";
 import { CHAIN, startTestRecant, type TestRecant } from "./recant.ts";
-import {
-	type Committed,
-	type ModelOperation,
-	type StraightRun,
-	straightRun,
-} from "./reference-model.ts";
+import { type Committed, type ModelOperation, ReferenceModel } from "./reference-model.ts";
 import { readVectors } from "./stored-vectors.ts";
 import { until } from "./until.ts";
 import { hashOf, type JournalEntry, type World } from "./world.ts";
@@ -30,7 +26,9 @@ import { hashOf, type JournalEntry, type World } from "./world.ts";
 /** Compares the world's instance with a straight run. Nothing may be under way. */
 export async function expectStraightRun(world: World): Promise<void> {
 	await world.followed();
-	const run = straightRun(await committedBy(world), world.chain.record);
+	const { record, token } = world.chain;
+	const run = new ReferenceModel(ledgerChain(record, token.address));
+	for (const entry of await committedBy(world)) run.take(entry);
 	await expectFates(world, run);
 	const fresh = await runStraight(world, run);
 	await expectEqualHistory(world.recant, fresh, run.head.number);
@@ -50,8 +48,12 @@ async function committedBy(world: World): Promise<readonly Committed[]> {
 		ending.signal,
 	);
 	for await (const { type, data, position } of entries) {
-		const entry = committedEntry(type, data, operations);
-		if (entry !== undefined) committed.push(entry);
+		if (type === "operation" && data["operationId"] !== undefined) {
+			takeOperation(committed, operations.get(String(data["operationId"])), operations);
+		} else {
+			const entry = committedEntry(type, data);
+			if (entry !== undefined) committed.push(entry);
+		}
 		if (position === logPosition) ending.abort();
 	}
 	return committed;
@@ -60,45 +62,66 @@ async function committedBy(world: World): Promise<readonly Committed[]> {
 function committedEntry(
 	type: string,
 	data: Readonly<Record<string, unknown>>,
-	operations: ReadonlyMap<string, JournalEntry>,
 ): Committed | undefined {
 	if (type === "block") return { type, hash: data["hash"] as Hex };
-	if (type === "rollback") {
-		const [ancestor, to] = [data["ancestor"], data["to"]] as { readonly hash: Hex }[];
-		if (ancestor === undefined || to === undefined) throw new Error("a rollback without places");
-		return { type, cause: String(data["cause"]), ancestor: ancestor.hash, to: to.hash };
-	}
-	if (type !== "operation" || data["operationId"] === undefined) return undefined;
-	const entry = operations.get(String(data["operationId"]));
-	if (entry === undefined) throw new Error(`operation ${data["operationId"]} is not the test's`);
-	return { type, operation: modelOperation(entry) };
+	if (type !== "rollback") return undefined;
+	const [ancestor, to] = [data["ancestor"], data["to"]] as { readonly hash: Hex }[];
+	if (ancestor === undefined || to === undefined) throw new Error("a rollback without places");
+	return { type, cause: String(data["cause"]), ancestor: ancestor.hash, to: to.hash };
+}
+
+/** Operations of one request stand together: they are admitted as a whole. */
+function takeOperation(
+	committed: Committed[],
+	entry: JournalEntry | undefined,
+	operations: ReadonlyMap<string, JournalEntry>,
+): void {
+	if (entry === undefined) throw new Error("an operation is not the test's");
+	const last = committed.at(-1);
+	const before = last?.type === "operations" ? last.operations : [];
+	const same = operations.get(before.at(-1)?.operationId ?? "")?.requestIndex;
+	const isSame = same === entry.requestIndex;
+	if (isSame) committed.pop();
+	const earlier = isSame ? before : [];
+	committed.push({ type: "operations", operations: [...earlier, modelOperation(entry)] });
 }
 
 function modelOperation({ operationId, request, readFrom }: JournalEntry): ModelOperation {
-	const put = request.kind === "put" ? request : undefined;
 	return {
 		operationId,
+		namespace: request.namespace ?? "default",
+		id: request.id,
 		kind: request.kind,
-		memory: request.id,
-		layer: put?.layer,
-		expiresAtBlock: put?.expiresAtBlock,
+		says: request.kind === "put" ? request : undefined,
+		patch: request.kind === "patch" ? patchOf(request) : undefined,
+		link: undefined,
 		condition:
 			request.ifVersion === 0n
 				? { type: "absent" }
 				: readFrom === undefined
 					? undefined
 					: { type: "written_by", operationId: readFrom },
-		anchor: request.anchor,
+		mode: "all",
+		anchors: request.anchor === undefined ? [] : [request.anchor],
+		sources: [],
+		onLoss: "recant",
+		isAction: false,
 	};
 }
 
-async function expectFates(world: World, run: StraightRun): Promise<void> {
+function patchOf(request: Extract<JournalEntry["request"], { readonly kind: "patch" }>) {
+	const { content, text, importance, confidence } = request;
+	return { content, text, importance, confidence };
+}
+
+async function expectFates(world: World, run: ReferenceModel): Promise<void> {
 	const [actual, expected] = [new Map<string, unknown>(), new Map<string, unknown>()];
 	for (const [index, { operationId, request }] of world.journal.entries()) {
 		const name = `${index} ${request.kind} ${request.id}`;
 		const { status, effectiveSlot } = await world.service.operation(CHAIN, operationId);
 		actual.set(name, status === "refused" ? status : { status, slot: effectiveSlot });
-		expected.set(name, run.fates.get(operationId) ?? "refused");
+		const fate = run.fates.get(operationId);
+		expected.set(name, fate === undefined ? "refused" : { status: fate.status, slot: fate.slot });
 	}
 	expect(Object.fromEntries(actual), "fates of the agent's operations").toEqual(
 		Object.fromEntries(expected),
@@ -106,7 +129,7 @@ async function expectFates(world: World, run: StraightRun): Promise<void> {
 }
 
 /** A fresh instance that sees the final chain grow, and gets each slot's writes in that slot. */
-async function runStraight(world: World, run: StraightRun): Promise<TestRecant> {
+async function runStraight(world: World, run: ReferenceModel): Promise<TestRecant> {
 	const gate = await startHeadGate(world.chain.node.rpcUrl);
 	gate.limit(1n);
 	const fresh = await startTestRecant({
@@ -116,7 +139,7 @@ async function runStraight(world: World, run: StraightRun): Promise<TestRecant> 
 		// All of its vectors stay in the tail, so LanceDB and the tail are compared as well.
 	});
 	const operations = new Map(world.journal.map((entry) => [entry.operationId, entry]));
-	for (const [slot, writes] of Map.groupBy(run.writes, (write) => write.slot)) {
+	for (const [slot, writes] of Map.groupBy(run.placed, (write) => write.slot)) {
 		await seenUpTo(fresh.service, gate, slot - 1n);
 		for (const { operationId, effect } of writes) {
 			const entry = operations.get(operationId);
@@ -205,11 +228,11 @@ async function expectEqualHistory(
 /** The roots of what is visible, hashed anew. */
 function rootsOf(memories: readonly MemoryView[]): StateRoots {
 	const tree = new StateTree();
-	for (const { expiresAtBlock, ...memory } of memories) {
+	for (const { expiresAtBlock: expiresBlock, expiresAtTime, ...memory } of memories) {
 		tree.set({
 			memoryKey: memoryKey(memory.namespace, memory.id),
 			layer: memory.layer,
-			contentHash: contentHash({ ...memory, expiresBlock: expiresAtBlock }),
+			contentHash: contentHash({ ...memory, expiresBlock, expiresTime: expiresAtTime }),
 		});
 	}
 	return tree.roots();

@@ -29,6 +29,7 @@ export function visibleMemory(id: string, parts: Partial<VisibleMemory> = {}): V
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
 		...parts,
 	};
 }

@@ -1,55 +1,99 @@
 /**
- * A small model of what becomes of agents' operations when the chain forks, written from the design's
- * words and sharing no code with Recant:
+ * A small model of what an agent's memory is worth after forks, written from the design's words and
+ * sharing no code with Recant. It is slow: the history is one list, and each question searches it.
  *
  * - An operation takes effect in the slot above the committed head.
- * - A rollback puts the operations of the orphaned range in question, and the suspended ones. No
- *   anchor: it holds. A block: it holds if that block is canonical. A transaction: it holds if it is
- *   included with the same effects, at whatever height.
- * - Its slot is max(min(original slot, new head + 1), height of the anchor, ancestor + 1), then a
- *   running maximum in log order.
- * - What has lost its anchor is suspended. A later block that holds the anchor reinstates it there.
- * - Conditions, patches and layers are evaluated again in the slot; what fails is recanted, and is in
- *   question again when that slot is orphaned. A memory that a later operation has written stays
- *   written.
+ * - Its ground holds when its anchors do (all of them, or any) and a set of its sources does. A source
+ *   holds once the memory has said so in the history that is believed, whatever it says by now.
+ * - A rollback puts the operations of the orphaned range in question, those that were judged in it, and
+ *   the suspended ones, in log order. One whose ground is gone is suspended, or kept and marked, or kept,
+ *   as its policy says. Of the others the slot is max(min(original slot, new head + 1), ground), never
+ *   below that of the one before.
+ * - Conditions, patches, layers and links are evaluated again in the slot; what fails is recanted.
+ * - What was suspended comes back with its ground, in a later block or by a later write; a mark is
+ *   taken away then. What is derived from what is marked is marked.
+ * - In a slot: the block's handlers, agents' operations, what ends by the block's time.
+ * - Expiry by time and eviction by capacity follow from the rest, and are done anew on each branch.
  *
- * The only thing that it takes from the system is the order in which things were committed.
+ * All that it takes from the system is the order in which things were committed.
  */
-import type { Hex } from "../../src/domain/ids.ts";
-import type { ChainRecord, RecordedBlock } from "./chain-record.ts";
+import { type ModelChange, outcomeOf } from "./reference-evaluation.ts";
+import {
+	type Ground,
+	type GroundBlock,
+	groundOf,
+	type ModelSource,
+	type RestsOn,
+} from "./reference-ground.ts";
+import {
+	allVisibleIn,
+	type Happening,
+	type History,
+	hashOf,
+	type MemoryName,
+	nameOf,
+	type Says,
+	visibleIn,
+} from "./reference-history.ts";
+
+/** A block with what the chain's handlers made of it, on the branch that it ends. */
+export interface ModelBlock extends GroundBlock {
+	/** Seconds. */
+	readonly timestamp: bigint;
+	/** In order; `says` undefined: deleted. */
+	readonly writes: readonly (MemoryName & { readonly says: Says | undefined })[];
+}
+
+export interface ModelChain {
+	/** From the genesis block to that one, ascending. */
+	branch(head: string): readonly ModelBlock[];
+}
 
 /** An agent's operation as far as its fate depends on it. */
-export interface ModelOperation {
+export interface ModelOperation extends Omit<ModelChange, "condition"> {
 	readonly operationId: string;
-	readonly kind: "put" | "patch" | "delete";
-	readonly memory: string;
-	/** Of a put. */
-	readonly layer: string | undefined;
-	/** Of a put. */
-	readonly expiresAtBlock: bigint | undefined;
 	readonly condition:
 		| undefined
 		| { readonly type: "absent" }
 		/** The version that this operation wrote, in whatever generation. */
 		| { readonly type: "written_by"; readonly operationId: string };
-	readonly anchor: undefined | { readonly block: Hex } | { readonly transaction: Hex };
+	readonly mode: "all" | "any";
+	readonly anchors: readonly ({ readonly block: string } | { readonly transaction: string })[];
+	readonly sources: readonly (readonly ModelSource[])[];
+	readonly onLoss: "recant" | "flag" | "keep";
+	readonly isAction: boolean;
 }
 
 /** What was committed, in the order of the log. */
 export type Committed =
-	| { readonly type: "block"; readonly hash: Hex }
-	| { readonly type: "operation"; readonly operation: ModelOperation }
+	| { readonly type: "block"; readonly hash: string }
+	/** Of one request. */
+	| { readonly type: "operations"; readonly operations: readonly ModelOperation[] }
 	| {
 			readonly type: "rollback";
 			readonly cause: string;
-			readonly ancestor: Hex;
+			readonly ancestor: string;
 			/** Head of the new branch. */
-			readonly to: Hex;
+			readonly to: string;
 	  };
 
 export interface Fate {
 	readonly status: "applied" | "suspended" | "recanted";
 	readonly slot: bigint | undefined;
+	readonly suspect: boolean;
+}
+
+/** What the report of a rollback must say: operations by id, memories by name. */
+export interface ModelReport {
+	/** What the orphaned range had said, and nobody says any more. */
+	readonly recanted: readonly string[];
+	readonly suspended: readonly string[];
+	readonly reinstated: readonly string[];
+	readonly replayed: readonly string[];
+	readonly withdrawn: readonly string[];
+	readonly flagged: readonly string[];
+	readonly cleared: readonly string[];
+	readonly actions: readonly string[];
 }
 
 /** One write of the straight run. */
@@ -60,22 +104,9 @@ export interface PlacedWrite {
 	readonly effect: "writes" | "ends" | "nothing";
 }
 
-export interface StraightRun {
-	readonly head: RecordedBlock;
-	/** In the order in which they are to be written; slots never fall. */
-	readonly writes: readonly PlacedWrite[];
-	readonly fates: ReadonlyMap<string, Fate>;
-}
-
 /** Thrown when what was committed cannot have been right, whatever came of it. */
-class ImpossibleHistory extends Error {
+export class ImpossibleHistory extends Error {
 	override readonly name = "ImpossibleHistory";
-}
-
-export function straightRun(committed: readonly Committed[], record: ChainRecord): StraightRun {
-	const model = new Model(record);
-	for (const entry of committed) model.take(entry);
-	return model.result();
 }
 
 interface Entry {
@@ -83,60 +114,106 @@ interface Entry {
 	/** Index in the log's order. */
 	readonly order: number;
 	readonly originalSlot: bigint;
-	/** Effects of the anchor's transaction when the operation was written. */
-	readonly effects: string | undefined;
+	readonly rests: RestsOn;
 	status: Fate["status"];
 	/** Where it is applied, or was last found wanting. */
 	slot: bigint;
+	suspect: boolean;
+	/** Where its mark was taken away, above the slot where it was applied. */
+	clearedAt: bigint | undefined;
 }
 
-interface Write {
-	readonly entry: Entry;
-	readonly slot: bigint;
-	/** What is there from now on; undefined: nothing. */
-	readonly leaves:
-		| undefined
-		| { readonly layer: string; readonly expiresAtBlock: bigint | undefined };
-	readonly effect: PlacedWrite["effect"];
+type Standing = Pick<Entry, "status" | "suspect" | "slot">;
+
+interface Pass {
+	readonly ancestor: bigint;
+	readonly pending: bigint;
+	readonly believed: readonly (Happening & { readonly says: Says })[];
+	readonly before: ReadonlyMap<Entry, Standing>;
+	readonly withdrawn: Entry[];
+	readonly actions: Entry[];
+	/** Slot that has been reached; what comes is never below it. */
+	floor: bigint;
 }
 
-class Model {
-	readonly #record: ChainRecord;
+export class ReferenceModel {
+	readonly #record: ModelChain;
+	/** Of each namespace: short-term memories that it keeps. */
+	readonly #capacities: ReadonlyMap<string, number>;
 	/** Canonical blocks by height. */
-	#chain: readonly RecordedBlock[] = [];
+	#chain: readonly ModelBlock[] = [];
+	#history: Happening[] = [];
+	#placed: (PlacedWrite & { readonly entry: Entry })[] = [];
 	readonly #entries: Entry[] = [];
-	#writes: Write[] = [];
+	/** What was believed in each generation that has ended, and its head. */
+	readonly ended: { readonly history: History; readonly head: ModelBlock }[] = [];
+	readonly reports: ModelReport[] = [];
 
-	constructor(record: ChainRecord) {
+	constructor(record: ModelChain, capacities: ReadonlyMap<string, number> = new Map()) {
 		this.#record = record;
+		this.#capacities = capacities;
 	}
 
 	take(committed: Committed): void {
 		if (committed.type === "block") this.#block(committed.hash);
-		else if (committed.type === "operation") this.#operation(committed.operation);
+		else if (committed.type === "operations") this.#request(committed.operations);
 		else this.#rollback(committed);
 	}
 
-	result(): StraightRun {
+	get head(): ModelBlock {
 		const head = this.#chain.at(-1);
 		if (head === undefined) throw new ImpossibleHistory("nothing was committed");
-		return {
-			head,
-			writes: this.#writes.map(({ entry, slot, effect }) => ({
-				operationId: entry.operation.operationId,
-				slot,
-				effect,
-			})),
-			fates: new Map(
-				this.#entries.map(({ operation, status, slot }) => [
-					operation.operationId,
-					{ status, slot: status === "applied" ? slot : undefined },
-				]),
-			),
-		};
+		return head;
 	}
 
-	#block(hash: Hex): void {
+	/** Slot over the head. */
+	get pending(): bigint {
+		return BigInt(this.#chain.length);
+	}
+
+	get history(): History {
+		return this.#history;
+	}
+
+	get chain(): readonly ModelBlock[] {
+		return this.#chain;
+	}
+
+	/** In the order in which they are to be written; slots never fall. */
+	get placed(): readonly PlacedWrite[] {
+		return this.#placed.map(({ entry: _entry, ...write }) => write);
+	}
+
+	get fates(): ReadonlyMap<string, Fate> {
+		return new Map(
+			this.#entries.map(({ operation, status, slot, suspect }) => [
+				operation.operationId,
+				{ status, slot: status === "applied" ? slot : undefined, suspect },
+			]),
+		);
+	}
+
+	/** Who wrote what has that order; undefined: a handler. */
+	operationOf(order: number): string | undefined {
+		return this.#entries[order]?.operation.operationId;
+	}
+
+	/** Whether a request would be admitted now. */
+	admits(operations: readonly ModelOperation[]): boolean {
+		const copy = new ReferenceModel(this.#record, this.#capacities);
+		copy.#chain = this.#chain;
+		copy.#history = [...this.#history];
+		copy.#entries.push(...this.#entries.map((entry) => ({ ...entry })));
+		try {
+			copy.#request(operations);
+			return true;
+		} catch (error) {
+			if (error instanceof ImpossibleHistory) return false;
+			throw error;
+		}
+	}
+
+	#block(hash: string): void {
 		// The blocks of a rollback's branch are logged one by one after it.
 		if (this.#chain.some((block) => block.hash === hash)) return;
 		const branch = this.#record.branch(hash);
@@ -147,121 +224,291 @@ class Model {
 		if (before !== undefined && branch.length !== this.#chain.length + 1) {
 			throw new ImpossibleHistory(`block ${hash} leaves out a block`);
 		}
+		// The first may stand on blocks that were there before anything was followed.
+		const first = this.#chain.length;
 		this.#chain = branch;
-		const slot = BigInt(branch.length - 1);
-		for (const entry of this.#entries) {
-			if (entry.status === "suspended" && this.#anchorHeight(entry) === slot) {
-				this.#apply(entry, slot);
-			}
+		for (const block of branch.slice(first)) {
+			this.#handlers(block);
+			this.#settle(this.#unsettled(), block.number, undefined);
+			this.#endByTime(block);
 		}
 	}
 
-	#operation(operation: ModelOperation): void {
-		const slot = BigInt(this.#chain.length);
-		const effects = this.#effectsNow(operation);
-		const order = this.#entries.length;
-		const entry: Entry = {
+	#request(operations: readonly ModelOperation[]): void {
+		const slot = this.pending;
+		for (const operation of operations) {
+			const entry = this.#admit(operation, slot);
+			const ground = this.#ground(entry, undefined);
+			if (ground === undefined) {
+				throw new ImpossibleHistory(`operation ${operation.operationId} has no ground`);
+			}
+			this.#entries.push(entry);
+			this.#apply(entry, slot, ground.suspect);
+			if (entry.status !== "applied") {
+				throw new ImpossibleHistory(`operation ${operation.operationId} should have been refused`);
+			}
+		}
+		this.#settle(this.#unsettled(), slot, undefined);
+	}
+
+	#admit(operation: ModelOperation, slot: bigint): Entry {
+		return {
 			operation,
-			order,
+			order: this.#entries.length,
 			originalSlot: slot,
-			effects,
+			rests: {
+				mode: operation.mode,
+				anchors: operation.anchors.map((anchor) =>
+					"block" in anchor ? anchor : { ...anchor, effects: this.#effectsOf(anchor.transaction) },
+				),
+				sources: operation.sources,
+			},
 			status: "recanted",
 			slot,
+			suspect: false,
+			clearedAt: undefined,
 		};
-		this.#entries.push(entry);
-		this.#apply(entry, slot);
-		if (entry.status !== "applied") {
-			throw new ImpossibleHistory(`operation ${operation.operationId} should have been refused`);
-		}
+	}
+
+	#effectsOf(transaction: string): string {
+		const holder = this.#chain.find((block) => block.effects.has(transaction));
+		const effects = holder?.effects.get(transaction);
+		if (effects === undefined) throw new ImpossibleHistory(`${transaction} is not on the chain`);
+		return effects;
 	}
 
 	#rollback(rollback: Extract<Committed, { readonly type: "rollback" }>): void {
-		const ancestor = this.#record.block(rollback.ancestor).number;
 		const branch = this.#record.branch(rollback.to);
-		const shared = branch.findLast(
-			(block) => this.#chain[Number(block.number)]?.hash === block.hash,
-		);
-		if (shared?.hash !== rollback.ancestor) {
-			throw new ImpossibleHistory(
-				`the ancestor of a ${rollback.cause} rollback is ${shared?.number}, not ${ancestor}`,
-			);
-		}
+		const ancestor = this.#sharedBlock(rollback, branch);
+		const pass: Pass = {
+			ancestor,
+			pending: BigInt(branch.length),
+			believed: allVisibleIn(this.#history, this.pending),
+			before: new Map(
+				this.#entries.map((entry) => [
+					entry,
+					{ status: entry.status, suspect: entry.suspect, slot: entry.slot },
+				]),
+			),
+			withdrawn: [],
+			actions: [],
+			floor: ancestor,
+		};
+		this.ended.push({ history: this.#history, head: this.head });
 		this.#chain = branch;
-		this.#writes = this.#writes.filter((write) => write.slot <= ancestor);
+		this.#history = this.#history.filter((each) => each.slot <= ancestor);
+		this.#placed = this.#placed.filter((each) => each.slot <= ancestor);
+		for (const entry of this.#entries) takeBackClearing(entry, ancestor);
+		this.#judge(pass);
+		this.#reach(pass, this.pending);
+		this.reports.push(this.#report(pass));
+	}
+
+	#sharedBlock(
+		{ cause, ancestor, to }: Extract<Committed, { readonly type: "rollback" }>,
+		branch: readonly ModelBlock[],
+	): bigint {
+		const shared = branch.findLast(
+			({ number, hash }) => this.#chain[Number(number)]?.hash === hash,
+		);
+		// By hand the chain may go back to a block that it stands on.
+		if (shared?.hash === ancestor) return shared.number;
+		throw new ImpossibleHistory(
+			`the ancestor of a ${cause} rollback to ${to} is ${shared?.hash}, not ${ancestor}`,
+		);
+	}
+
+	#judge(pass: Pass): void {
 		const questioned = this.#entries.filter(
-			(entry) => entry.status === "suspended" || entry.slot > ancestor,
+			({ status, slot, suspect }) => status === "suspended" || slot > pass.ancestor || suspect,
 		);
-		const pending = BigInt(branch.length);
-		let running = ancestor + 1n;
+		// Marked at or below the ancestor: it stands, and may lose its mark.
+		const standing = questioned.filter(
+			({ status, slot }) => status === "applied" && slot <= pass.ancestor,
+		);
+		// Until its turn comes, an operation is nowhere.
+		for (const entry of questioned) if (!standing.includes(entry)) entry.status = "suspended";
+		const waiting = new Set<Entry>();
+		this.#reach(pass, pass.ancestor + 1n);
 		for (const entry of questioned) {
-			const anchor = this.#anchorHeight(entry);
-			if (anchor === undefined) {
-				entry.status = "suspended";
-				continue;
+			const isJudged = standing.includes(entry) || this.#judgeOne(entry, pass);
+			if (!isJudged || entry.suspect) waiting.add(entry);
+			if (entry.status === "applied") this.#settle(waiting, pass.floor, pass);
+		}
+	}
+
+	/** False: it waits. */
+	#judgeOne(entry: Entry, pass: Pass): boolean {
+		const ground = this.#ground(entry, pass);
+		const { onLoss, isAction } = entry.operation;
+		if (ground === undefined && isAction) pass.actions.push(entry);
+		if (ground === undefined && onLoss === "recant") return false;
+		const own = entry.originalSlot < pass.pending ? entry.originalSlot : pass.pending;
+		this.#reach(pass, highest(own, ground?.height ?? 0n, pass.floor));
+		this.#apply(entry, pass.floor, ground?.suspect ?? onLoss === "flag");
+		if (entry.status === "recanted") pass.withdrawn.push(entry);
+		return true;
+	}
+
+	/** Goes up to a slot: ends the blocks below it, and begins those up to it. */
+	#reach(pass: Pass, slot: bigint): void {
+		while (pass.floor < slot) {
+			const left = this.#chain[Number(pass.floor)];
+			if (left !== undefined && pass.floor > pass.ancestor) this.#endByTime(left);
+			pass.floor += 1n;
+			const next = this.#chain[Number(pass.floor)];
+			if (next !== undefined) this.#handlers(next);
+		}
+	}
+
+	/** What may come back, or lose its mark. */
+	#unsettled(): Set<Entry> {
+		return new Set(
+			this.#entries.filter(({ status, suspect }) => status === "suspended" || suspect),
+		);
+	}
+
+	/** Brings back what has its ground again: in log order, over and over, until there is no more. */
+	#settle(waiting: Set<Entry>, slot: bigint, pass: Pass | undefined): void {
+		let isMoving = true;
+		while (isMoving) {
+			isMoving = false;
+			for (const entry of [...waiting].sort((a, b) => a.order - b.order)) {
+				if (this.#comesBack(entry, slot, pass)) {
+					if (!entry.suspect) waiting.delete(entry);
+					isMoving = true;
+				}
 			}
-			const own = entry.originalSlot < pending ? entry.originalSlot : pending;
-			for (const bound of [own, anchor]) if (bound > running) running = bound;
-			this.#apply(entry, running);
 		}
 	}
 
-	/** Height at which the anchor holds on the present chain; 0 without one. */
-	#anchorHeight({ operation: { anchor }, effects }: Entry): bigint | undefined {
-		if (anchor === undefined) return 0n;
-		const found = this.#chain.find((block) =>
-			"block" in anchor
-				? block.hash === anchor.block
-				: effects !== undefined && block.effects.get(anchor.transaction) === effects,
-		);
-		return found?.number;
+	#comesBack(entry: Entry, slot: bigint, pass: Pass | undefined): boolean {
+		const ground = this.#ground(entry, pass);
+		if (ground === undefined) return false;
+		if (entry.status === "applied" && ground.suspect) return false;
+		if (pass !== undefined) this.#reach(pass, highest(pass.floor, ground.height));
+		const at = pass?.floor ?? slot;
+		if (entry.status === "applied") this.#clear(entry, at);
+		else this.#apply(entry, at, ground.suspect);
+		if (entry.status === "recanted") pass?.withdrawn.push(entry);
+		return true;
 	}
 
-	#effectsNow({ operationId, anchor }: ModelOperation): string | undefined {
-		if (anchor === undefined) return undefined;
-		const holder = this.#chain.find((block) =>
-			"block" in anchor ? block.hash === anchor.block : block.effects.has(anchor.transaction),
-		);
-		if (holder === undefined) {
-			throw new ImpossibleHistory(`operation ${operationId} was taken without its anchor`);
+	/** In a rollback what the handlers make of the blocks to come is known as well. */
+	#ground({ rests }: Entry, pass: Pass | undefined): Ground | undefined {
+		const above = pass === undefined ? [] : this.#chain.slice(Number(pass.floor) + 1);
+		const known = [...this.#history, ...above.flatMap(happeningsOf)];
+		return groundOf(rests, this.#chain, known);
+	}
+
+	#handlers(block: ModelBlock): void {
+		this.#history.push(...happeningsOf(block));
+	}
+
+	#endByTime({ number, timestamp }: ModelBlock): void {
+		for (const each of allVisibleIn(this.#history, number)) {
+			const { expiresAtTime } = each.says;
+			if (expiresAtTime !== undefined && expiresAtTime <= timestamp) this.#end(each, number);
 		}
-		return "block" in anchor ? undefined : holder.effects.get(anchor.transaction);
 	}
 
-	#apply(entry: Entry, slot: bigint): void {
+	#apply(entry: Entry, slot: bigint, suspect: boolean): void {
+		const { operation, order } = entry;
+		const condition = this.#conditionOf(operation);
+		const outcome = outcomeOf({ ...operation, condition }, order, this.#history, slot);
 		entry.slot = slot;
-		const write = this.#evaluate(entry, slot);
-		entry.status = write === undefined ? "recanted" : "applied";
-		if (write !== undefined) this.#writes.push(write);
+		entry.clearedAt = undefined;
+		entry.status = outcome.type === "fails" ? "recanted" : "applied";
+		entry.suspect = suspect && entry.status === "applied";
+		if (outcome.type === "fails") return;
+		const isEnd = outcome.type === "writes" && outcome.says === undefined;
+		const effect = outcome.type === "nothing" ? "nothing" : isEnd ? "ends" : "writes";
+		const { operationId, namespace, id } = operation;
+		this.#placed.push({ entry, operationId, slot, effect });
+		if (outcome.type === "nothing") return;
+		const { says } = outcome;
+		this.#history.push({ namespace, id, slot, owner: "agent", says, suspect, order });
+		if (operation.kind === "put" && says?.layer === "short_term") this.#evict(namespace, slot);
 	}
 
-	/** Undefined: it fails there. */
-	#evaluate(entry: Entry, slot: bigint): Write | undefined {
-		const { kind, memory, condition } = entry.operation;
-		const last = this.#writes.findLast((write) => write.entry.operation.memory === memory);
-		if (last !== undefined && last.entry.order > entry.order) return undefined;
-		const present = last?.leaves !== undefined && isThere(last.leaves, slot) ? last : undefined;
-		if (condition?.type === "absent" && present !== undefined) return undefined;
-		if (
-			condition?.type === "written_by" &&
-			present?.entry.operation.operationId !== condition.operationId
-		) {
-			return undefined;
-		}
-		if (kind === "put") return putAt(entry, slot, present);
-		if (present === undefined) return undefined;
-		const leaves = kind === "patch" ? present.leaves : undefined;
-		return { entry, slot, leaves, effect: "writes" };
+	/** Of the namespace's short-term memories the first written goes first. */
+	#evict(namespace: string, slot: bigint): void {
+		const capacity = this.#capacities.get(namespace);
+		if (capacity === undefined) return;
+		const held = allVisibleIn(this.#history, slot)
+			.filter((each) => each.namespace === namespace && each.says.layer === "short_term")
+			.sort((a, b) => a.order - b.order);
+		for (const each of held.slice(0, Math.max(0, held.length - capacity))) this.#end(each, slot);
+	}
+
+	/** Who comes later in the log may write it again: nobody asked for its end. */
+	#end({ namespace, id, owner, order }: Happening, slot: bigint): void {
+		const gone = { says: undefined, suspect: false };
+		this.#history.push({ namespace, id, slot, owner, order, ...gone });
+	}
+
+	/** The same is said again without the mark, as long as it is said still. */
+	#clear(entry: Entry, slot: bigint): void {
+		const said = visibleIn(this.#history, entry.operation, slot);
+		if (said?.order === entry.order) this.#history.push({ ...said, slot, suspect: false });
+		entry.suspect = false;
+		entry.clearedAt = slot;
+	}
+
+	#conditionOf({ condition }: ModelOperation): ModelChange["condition"] {
+		if (condition?.type !== "written_by") return condition;
+		const { operationId } = condition;
+		const writer = this.#entries.find((each) => each.operation.operationId === operationId);
+		if (writer === undefined) throw new ImpossibleHistory(`nobody is operation ${operationId}`);
+		return { type: "written_by", order: writer.order };
+	}
+
+	#report({ ancestor, before, believed, withdrawn, actions, pending }: Pass): ModelReport {
+		const ids = (keep: (now: Entry, was: Standing) => boolean) =>
+			[...before].filter(([now, was]) => keep(now, was)).map(([now]) => idOf(now));
+		const isApplied = ({ status }: Standing) => status === "applied";
+		return {
+			recanted: believed
+				.filter(({ slot, says }) => slot > ancestor && !this.isOverByItself(says))
+				.filter((each) => !saysTheSame(each, visibleIn(this.#history, each, pending)))
+				.map(nameOf),
+			suspended: ids((now, was) => now.status === "suspended" && was.status !== "suspended"),
+			reinstated: ids((now, was) => isApplied(now) && !isApplied(was)),
+			replayed: ids((now, was) => isApplied(now) && isApplied(was) && was.slot > ancestor),
+			withdrawn: withdrawn.map(idOf),
+			flagged: ids((now, was) => now.suspect && !was.suspect),
+			cleared: ids((now, was) => isApplied(now) && !now.suspect && was.suspect),
+			actions: actions.map(idOf),
+		};
+	}
+
+	/** Whether it would be gone in the pending slot, whatever forks. */
+	isOverByItself({ expiresAtBlock, expiresAtTime }: Says): boolean {
+		const byHeight = expiresAtBlock !== undefined && expiresAtBlock <= this.pending;
+		return byHeight || (expiresAtTime !== undefined && expiresAtTime <= this.head.timestamp);
 	}
 }
 
-function putAt(entry: Entry, slot: bigint, present: Write | undefined): Write | undefined {
-	const { layer = "", expiresAtBlock } = entry.operation;
-	if (present?.leaves !== undefined && present.leaves.layer !== layer) return undefined;
-	const leaves = { layer, expiresAtBlock };
-	if (isThere(leaves, slot)) return { entry, slot, leaves, effect: "writes" };
-	return { entry, slot, leaves: undefined, effect: present === undefined ? "nothing" : "ends" };
+function happeningsOf({ number: slot, writes }: ModelBlock): readonly Happening[] {
+	return writes.map((write) => ({ ...write, slot, owner: "handler", suspect: false, order: -1 }));
 }
 
-function isThere(version: { readonly expiresAtBlock: bigint | undefined }, slot: bigint): boolean {
-	return version.expiresAtBlock === undefined || version.expiresAtBlock > slot;
+/** It was taken away in a block that is gone. */
+function takeBackClearing(entry: Entry, ancestor: bigint): void {
+	if (entry.clearedAt === undefined || entry.clearedAt <= ancestor) return;
+	entry.clearedAt = undefined;
+	entry.suspect = true;
+}
+
+function saysTheSame(before: Happening, now: Happening | undefined): boolean {
+	if (before.says === undefined || now?.says === undefined) return false;
+	return hashOf(before, before.owner, before.says) === hashOf(now, now.owner, now.says);
+}
+
+function idOf({ operation }: Entry): string {
+	return operation.operationId;
+}
+
+function highest(...heights: readonly bigint[]): bigint {
+	return heights.reduce((a, b) => (a > b ? a : b));
 }

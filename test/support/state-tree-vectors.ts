@@ -80,6 +80,14 @@ const MEMORIES: readonly NaiveMemory[] = [
 		content: { text: '" \\ / \b \f \n \r \t \u0001 \u001f \u007f \u2028 😀' },
 		expiresAtBlock: "0",
 	},
+	{
+		namespace: "agent",
+		id: "until a time",
+		layer: "short_term",
+		owner: "agent",
+		content: { task: "open" },
+		expiresAtTime: "1767225600",
+	},
 	...Array.from({ length: 12 }, (_, number) => ({
 		namespace: "agent",
 		id: `fact ${number}`,

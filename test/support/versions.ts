@@ -32,6 +32,9 @@ export function newVersion(
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
+		suspect: false,
+		grounds: undefined,
 		...parts,
 	};
 }

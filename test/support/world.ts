@@ -47,6 +47,7 @@ export interface AgentOperation {
 	readonly vector?: readonly number[];
 	readonly importance?: number;
 	readonly expiresAtBlock?: bigint;
+	readonly expiresAtTime?: bigint;
 	readonly anchor?: { readonly block: Hex } | { readonly transaction: Hex };
 	/** present: the version that the agent reads at `pending` right before. absent: none. */
 	readonly ifVersion?: "present" | "absent";
@@ -57,6 +58,8 @@ export interface JournalEntry {
 	readonly request: OperationRequest & { readonly id: string };
 	/** Operation that wrote the version which `ifVersion` names. */
 	readonly readFrom: string | undefined;
+	/** Of the request that it came with. */
+	readonly requestIndex: number;
 }
 
 /** What was believed at a block that a fork took back, or was about to. */
@@ -174,7 +177,8 @@ export class World {
 
 	/** Writes one request; waits for at most `deadlineMs`. */
 	async submit(operations: readonly AgentOperation[], deadlineMs: number): Promise<WriteAnswer> {
-		const prepared: Omit<JournalEntry, "operationId">[] = [];
+		const requestIndex = this.journal.length;
+		const prepared: Omit<JournalEntry, "operationId" | "requestIndex">[] = [];
 		for (const each of operations) prepared.push(await this.#prepared(each));
 		const answer = await this.service.write(CHAIN, {
 			operations: prepared.map(({ request }) => request),
@@ -183,7 +187,7 @@ export class World {
 		});
 		for (const [index, { operationId }] of answer.operations.entries()) {
 			const entry = prepared[index];
-			if (entry !== undefined) this.journal.push({ operationId, ...entry });
+			if (entry !== undefined) this.journal.push({ operationId, requestIndex, ...entry });
 		}
 		return answer;
 	}
@@ -194,6 +198,7 @@ export class World {
 			operationId,
 			request: requestOf(operation, undefined),
 			readFrom: undefined,
+			requestIndex: this.journal.length,
 		});
 	}
 
@@ -232,7 +237,7 @@ export class World {
 		this.recant = await startTestRecant({ ...this.#options, home: this.recant.home });
 	}
 
-	async #prepared(of: AgentOperation): Promise<Omit<JournalEntry, "operationId">> {
+	async #prepared(of: AgentOperation): Promise<Omit<JournalEntry, "operationId" | "requestIndex">> {
 		const read = of.ifVersion === "present" ? await this.memory(of.id) : undefined;
 		const ifVersion = of.ifVersion === "absent" ? 0n : read?.versionId;
 		return {
@@ -277,5 +282,6 @@ function requestOf(of: AgentOperation, ifVersion: bigint | undefined): JournalEn
 		vector: of.vector,
 		collection: undefined,
 		expiresAtBlock: of.expiresAtBlock,
+		expiresAtTime: of.expiresAtTime,
 	};
 }

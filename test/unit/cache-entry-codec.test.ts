@@ -1,4 +1,5 @@
 /** Hot copies as Redis holds them. */
+import { hash } from "node:crypto";
 import { expect, test } from "vitest";
 import { decodeEntry, encodeEntry } from "../../src/cache/entry-codec.ts";
 import { row } from "../support/versions.ts";
@@ -12,9 +13,24 @@ const FULL = row("a", 9_007_199_254_740_993n, {
 });
 
 test("come back as they were, absent fields and large numbers too", () => {
-	for (const version of [FULL, row("a", 1n)]) {
+	const { expiresBlock: _none, ...rest } = FULL;
+	const timed = { ...rest, expiresBlock: undefined, expiresTime: 9n, suspect: true, grounds: 7n };
+	for (const version of [FULL, timed, row("a", 1n)]) {
 		const back = decodeEntry(version.memoryKey, encodeEntry(version));
 		expect(back).toStrictEqual(version);
+	}
+});
+
+test("of before are read with what they do not say", () => {
+	const handlers = row("a", 1n, { owner: "handler", fromBlock: 7n });
+	for (const version of [FULL, handlers]) {
+		const { expiresTime: _time, suspect: _suspect, grounds: _grounds, ...before } = version;
+		const json = JSON.stringify(before, (_field, value: unknown) =>
+			typeof value === "bigint" ? value.toString() : value,
+		);
+		const entry = `${hash("sha256", json).slice(0, 16)}:${json}`;
+		const grounds = version === handlers ? 7n : undefined;
+		expect(decodeEntry(version.memoryKey, entry)).toStrictEqual({ ...version, grounds });
 	}
 });
 

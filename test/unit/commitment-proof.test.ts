@@ -108,6 +108,8 @@ describe("checking says what failed", () => {
 		["content", "another content", of({ content: {} })],
 		["content", "another owner", of({ owner: "agent" })],
 		["content", "another expiry", of({ expiresAtBlock: "10000" })],
+		["content", "an expiry by time", of({ expiresAtBlock: undefined, expiresAtTime: "9999" })],
+		["malformed", "a time beside the height", of({ expiresAtTime: "9999" })],
 		["content", "a lost vector", of({ vectorHash: undefined })],
 		["layers", "the path of another layer", named({ paths: { episodic: path } })],
 		["layers", "a path too many", named({ paths: { semantic: path, episodic: path } })],

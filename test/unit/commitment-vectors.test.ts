@@ -37,7 +37,11 @@ function treeOf(leaves: readonly { memoryKey: string; contentHash: string }[]): 
 	);
 }
 
-function bodyOf({ expiresAtBlock, ...memory }: (typeof vectors.memories)[number]["memory"]) {
+function bodyOf({
+	expiresAtBlock,
+	expiresAtTime,
+	...memory
+}: (typeof vectors.memories)[number]["memory"]) {
 	return contentHash({
 		text: undefined,
 		collection: undefined,
@@ -49,6 +53,7 @@ function bodyOf({ expiresAtBlock, ...memory }: (typeof vectors.memories)[number]
 		content: JSON.parse(JSON.stringify(memory.content)),
 		vectorHash: memory.vectorHash as Hex | undefined,
 		expiresBlock: expiresAtBlock === undefined ? undefined : BigInt(expiresAtBlock),
+		expiresTime: expiresAtTime === undefined ? undefined : BigInt(expiresAtTime),
 	});
 }
 
@@ -65,7 +70,7 @@ describe("the vectors", () => {
 		}
 		expect(run.stderr).toBe("");
 		expect(run.status).toBe(0);
-		expect(run.stdout).toMatch(/^\d{3,} values of 17 memories, 8 trees and 12 proofs reproduced/);
+		expect(run.stdout).toMatch(/^\d{3,} values of 18 memories, 8 trees and 12 proofs reproduced/);
 	});
 });
 

@@ -27,7 +27,7 @@ describe("readEnvironment", () => {
 			databaseUrl: undefined,
 			redisUrl: undefined,
 			lancedbUri: undefined,
-			embedder: "hash",
+			embedder: { kind: "hashing" },
 			apiKeys: [],
 			logLevel: "info",
 			exampleChain: {
@@ -120,7 +120,7 @@ describe("readEnvironment", () => {
 			"RECANT_PORT",
 		]);
 		expect(error.message).toContain("RECANT_PORT=99999 must be a whole number from 0 to 65535");
-		expect(error.message).toContain('supported: "hash"');
+		expect(error.message).toContain('supported: "hashing"');
 	});
 
 	it("shows no secret", () => {

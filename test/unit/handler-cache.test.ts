@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { MemoryKey } from "../../src/domain/ids.ts";
-import { HandlerCache } from "../../src/follower/handler-cache.ts";
+import { committed, HandlerCache } from "../../src/follower/handler-cache.ts";
 import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import type { DerivedBlock } from "../../src/writer/derived-blocks.ts";
@@ -20,9 +20,10 @@ function emptyCache() {
 	return { cache: new HandlerCache(store, 1), asked };
 }
 
-function put(balance: string, expiresAtBlock?: bigint): HandlerOperation {
+function put(balance: string, expiresAtBlock?: bigint, expiresAtTime?: bigint): HandlerOperation {
 	const none = { text: undefined, vector: undefined, collection: undefined };
-	const marks = { importance: undefined, confidence: undefined, expiresAtBlock };
+	const ends = { expiresAtBlock, expiresAtTime };
+	const marks = { importance: undefined, confidence: undefined, ...ends };
 	const body = { layer: "semantic" as const, content: { balance }, ...none, ...marks };
 	return { kind: "put", ...NAME, body };
 }
@@ -38,6 +39,13 @@ test("what was committed is read without the store: the last write of all blocks
 	const content = { balance: "3" };
 	const read = await cache.read(KEY);
 	expect(read).toEqual({ id: NAME.id, layer: "semantic", content, expiresBlock: 300n });
+	cache.keep([block(put("4", undefined, 1_767_225_600n))]);
+	expect(committed(await cache.read(KEY))).toEqual({
+		id: NAME.id,
+		layer: "semantic",
+		content: { balance: "4" },
+		expiresAtTime: 1_767_225_600n,
+	});
 	expect(asked).toEqual([]);
 });
 

@@ -31,6 +31,7 @@ function fact(id: string): VersionBody & { content: { answer: number }; expiresB
 		confidence: undefined,
 		vectorHash: undefined,
 		expiresBlock: undefined,
+		expiresTime: undefined,
 	};
 }
 

@@ -41,6 +41,7 @@ const PLAN: PartialAnswer["plan"] = {
 				importance: undefined,
 				confidence: undefined,
 				expiresAtBlock: undefined,
+				expiresAtTime: undefined,
 			},
 		},
 	],

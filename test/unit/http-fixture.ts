@@ -51,6 +51,8 @@ export const MEMORY: MemoryView = {
 	contentHash: HASH_A,
 	since: 0n,
 	expiresAtBlock: undefined,
+	expiresAtTime: undefined,
+	suspect: false,
 };
 
 export const ROLLBACK: RollbackView = {

@@ -116,6 +116,20 @@ describe("an operation", () => {
 		);
 	});
 
+	it("ends at a height or at a time, and not at both", async () => {
+		const http = testHttp();
+		expect((await http.post(OPERATIONS, { ...put, expiresAtTime: "1767225600" })).status).toBe(201);
+		expect(http.last("write")).toMatchObject([
+			"anvil",
+			{ operations: [{ expiresAtBlock: undefined, expiresAtTime: 1_767_225_600n }] },
+		]);
+		const both = { ...put, expiresAtBlock: 5, expiresAtTime: 1_767_225_600 };
+		const one = await problemOf(await http.post(OPERATIONS, both));
+		expect(pathsOf(one)).toEqual(["body.expiresAtTime"]);
+		const batch = await problemOf(await http.post(OPERATIONS, { operations: [put, both] }));
+		expect(pathsOf(batch)).toEqual(["body.operations[1].expiresAtTime"]);
+	});
+
 	it("is refused with the name of the header or query that is wrong", async () => {
 		const headers = { "content-type": "application/json", "idempotency-key": "a b" };
 		const bad = await testHttp().post(`${OPERATIONS}?wait=-1`, put);

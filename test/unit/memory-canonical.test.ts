@@ -94,6 +94,7 @@ const BODY: VersionBody & { readonly expiresBlock: bigint | undefined } = {
 	confidence: 1,
 	vectorHash: undefined,
 	expiresBlock: 120n,
+	expiresTime: undefined,
 };
 
 const TOMBSTONE = {
@@ -145,10 +146,25 @@ describe("content hash", () => {
 			{ ...BODY, expiresBlock: 121n },
 			{ ...BODY, expiresBlock: 0n },
 			{ ...BODY, expiresBlock: undefined },
+			{ ...BODY, expiresBlock: undefined, expiresTime: 120n },
+			{ ...BODY, expiresBlock: undefined, expiresTime: 0n },
 			{ ...BODY, vectorHash: `0x${"ab".repeat(32)}` },
 		];
 		const hashes = new Set([BODY, ...others].map(contentHash));
 		expect(hashes.size).toBe(others.length + 1);
+	});
+
+	/** Made with another language from the documented bytes. */
+	test("has the seconds of a time with an @ where a height would be", () => {
+		const timed = { ...BODY, expiresBlock: undefined, expiresTime: 1_767_225_600n };
+		expect(contentHash(timed)).toBe(
+			"0x62b90eef7f48be42a592287ba3edce7fc115bfe2197085b8802dd7cc9d0a9db2",
+		);
+		expect(() => contentHash({ ...timed, expiresBlock: 120n })).toThrow(INVALID);
+	});
+
+	test("does not depend on whether it is suspect, nor on the block that it rests on", () => {
+		expect(contentHash({ ...BODY, ...{ suspect: true, grounds: 7n } })).toBe(contentHash(BODY));
 	});
 
 	test("refuses names and text that have no UTF-8", () => {

@@ -21,6 +21,7 @@ const BODY: MemoryBody = {
 	importance: 0.1,
 	confidence: undefined,
 	expiresAtBlock: 50n,
+	expiresAtTime: undefined,
 };
 
 function put(parts: Partial<PutOperation> = {}): PutOperation {
@@ -95,8 +96,16 @@ describe("patch", () => {
 				importance: 0.4,
 				confidence: 0.9,
 				expiresAtBlock: 60n,
+				expiresAtTime: undefined,
 			},
 			keepVectorOf: 12n,
+		});
+	});
+
+	test("keeps the time at which it ends", () => {
+		const timed = { ...PRESENT, expiresBlock: undefined, expiresTime: 1_767_225_600n };
+		expect(evaluate(patch({}), timed)).toMatchObject({
+			body: { expiresAtBlock: undefined, expiresAtTime: 1_767_225_600n },
 		});
 	});
 

@@ -61,8 +61,8 @@ function storeOf({ now, before, vectors = new Map() }: Stored): Pick<StateStore,
 				from,
 				to,
 				pending: async () => from,
-				candidates: async ({ namespace, limit }) =>
-					[...byKey(all.filter((each) => namespace === undefined || each.namespace === namespace))]
+				candidates: async ({ namespaces, limit }) =>
+					[...byKey(all.filter((each) => namespaces?.includes(each.namespace) ?? true))]
 						.map(([key]) => key)
 						.slice(0, limit),
 			}),

@@ -41,6 +41,24 @@ test("a snapshot that could be a state is verified", async () => {
 const refused: Readonly<Record<string, readonly [Forged, RegExp]>> = {
 	"begins above the height": [{ memories: [memory({ fromBlock: 4n })] }, /begins at 4/],
 	"has expired": [{ memories: [memory({ expiresBlock: 3n })] }, /expires at 3/],
+	"ends at a height and at a time": [
+		{ memories: [{ ...memory({ expiresTime: 9n }), expiresBlock: 9n }] },
+		/both at a height and at a time/,
+	],
+	"has an operation that ends twice": [
+		{
+			operations: [
+				{
+					...operation(1n),
+					body: {
+						...operation(1n).body,
+						body: { layer: "semantic", content: {}, expiresAtBlock: "9", expiresAtTime: "9" },
+					},
+				},
+			],
+		},
+		/both at a height and at a time/,
+	],
 	"has a position to come": [{ memories: [memory({ position: 101n })] }, /position 101 of 100/],
 	"has a version to come": [{ memories: [memory({ versionId: 51n })] }, /version id 51 of 50/],
 	"is in two layers": [
@@ -195,6 +213,9 @@ function memory(fields: Partial<MemoryRecord>): MemoryRecord {
 		position: 1n,
 		fromBlock: 1n,
 		expiresBlock: undefined,
+		expiresTime: undefined,
+		suspect: false,
+		grounds: undefined,
 		vector: undefined,
 		...fields,
 	} as const;

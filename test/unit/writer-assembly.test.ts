@@ -25,7 +25,12 @@ function put(id: string, expiresAtBlock: Height | undefined): HandlerOperation {
 	const none = { text: undefined, vector: undefined, collection: undefined };
 	const weights = { importance: undefined, confidence: undefined };
 	const body = { layer: "short_term", content: { id }, ...none, ...weights } as const;
-	return { kind: "put", namespace: "n", id, body: { ...body, expiresAtBlock } };
+	return {
+		kind: "put",
+		namespace: "n",
+		id,
+		body: { ...body, expiresAtBlock, expiresAtTime: undefined },
+	};
 }
 
 function hashOf(number: bigint): Hex {

@@ -29,7 +29,8 @@ function put(layer: Layer, expiresAtBlock: Height | undefined): HandlerOperation
 	const content = { until: String(expiresAtBlock) };
 	const none = { text: undefined, vector: undefined, collection: undefined };
 	const weights = { importance: undefined, confidence: undefined };
-	const body = { layer, content, expiresAtBlock, ...none, ...weights };
+	const ends = { expiresAtBlock, expiresAtTime: undefined };
+	const body = { layer, content, ...ends, ...none, ...weights };
 	return { kind: "put", namespace: "n", id: "m", body };
 }
 

@@ -99,7 +99,7 @@ def encode_memory(memory):
             memory.get("collection"),
             optional_number("importance"),
             optional_number("confidence"),
-            memory.get("expiresAtBlock"),
+            memory.get("expiresAtBlock", "@" + memory["expiresAtTime"] if "expiresAtTime" in memory else None),
             unhex(memory["vectorHash"]) if "vectorHash" in memory else None,
         ],
     )

@@ -214,7 +214,9 @@ function isSame(row: StoredVersion | undefined, version: Version): boolean {
 		row.position === version.position &&
 		row.toBlock === version.toBlock &&
 		row.toGen === version.toGen &&
-		row.expiresBlock === version.expiresBlock
+		row.expiresBlock === version.expiresBlock &&
+		row.suspect === version.suspect &&
+		row.grounds === version.grounds
 	);
 }
 

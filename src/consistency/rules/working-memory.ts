@@ -105,7 +105,9 @@ function isSame(entry: Version | undefined, row: Version | undefined): boolean {
 		entry.layer === row.layer &&
 		entry.owner === row.owner &&
 		entry.importance === row.importance &&
-		entry.confidence === row.confidence
+		entry.confidence === row.confidence &&
+		entry.suspect === row.suspect &&
+		entry.grounds === row.grounds
 	);
 }
 

@@ -78,16 +78,16 @@ export function addBlockRoutes(app: OpenApiApp, { service }: RouteContext): void
 	app.openapi(blocksRoute, async (context) => {
 		const { from, to, fork, limit, cursor } = context.req.valid("query");
 		const { chain } = context.req.valid("param");
-		const page = await service.blocks(chain, { from, to, fork, limit, cursor });
+		const page = await service(context).blocks(chain, { from, to, fork, limit, cursor });
 		return context.json(toWire(page), 200);
 	});
 	app.openapi(checkpointsRoute, async (context) => {
 		const { before, limit } = context.req.valid("query");
 		const { chain } = context.req.valid("param");
-		return context.json(toWire(await service.checkpoints(chain, { before, limit })), 200);
+		return context.json(toWire(await service(context).checkpoints(chain, { before, limit })), 200);
 	});
 	app.openapi(checkpointRoute, async (context) => {
 		const { chain, height } = context.req.valid("param");
-		return context.json(toWire(await service.checkpoint(chain, height)), 200);
+		return context.json(toWire(await service(context).checkpoint(chain, height)), 200);
 	});
 }

@@ -12,7 +12,7 @@ import {
 } from "../consistency-schema.ts";
 import { chainParam, countQuery, cursorQuery, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
-import type { OpenApiApp } from "../openapi-app.ts";
+import type { Bound, OpenApiApp } from "../openapi-app.ts";
 import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
 
 const DEFAULT_PAGE = 50;
@@ -77,22 +77,22 @@ const runRoute = createRoute({
 	},
 });
 
-export function addConsistencyRoutes(app: OpenApiApp, service: ConsistencyService): void {
+export function addConsistencyRoutes(app: OpenApiApp, service: Bound<ConsistencyService>): void {
 	app.openapi(checkRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { level, sample } = context.req.valid("json");
-		const run = await service.check(chain, { level, sample });
+		const run = await service(context).check(chain, { level, sample });
 		context.header("location", `/v1/chains/${run.chainId}/consistency/${run.id}`);
 		return context.json(toWire(run), 202);
 	});
 	app.openapi(runsRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { level, limit, cursor } = context.req.valid("query");
-		return context.json(toWire(await service.runs(chain, { level, limit, cursor })), 200);
+		return context.json(toWire(await service(context).runs(chain, { level, limit, cursor })), 200);
 	});
 	app.openapi(runRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
 		const { limit, cursor } = context.req.valid("query");
-		return context.json(toWire(await service.run(chain, id, { limit, cursor })), 200);
+		return context.json(toWire(await service(context).run(chain, id, { limit, cursor })), 200);
 	});
 }

@@ -1,10 +1,11 @@
 /** The event stream: the log as it grows, and rollbacks' progress. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { RetryableError } from "../../domain/errors.ts";
+import { RecantError, RetryableError } from "../../domain/errors.ts";
 import type { ChainId, LogPosition } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { RecantService } from "../../service/recant-service.ts";
+import type { Admitted } from "../admitted.ts";
 import { parseEventId, startPositions } from "../event-position.ts";
 import { eventStream } from "../event-stream.ts";
 import { boundedText } from "../fields.ts";
@@ -74,25 +75,45 @@ const HEADERS = {
 	"x-accel-buffering": "no",
 };
 
-export function addEventRoutes(app: OpenApiApp, { service, log }: RouteContext): void {
+export function addEventRoutes(app: OpenApiApp, { service: bound, log }: RouteContext): void {
 	const clients = clientSlots();
 	app.openapi(eventsRoute, async (context) => {
+		const service = bound(context);
 		const { after: afterQuery, chain, types } = context.req.valid("query");
 		const after = context.req.valid("header")["last-event-id"] ?? afterQuery;
 		const resumed = after === undefined ? undefined : parseEventId(after);
 		const positions = startPositions(await presentEnds(service, chain), resumed);
 		// A HEAD's body is never read, and so would never be ended.
 		if (context.req.method === "HEAD") return new Response(null, { headers: HEADERS });
-		const leave = clients.enter();
+		const leave = clients.enter(context.get("admitted").caller.id);
+		const access = accessWatch(context.get("admitted"));
 		const stream = eventStream({
 			open: (signal) => service.events({ after: positions, chains: chain, types }, signal),
 			positions,
-			signals: endings(context),
+			signals: [...endings(context), access.signal],
 			onFailure: (error) => log.error({ err: error }, "an event stream failed"),
-			onEnd: leave,
+			onEnd: () => {
+				access.stop();
+				leave();
+			},
 		});
 		return new Response(stream, { headers: HEADERS });
 	});
+}
+
+/** Aborts when the caller's key is revoked or has expired. */
+function accessWatch({ holds }: Admitted): { readonly signal: AbortSignal; stop(): void } {
+	const lost = new AbortController();
+	const look = async () => {
+		try {
+			if (!(await holds())) lost.abort();
+		} catch (error) {
+			// Keys that cannot be read are read again soon; until then nothing is committed either.
+			if (!(error instanceof RecantError)) throw error;
+		}
+	};
+	const timer = setInterval(() => void look(), LIMITS.keyStalenessMs);
+	return { signal: lost.signal, stop: () => clearInterval(timer) };
 }
 
 function endings(context: Context<HttpEnvironment>): AbortSignal[] {
@@ -112,22 +133,33 @@ async function presentEnds(
 	return new Map(chains.map(({ chainId, logPosition }) => [chainId, logPosition]));
 }
 
-/** Counts the clients that are connected. Entering answers what to call on leaving. */
-function clientSlots(): { enter(): () => void } {
-	let count = 0;
+/** Counts the clients that are connected, and those of each key. Entering answers what to call on leaving. */
+function clientSlots(): { enter(callerId: string): () => void } {
+	let all = 0;
+	const byCaller = new Map<string, number>();
 	return {
-		enter() {
-			if (count >= LIMITS.eventClients) {
-				throw new RetryableError("too_many_clients", {
-					message: `${count} clients read the events; more are not served`,
-					hint: "close streams that are not needed, or read several chains with one stream",
-					fields: { limit: "eventClients", value: count, max: LIMITS.eventClients },
-				});
-			}
-			count += 1;
+		enter(callerId) {
+			const own = byCaller.get(callerId) ?? 0;
+			if (all >= LIMITS.eventClients) throw tooMany("eventClients", all);
+			// Whoever has no key of their own is the operator.
+			if (callerId !== "" && own >= LIMITS.eventClientsOfKey)
+				throw tooMany("eventClientsOfKey", own);
+			all += 1;
+			byCaller.set(callerId, own + 1);
 			return () => {
-				count -= 1;
+				all -= 1;
+				const left = (byCaller.get(callerId) ?? 1) - 1;
+				if (left === 0) byCaller.delete(callerId);
+				else byCaller.set(callerId, left);
 			};
 		},
 	};
+}
+
+function tooMany(limit: "eventClients" | "eventClientsOfKey", value: number): RetryableError {
+	return new RetryableError("too_many_clients", {
+		message: `${value} clients${limit === "eventClients" ? "" : " of this API key"} read the events; more are not served`,
+		hint: "close streams that are not needed, or read several chains with one stream",
+		fields: { limit, value, max: LIMITS[limit] },
+	});
 }

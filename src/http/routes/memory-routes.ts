@@ -114,19 +114,23 @@ export function addMemoryRoutes(app: OpenApiApp, { service }: RouteContext): voi
 		const { chain } = context.req.valid("param");
 		const { at, generation, layer, namespace, limit, cursor } = context.req.valid("query");
 		const query = { at: atRequest(at, generation), layer, namespace, limit, cursor };
-		const page = await service.memories(chain, query);
+		const page = await service(context).memories(chain, query);
 		return context.json({ ...toWire(page), at: coordinateView(page.at) }, 200);
 	});
 	app.openapi(memoryRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
 		const { namespace, at, generation } = context.req.valid("query");
-		const found = await service.memory(chain, { id, namespace, at: atRequest(at, generation) });
+		const found = await service(context).memory(chain, {
+			id,
+			namespace,
+			at: atRequest(at, generation),
+		});
 		return context.json({ at: coordinateView(found.at), memory: toWire(found.memory) }, 200);
 	});
 	app.openapi(historyRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
 		const { namespace, limit, cursor } = context.req.valid("query");
-		const page = await service.history(chain, { id, namespace, limit, cursor });
+		const page = await service(context).history(chain, { id, namespace, limit, cursor });
 		return context.json(toWire(page), 200);
 	});
 }

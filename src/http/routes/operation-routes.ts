@@ -81,7 +81,7 @@ const operationRoute = createRoute({
 
 export function addOperationRoutes(app: OpenApiApp, { service }: RouteContext): void {
 	app.openapi(writeRoute, async (context) => {
-		const written = await service.write(context.req.valid("param").chain, {
+		const written = await service(context).write(context.req.valid("param").chain, {
 			operations: context.req.valid("json"),
 			idempotencyKey: context.req.valid("header")["idempotency-key"],
 			deadlineMs: context.req.valid("query").wait,
@@ -93,7 +93,7 @@ export function addOperationRoutes(app: OpenApiApp, { service }: RouteContext): 
 	});
 	app.openapi(operationRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await service.operation(chain, id)), 200);
+		return context.json(toWire(await service(context).operation(chain, id)), 200);
 	});
 }
 

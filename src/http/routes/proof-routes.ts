@@ -11,7 +11,7 @@ import {
 	layerValue,
 	namespaceValue,
 } from "../fields.ts";
-import type { OpenApiApp } from "../openapi-app.ts";
+import type { Bound, OpenApiApp } from "../openapi-app.ts";
 import { keysQuery, namesAnswer, pathsQuery, proofAnswer, treeAnswer } from "../proof-schema.ts";
 import { answer, OF_CHAIN, OF_COORDINATE, problems } from "../responses.ts";
 import { memoryParams } from "./memory-routes.ts";
@@ -88,23 +88,23 @@ const namesRoute = createRoute({
 	},
 });
 
-export function addProofRoutes(app: OpenApiApp, proofs: ProofService): void {
+export function addProofRoutes(app: OpenApiApp, proofs: Bound<ProofService>): void {
 	app.openapi(proofRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
 		const { namespace, at = LATEST, generation } = context.req.valid("query");
-		const found = await proofs.proof(chain, { id, namespace, at: { at, generation } });
+		const found = await proofs(context).proof(chain, { id, namespace, at: { at, generation } });
 		return context.json({ ...toWire(found), at: coordinateView(found.at) }, 200);
 	});
 	app.openapi(treeRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { layer, paths, at = LATEST, generation } = context.req.valid("query");
-		const found = await proofs.tree(chain, { layer, paths, at: { at, generation } });
+		const found = await proofs(context).tree(chain, { layer, paths, at: { at, generation } });
 		return context.json({ ...toWire(found), at: coordinateView(found.at) }, 200);
 	});
 	app.openapi(namesRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { keys, at = LATEST, generation } = context.req.valid("query");
-		const found = await proofs.names(chain, { keys, at: { at, generation } });
+		const found = await proofs(context).names(chain, { keys, at: { at, generation } });
 		return context.json({ ...toWire(found), at: coordinateView(found.at) }, 200);
 	});
 }

@@ -5,7 +5,7 @@ import { toWire } from "../../domain/wire.ts";
 import type { RepairService } from "../../service/repairs.ts";
 import { chainParam, countQuery, cursorQuery, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
-import type { OpenApiApp } from "../openapi-app.ts";
+import type { Bound, OpenApiApp } from "../openapi-app.ts";
 import { repairAnswer, repairPlanAnswer, repairRequest, repairsAnswer } from "../repair-schema.ts";
 import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
 
@@ -67,23 +67,23 @@ const oneRoute = createRoute({
 	},
 });
 
-export function addRepairRoutes(app: OpenApiApp, service: RepairService): void {
+export function addRepairRoutes(app: OpenApiApp, service: Bound<RepairService>): void {
 	app.openapi(repairRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { runId, classes, dryRun } = context.req.valid("json");
 		const asked = { runId, classes };
-		if (dryRun) return context.json(toWire(await service.planRepair(chain, asked)), 200);
-		const repair = await service.repair(chain, asked);
+		if (dryRun) return context.json(toWire(await service(context).planRepair(chain, asked)), 200);
+		const repair = await service(context).repair(chain, asked);
 		context.header("location", `/v1/chains/${repair.chainId}/repairs/${repair.id}`);
 		return context.json(toWire(repair), 201);
 	});
 	app.openapi(repairsRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { limit, cursor } = context.req.valid("query");
-		return context.json(toWire(await service.repairs(chain, { limit, cursor })), 200);
+		return context.json(toWire(await service(context).repairs(chain, { limit, cursor })), 200);
 	});
 	app.openapi(oneRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await service.oneRepair(chain, id)), 200);
+		return context.json(toWire(await service(context).oneRepair(chain, id)), 200);
 	});
 }

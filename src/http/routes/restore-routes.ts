@@ -10,7 +10,7 @@ import type {
 import { chainParam } from "../fields.ts";
 import { idempotencyKey } from "../idempotency-key.ts";
 import { jsonBody } from "../json-body.ts";
-import type { OpenApiApp } from "../openapi-app.ts";
+import type { Bound, OpenApiApp } from "../openapi-app.ts";
 import { answer, OF_BODY, OF_CHAIN, OF_COORDINATE, problems } from "../responses.ts";
 import { mergeBody, partialAnswer, restoreBody } from "../restore-schema.ts";
 
@@ -66,17 +66,17 @@ const mergeRoute = createRoute({
 	responses: { ...answers, ...problems(...CODES, "dimension_mismatch", "merge_failed") },
 });
 
-export function addRestoreRoutes(app: OpenApiApp, restores: PartialRestoreService): void {
+export function addRestoreRoutes(app: OpenApiApp, restores: Bound<PartialRestoreService>): void {
 	app.openapi(restoreRoute, async (context) => {
 		const { request, dryRun } = context.req.valid("json");
 		const mode = modeOf(dryRun, context.req.valid("header")["idempotency-key"]);
-		const done = await restores.restore(context.req.valid("param").chain, request, mode);
+		const done = await restores(context).restore(context.req.valid("param").chain, request, mode);
 		return context.json(bodyOf(done), statusOf(done));
 	});
 	app.openapi(mergeRoute, async (context) => {
 		const { request, dryRun } = context.req.valid("json");
 		const mode = modeOf(dryRun, context.req.valid("header")["idempotency-key"]);
-		const done = await restores.merge(context.req.valid("param").chain, request, mode);
+		const done = await restores(context).merge(context.req.valid("param").chain, request, mode);
 		return context.json(bodyOf(done), statusOf(done));
 	});
 }

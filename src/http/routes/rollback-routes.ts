@@ -119,22 +119,23 @@ export function addRollbackRoutes(app: OpenApiApp, { service }: RouteContext): v
 	app.openapi(rollbacksRoute, async (context) => {
 		const { limit, cursor } = context.req.valid("query");
 		const { chain } = context.req.valid("param");
-		return context.json(toWire(await service.rollbacks(chain, { limit, cursor })), 200);
+		return context.json(toWire(await service(context).rollbacks(chain, { limit, cursor })), 200);
 	});
 	app.openapi(startRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { toBlock, dryRun, strategy } = context.req.valid("json");
-		if (dryRun) return context.json(toWire(await service.planRollback(chain, toBlock)), 200);
-		const rollback = await service.startRollback(chain, toBlock, strategy);
+		if (dryRun)
+			return context.json(toWire(await service(context).planRollback(chain, toBlock)), 200);
+		const rollback = await service(context).startRollback(chain, toBlock, strategy);
 		context.header("location", `/v1/chains/${rollback.chainId}/rollbacks/${rollback.id}`);
 		return context.json(toWire(rollback), 202);
 	});
 	app.openapi(rollbackRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await service.rollback(chain, id)), 200);
+		return context.json(toWire(await service(context).rollback(chain, id)), 200);
 	});
 	app.openapi(reportRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await service.report(chain, id)), 200);
+		return context.json(toWire(await service(context).report(chain, id)), 200);
 	});
 }

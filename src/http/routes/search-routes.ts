@@ -121,7 +121,7 @@ export function addSearchRoutes(app: OpenApiApp, { service }: RouteContext): voi
 		const { at, generation, k, ...body } = context.req.valid("json");
 		const { text, vector, collection, namespace, layers, where } = body;
 		const { minImportance, minConfidence } = body;
-		const found = await service.search(context.req.valid("param").chain, {
+		const found = await service(context).search(context.req.valid("param").chain, {
 			...{ text, vector, collection, namespace, layers, where, minImportance, minConfidence },
 			at: atRequest(at, generation),
 			k,
@@ -131,7 +131,7 @@ export function addSearchRoutes(app: OpenApiApp, { service }: RouteContext): voi
 	app.openapi(diffRoute, async (context) => {
 		const { from, fromGeneration, to, toGeneration, ...rest } = context.req.valid("query");
 		const { namespace, limit, cursor } = rest;
-		const page = await service.diff(context.req.valid("param").chain, {
+		const page = await service(context).diff(context.req.valid("param").chain, {
 			from: atRequest(from, fromGeneration),
 			to: atRequest(to, toGeneration),
 			...{ namespace, limit, cursor },

@@ -16,7 +16,7 @@ import {
 	uuidParam,
 } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
-import type { OpenApiApp } from "../openapi-app.ts";
+import type { Bound, OpenApiApp } from "../openapi-app.ts";
 import { answer, OF_BODY, OF_CHAIN, OF_COORDINATE, problems } from "../responses.ts";
 import { chunkAnswer, snapshotAnswer, snapshotsAnswer } from "../snapshot-schema.ts";
 
@@ -224,55 +224,59 @@ const importRoute = createRoute({
 	},
 });
 
-export function addSnapshotRoutes(app: OpenApiApp, snapshots: SnapshotService): void {
+export function addSnapshotRoutes(app: OpenApiApp, snapshots: Bound<SnapshotService>): void {
 	addMaking(app, snapshots);
 	addCarrying(app, snapshots);
 }
 
-function addMaking(app: OpenApiApp, snapshots: SnapshotService): void {
+function addMaking(app: OpenApiApp, snapshots: Bound<SnapshotService>): void {
 	app.openapi(createSnapshotRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { at = LATEST, generation, kind } = context.req.valid("json");
-		const made = await snapshots.create(chain, { at: atRequest(at, generation), kind });
+		const made = await snapshots(context).create(chain, { at: atRequest(at, generation), kind });
 		context.header("location", `/v1/chains/${made.chainId}/snapshots/${made.id}`);
 		return context.json(toWire(made), 202);
 	});
 	app.openapi(listRoute, async (context) => {
 		const { limit, cursor } = context.req.valid("query");
 		const { chain } = context.req.valid("param");
-		return context.json(toWire(await snapshots.list(chain, { limit, cursor })), 200);
+		return context.json(toWire(await snapshots(context).list(chain, { limit, cursor })), 200);
 	});
 	app.openapi(snapshotRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await snapshots.snapshot(chain, id)), 200);
+		return context.json(toWire(await snapshots(context).snapshot(chain, id)), 200);
 	});
 	app.openapi(verificationRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await snapshots.verify(chain, id)), 202);
+		return context.json(toWire(await snapshots(context).verify(chain, id)), 202);
 	});
 }
 
-function addCarrying(app: OpenApiApp, snapshots: SnapshotService): void {
+function addCarrying(app: OpenApiApp, snapshots: Bound<SnapshotService>): void {
 	app.openapi(manifestRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		const manifest = await snapshots.manifest(chain, id);
+		const manifest = await snapshots(context).manifest(chain, id);
 		// The very bytes: printing the JSON anew could give others.
 		return bytesAnswer(manifest, "application/json") as never;
 	});
 	app.openapi(readChunkRoute, async (context) => {
 		const { chain, hash } = context.req.valid("param");
-		return bytesAnswer(await snapshots.chunk(chain, hash), BINARY_TYPE);
+		return bytesAnswer(await snapshots(context).chunk(chain, hash), BINARY_TYPE);
 	});
 	app.openapi(writeChunkRoute, async (context) => {
 		const { chain, hash } = context.req.valid("param");
 		const { raw } = context.req;
-		await snapshots.addChunk(chain, hash, () => readBinary(raw, "chunkBytes"));
+		await snapshots(context).addChunk(chain, hash, () => readBinary(raw, "chunkBytes"));
 		return context.json({ hash }, 200);
 	});
 	app.openapi(importRoute, async (context) => {
 		const { chain } = context.req.valid("param");
 		const { manifest, goal, dryRun, replace } = context.req.valid("json");
-		const row = await snapshots.import(chain, { manifest, goal, options: { dryRun, replace } });
+		const row = await snapshots(context).import(chain, {
+			manifest,
+			goal,
+			options: { dryRun, replace },
+		});
 		context.header("location", `/v1/chains/${row.chainId}/snapshots/${row.id}`);
 		return context.json(toWire(row), 202);
 	});

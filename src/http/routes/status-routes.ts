@@ -60,16 +60,18 @@ const chainRoute = createRoute({
 export function addStatusRoutes(app: OpenApiApp, { service }: RouteContext): void {
 	app.openapi(healthRoute, (context) => context.json({ ok: true as const }, 200));
 	app.openapi(readinessRoute, async (context) => {
-		const readiness = await service.readiness();
+		const readiness = await service(context).readiness();
 		return context.json(toWire(readiness), readiness.ready ? 200 : 503);
 	});
-	app.openapi(statusRoute, async (context) => context.json(toWire(await service.status()), 200));
+	app.openapi(statusRoute, async (context) =>
+		context.json(toWire(await service(context).status()), 200),
+	);
 	app.openapi(chainsRoute, async (context) => {
-		const { chains } = await service.status();
+		const { chains } = await service(context).status();
 		return context.json({ items: toWire(chains) }, 200);
 	});
 	app.openapi(chainRoute, async (context) => {
 		const { chain } = context.req.valid("param");
-		return context.json(toWire(await service.chain(chain)), 200);
+		return context.json(toWire(await service(context).chain(chain)), 200);
 	});
 }

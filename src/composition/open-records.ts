@@ -1,0 +1,64 @@
+/** What is kept beside the memories: recorded results, and deliveries of reports; and what deletes of it. */
+import type { Environment } from "../config/environment.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { ChainSpec } from "../follower/chain-spec.ts";
+import type { QueueBackendConfig } from "../queue/choose-backend.ts";
+import type { DeliveriesService } from "../service/deliveries-service.ts";
+import type { Recant } from "../service/recant.ts";
+import { Results } from "../service/results.ts";
+import type { ResultsService } from "../service/results-service.ts";
+import { Sweeper } from "../service/sweeper.ts";
+import type { Database } from "../store/database.ts";
+import { PostgresResultStore } from "../store/postgres-result-store.ts";
+import { sweepDeliveries, sweepEmbeddings, sweepResults } from "../store/sweeps.ts";
+import { openWebhooks } from "./open-webhooks.ts";
+
+export interface RecordParts {
+	readonly environment: Environment;
+	readonly specs: readonly ChainSpec[];
+	readonly database: Database;
+	readonly backend: QueueBackendConfig;
+	/** As of the rollback queue. */
+	readonly prefix: string;
+	readonly service: Recant;
+	readonly log: Logger;
+}
+
+export interface OpenRecords {
+	readonly results: ResultsService;
+	readonly deliveries: DeliveriesService;
+	start(): void;
+	stop(closeMs: number): Promise<void>;
+}
+
+export function openRecords({ environment, specs, ...parts }: RecordParts): OpenRecords {
+	const { database, service, log } = parts;
+	const webhooks = openWebhooks({ ...parts, settings: environment.webhook });
+	const namespaces = new Map(specs.map((spec) => [spec.id, spec.namespaces]));
+	const results = new Results({
+		results: new PostgresResultStore(database),
+		chain: (chain) => {
+			const id = service.chainId(chain);
+			return { id, namespaces: namespaces.get(id) ?? [] };
+		},
+	});
+	const sweeper = new Sweeper({
+		sweeps: {
+			embeddings: () => sweepEmbeddings(database),
+			results: () => sweepResults(database),
+			deliveries: () => sweepDeliveries(database),
+		},
+		log,
+	});
+	return {
+		results,
+		deliveries: webhooks.deliveries,
+		start() {
+			webhooks.start();
+			sweeper.start();
+		},
+		async stop(closeMs) {
+			await Promise.all([webhooks.stop(closeMs), sweeper.stop()]);
+		},
+	};
+}

@@ -1,0 +1,309 @@
+/**
+ * The writer's and the rollback's own code over stores and a node in memory, beside the reference model:
+ * both get the same, and are compared after every step.
+ */
+import { expect } from "vitest";
+import { StateTree } from "../../src/commitment/state-tree.ts";
+import type { Hex, MemoryKey, OperationId } from "../../src/domain/ids.ts";
+import type { Layer } from "../../src/domain/layer.ts";
+import type { Logger } from "../../src/domain/logger.ts";
+import type { Version } from "../../src/domain/memory.ts";
+import type { JsonObject, Operation } from "../../src/domain/operation.ts";
+import { BlockCache } from "../../src/follower/block-cache.ts";
+import { headerOnly } from "../../src/follower/derive.ts";
+import { WindowDeriver } from "../../src/follower/window-deriver.ts";
+import { effectsHash } from "../../src/memory/effects-hash.ts";
+import type { StoredOperation } from "../../src/memory/operation-codec.ts";
+import { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
+import { ChainWriter } from "../../src/writer/chain-writer.ts";
+import { MemoryNode, type NodeBlock, type NodeTransaction, nodeSpec } from "./memory-node.ts";
+import { MemoryWriterStore } from "./memory-writer-store.ts";
+import { allVisibleIn, hashOf, nameOf } from "./reference-history.ts";
+import { type ModelOperation, type ModelReport, ReferenceModel } from "./reference-model.ts";
+
+const CHAIN = 1;
+/** Beyond it a memory is set back by a restore, of which this has no part. */
+const CHANGES_LIMIT = 10_000;
+
+const SILENT: Logger = {
+	debug: () => undefined,
+	info: () => undefined,
+	warn: () => undefined,
+	error: () => undefined,
+	child: () => SILENT,
+};
+
+const NO_EMBEDDER = {
+	model: "none",
+	dimensions: 1,
+	embed: async (texts: readonly string[]) => texts.map(() => Float32Array.of(1)),
+};
+const COLLECTIONS = { ensure: async () => ({ takesTexts: true }) };
+
+export class ProvenanceWorld {
+	readonly node = new MemoryNode();
+	readonly store = new MemoryWriterStore({ chainId: CHAIN, startBlock: 0n });
+	readonly model: ReferenceModel;
+	readonly #source = this.node.source(() => this.head);
+	readonly #deriver = new WindowDeriver(nodeSpec(), this.#source, new BlockCache(this.#source));
+	readonly #coordinator: RollbackCoordinator;
+	#writer: ChainWriter | undefined;
+	head: NodeBlock;
+	#operations = 0;
+
+	private constructor() {
+		this.head = this.node.mine(undefined, [], 0);
+		this.model = new ReferenceModel(this.node.model);
+		this.#coordinator = new RollbackCoordinator({
+			store: this.store.rollbacks,
+			writerStore: this.store.writer,
+			restorer: {} as never,
+			states: {} as never,
+			changesLimit: CHANGES_LIMIT,
+			embedder: NO_EMBEDDER,
+			collections: () => COLLECTIONS,
+			holder: "test",
+			log: SILENT,
+			onProgress: () => undefined,
+			beforeStage: async () => undefined,
+		});
+	}
+
+	/** Follows a genesis block. */
+	static async create(): Promise<ProvenanceWorld> {
+		const world = new ProvenanceWorld();
+		world.#writer = await ChainWriter.open({
+			chainId: CHAIN,
+			fence: 1n,
+			store: world.store.writer,
+			embedder: NO_EMBEDDER,
+			log: SILENT,
+			collections: COLLECTIONS,
+			vectors: { room: async () => undefined, added: () => undefined },
+			onCommit: () => undefined,
+			onLeaseLost: () => undefined,
+		});
+		await world.#follow(world.head);
+		return world;
+	}
+
+	get writer(): ChainWriter {
+		if (this.#writer === undefined) throw new RangeError("the world is not open");
+		return this.#writer;
+	}
+
+	/** A name for the next operation. */
+	nextId(): string {
+		this.#operations += 1;
+		return `operation-${this.#operations}`;
+	}
+
+	/** One block on top. */
+	async extend(content: readonly NodeTransaction[], secondsLater: number): Promise<void> {
+		this.head = this.node.mine(this.head, content, secondsLater);
+		await this.#follow(this.head);
+	}
+
+	/** Leaves the blocks above `ancestor` for the branch of `head`; both the same: as by hand. */
+	async rollBack(ancestor: NodeBlock, head: NodeBlock): Promise<void> {
+		const { state } = this.writer;
+		const branch = this.node.branch(head.hash).filter(({ number }) => number > ancestor.number);
+		const from = this.head;
+		this.head = head;
+		const cause = branch.length === 0 ? "manual" : "reorg";
+		const id = await this.#coordinator.record({
+			chainId: CHAIN,
+			cause,
+			fromGeneration: state.generation,
+			ancestor: { height: ancestor.number, hash: ancestor.hash },
+			from: { height: from.number, hash: from.hash },
+			branch: branch.map(headerOnly),
+			supersessions: 0,
+			wantedStrategy: undefined,
+		});
+		const outcome = await this.#coordinator.run(id, this.#deriver, {
+			stillWanted: async () => true,
+			exclusive: (work) => this.writer.exclusive(work),
+		});
+		if ("error" in outcome) throw outcome.error;
+		expect(outcome.type).toBe("committed");
+		this.model.take({ type: "rollback", cause, ancestor: ancestor.hash, to: head.hash });
+		this.#compareReports();
+	}
+
+	/** One request; whether it was admitted, which model and writer must agree on. */
+	async write(operations: readonly ModelOperation[]): Promise<boolean> {
+		const isAdmitted = this.model.admits(operations);
+		this.store.queue(operations.map((each) => this.#stored(each)));
+		await this.writer.drained();
+		for (const { operationId } of operations) {
+			const { status, reason } = this.store.operations.get(operationId) ?? {};
+			const expected = isAdmitted ? "applied" : "refused";
+			expect({ operationId, status, reason: reason?.message }).toEqual({
+				operationId,
+				status: expected,
+				reason: isAdmitted ? undefined : expect.anything(),
+			});
+		}
+		if (isAdmitted) this.model.take({ type: "operations", operations });
+		return isAdmitted;
+	}
+
+	/** Everything that can be seen now, of both. */
+	compare(): void {
+		this.#compareFates();
+		this.#compareMemories(this.model.pending);
+		const { number } = this.model.head;
+		const { roots } = this.store.checkpoint(number) ?? {};
+		expect(roots, "roots of the head").toEqual(StateTree.build(this.store.visible(number)).roots());
+	}
+
+	/** Every height of every generation. */
+	compareHistory(): void {
+		const generations = [...this.model.ended, this.model];
+		for (const [index, { history, head }] of generations.entries()) {
+			for (let height = 0n; height <= head.number + 1n; height += 1n) {
+				const actual = this.store.visible(height, BigInt(index)).map(asSeen);
+				// The last pending slot of a generation that has ended is not sealed.
+				if (index < generations.length - 1 && height > head.number) continue;
+				const expected = allVisibleIn(history, height).map(asExpected);
+				expect(byName(actual), `generation ${index}, height ${height}`).toEqual(byName(expected));
+			}
+		}
+	}
+
+	async #follow(block: NodeBlock): Promise<void> {
+		const blocks = await this.#deriver.derive(
+			[headerOnly(block)],
+			this.writer.suspended,
+			async (key: MemoryKey) => this.store.rows.present(key).at(-1),
+		);
+		await this.writer.commitBlocks({
+			mode: "window",
+			blocks,
+			from: block.number,
+			finality: { safe: 0n, finalized: 0n },
+			handlersHash: this.#deriver.handlersHash,
+		});
+		this.model.take({ type: "block", hash: block.hash });
+	}
+
+	#compareFates(): void {
+		const expected = this.model.fates;
+		for (const [id, { status, effectiveSlot }] of this.store.operations) {
+			if (status === "refused") continue;
+			const fate = expected.get(id);
+			expect({ id, status, slot: effectiveSlot }, "an operation's fate").toEqual({
+				id,
+				status: fate?.status,
+				slot: fate?.slot,
+			});
+		}
+	}
+
+	#compareMemories(slot: bigint): void {
+		const actual = byName(this.store.visible(slot).map(asSeen));
+		expect(actual, `memories in slot ${slot}`).toEqual(
+			byName(allVisibleIn(this.model.history, slot).map(asExpected)),
+		);
+	}
+
+	#compareReports(): void {
+		const expected = this.model.reports.at(-1);
+		const said = JSON.parse(this.store.reports.at(-1) ?? "{}");
+		const ids = (list: readonly { readonly operationId: string }[] = []) =>
+			list.map(({ operationId }) => operationId).sort();
+		const actual: Partial<Record<keyof ModelReport, readonly string[]>> = {};
+		for (const list of LISTS) actual[list] = ids(said[list]);
+		actual.recanted = said.recanted
+			.filter((line: { namespace: string; id: string }) => !this.#isOver(line))
+			.map(nameOf)
+			.sort();
+		expect(actual, "report").toEqual(
+			Object.fromEntries(
+				Object.entries(expected ?? {})
+					.filter(([list]) => list === "recanted" || LISTS.includes(list as keyof ModelReport))
+					.map(([list, items]) => [list, [...items].sort()]),
+			),
+		);
+	}
+
+	#isOver(name: { readonly namespace: string; readonly id: string }): boolean {
+		const before = this.model.ended.at(-1);
+		const last = before?.history.findLast((each) => nameOf(each) === nameOf(name));
+		return last?.says !== undefined && this.model.isOverByItself(last.says);
+	}
+
+	#stored(of: ModelOperation): StoredOperation {
+		return {
+			operationId: of.operationId as OperationId,
+			operation: this.#operationOf(of),
+			anchor: this.#anchorOf(of),
+		};
+	}
+
+	#operationOf(of: ModelOperation): Operation {
+		const { namespace, id, condition } = of;
+		const present = this.store
+			.visible(this.model.pending)
+			.find((each) => each.namespace === namespace && each.id === id);
+		const ifVersion =
+			condition === undefined ? undefined : condition.type === "absent" ? 0n : present?.versionId;
+		const target = { namespace, id, ifVersion };
+		if (of.kind === "delete") return { kind: "delete", ...target };
+		if (of.kind === "patch") {
+			const { content = {}, text, importance, confidence } = of.patch ?? {};
+			return { kind: "patch", ...target, content: content as JsonObject, text, importance, confidence };
+		}
+		const { layer = "semantic", content = {}, importance, confidence, expiresAtBlock } = of.says ?? {};
+		return {
+			kind: "put",
+			...target,
+			body: {
+				layer: layer as Layer,
+				content: content as JsonObject,
+				text: undefined,
+				vector: undefined,
+				collection: undefined,
+				importance,
+				confidence,
+				expiresAtBlock,
+			},
+		};
+	}
+
+	#anchorOf({ anchors: [anchor] }: ModelOperation): StoredOperation["anchor"] {
+		if (anchor === undefined) return { kind: "none" };
+		const branch = this.node.branch(this.head.hash);
+		const holder = branch.find((block) =>
+			"block" in anchor
+				? block.hash === anchor.block
+				: block.transactions.includes(anchor.transaction as Hex),
+		);
+		if (holder === undefined) throw new RangeError("the anchor is not on the branch");
+		const place = { blockHash: holder.hash, height: holder.number };
+		if ("block" in anchor) return { kind: "block", ...place };
+		const transactionHash = anchor.transaction as Hex;
+		const receipt = this.node.receiptIn(holder, transactionHash);
+		return { kind: "transaction", transactionHash, effectsHash: effectsHash(receipt), ...place };
+	}
+}
+
+const LISTS: readonly (keyof ModelReport)[] = ["suspended", "reinstated", "replayed", "withdrawn"];
+
+interface Seen {
+	readonly name: string;
+	readonly hash: string;
+}
+
+function asSeen(version: Version): Seen {
+	return { name: nameOf(version), hash: version.contentHash };
+}
+
+function asExpected(each: ReturnType<typeof allVisibleIn>[number]): Seen {
+	return { name: nameOf(each), hash: hashOf(each, each.owner, each.says) };
+}
+
+function byName(seen: readonly Seen[]): Readonly<Record<string, string>> {
+	return Object.fromEntries(seen.map(({ name, hash }) => [name, hash]));
+}
