@@ -152,7 +152,7 @@ async function scanned(view: StateView, size: number, vector: Float32Array): Pro
 		...{ model: "bench", dimensions: DIMENSIONS, table: "bench", pointer },
 		lastVersionId: BigInt(size),
 	};
-	const filter = { maxFromBlock: view.at.height, namespace: undefined, layers: undefined };
+	const filter = { maxFromBlock: view.at.height, namespaces: undefined, layers: undefined };
 	const { rows, isWhole } = await scanDatabase(view, "bench", collection, { vector, filter });
 	if (rows !== size || !isWhole) throw new RangeError(`${rows} of ${size} rows were read`);
 }

@@ -1,9 +1,9 @@
 /**
  * The composition root: builds the adapters, hands them out, and ends them in the other order.
  */
-import { readFileSync } from "node:fs";
 import pino from "pino";
 import { HotMemories } from "./cache/hot-memories.ts";
+import { noteEta, queueBackend, version } from "./composition/about.ts";
 import {
 	checkedChain,
 	proofChain,
@@ -14,7 +14,10 @@ import {
 import { Ending } from "./composition/ending.ts";
 import { openDatabase } from "./composition/open-database.ts";
 import { openKeys } from "./composition/open-keys.ts";
+import { openEmbedder } from "./composition/open-embedder.ts";
 import { openSource, startNode } from "./composition/open-node.ts";
+import { openReads } from "./composition/open-reads.ts";
+import { openRecords } from "./composition/open-records.ts";
 import { openSnapshots } from "./composition/open-snapshots.ts";
 import { loadChains } from "./config/chains.ts";
 import { openDataDirectory } from "./config/data-directory.ts";
@@ -40,7 +43,6 @@ import { SnapshotImport } from "./restore/snapshot-import.ts";
 import { RollbackCoordinator } from "./rollback/coordinator.ts";
 import { RollbackDispatch } from "./rollback/dispatch.ts";
 import type { RollbackRecord, Stage } from "./rollback/rollback-record.ts";
-import type { StageEvent } from "./rollback/stage-clock.ts";
 import { AgentWrites } from "./service/agent-writes.ts";
 import type { ChainRuntime } from "./service/chain-runtime.ts";
 import { Consistency, lastCheck } from "./service/consistency.ts";
@@ -72,7 +74,6 @@ import { PostgresSnapshotStore } from "./store/postgres-snapshot-store.ts";
 import { PostgresStateStore } from "./store/postgres-state-store.ts";
 import { PostgresWriterStore } from "./store/postgres-writer-store.ts";
 import { installationId, registerChain } from "./store/registry.ts";
-import { createHashingEmbedder } from "./vectors/hashing-embedder.ts";
 import { checkInstallation } from "./vectors/installation-stamp.ts";
 import { openLanceInspection } from "./vectors/lance-inspection.ts";
 import { openLanceTables } from "./vectors/lance-tables.ts";
@@ -134,11 +135,12 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	ending.add(() => workingMemories.close());
 	await startNode(specs, environment, directory, ending);
 
-	const embedder = createHashingEmbedder();
+	const opened = await openEmbedder(environment.embedder, database, log);
+	const { embedder } = opened;
 	const state = new PostgresStateStore(database);
 	const inbox = new PostgresInboxStore(database);
 	const writerStore = new PostgresWriterStore(database, isGone);
-	const rollbackStore = new PostgresRollbackStore(database, isGone);
+	const rollbackStore = new PostgresRollbackStore(database, isGone, environment.webhook?.urls);
 	const events = new EventFeed(state);
 	const etas = new Map<RollbackId, number | undefined>();
 	const holder = processName();
@@ -225,6 +227,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 					source,
 					inbox,
 					collections,
+					embedder,
 					writer: () => chain.writer,
 					flusher: () => chain.flusher,
 					poke: () => chain.follower?.poke(),
@@ -233,10 +236,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		);
 	}
 
-	const backend =
-		environment.redisUrl === undefined
-			? ({ kind: "postgres", databaseUrl: database.url } as const)
-			: ({ kind: "redis", redisUrl: environment.redisUrl } as const);
+	const backend = queueBackend(environment, database);
 	const queue = await openPatientQueue({ backend, prefix, log });
 	ending.add(() => queue.close(CLOSE_MS));
 	const inspection = await openLanceInspection(lancedbUri);
@@ -256,6 +256,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			return checkedChain(chain, {
 				source,
 				embedder,
+				embedsExactly: opened.exact,
 				inspection,
 				state,
 				workingMemories,
@@ -312,6 +313,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 				queue.health(),
 				files.storeHealth(),
 				...workingMemories.health(),
+				...opened.health(),
 			],
 		},
 		events,
@@ -358,6 +360,8 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		checkBody: mergedBody,
 		turns: partialGate(),
 	});
+	const parts = { environment, specs, database, backend, prefix, service, log, ending };
+	const records = openRecords(parts);
 	const http = await serveHttp({
 		app: createHttpApp({
 			service,
@@ -365,6 +369,8 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			snapshots,
 			restores,
 			apiKeys: environment.apiKeys,
+			records,
+			reads: openReads(database, sources, (chain) => service.chainId(chain)),
 			keys: openKeys(database, environment.apiKeys),
 			log,
 			consistency,
@@ -382,18 +388,8 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	});
 	await dispatch.start();
 	checks.start();
+	records.start();
 	for (const chain of processes.values()) chain.start();
 	log.info({ url: http.url, chains: specs.map((spec) => spec.name) }, "Recant answers");
 	return { url: http.url, service, restores, stop: () => ending.run() };
-}
-
-function noteEta(etas: Map<RollbackId, number | undefined>, event: StageEvent): void {
-	const { rollbackId } = event.rollback;
-	if (event.stage === "commit" && event.done === event.total) etas.delete(rollbackId);
-	else etas.set(rollbackId, event.etaMs);
-}
-
-function version(): string {
-	const file = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-	return (JSON.parse(file) as { readonly version: string }).version;
 }

@@ -8,6 +8,7 @@ import type { TreeNode } from "../commitment/state-tree.ts";
 import type { RepairOutcome } from "../consistency/repair/repair-plan.ts";
 import type { CoordinateView, Wire } from "../domain/wire.ts";
 import type { FindingView, RunView, RunWithFindings } from "../service/consistency.ts";
+import type { DeliveriesService, DeliveryView } from "../service/deliveries-service.ts";
 import type { ApiKey } from "../service/key-store.ts";
 import type { MadeKey } from "../service/keys.ts";
 import type { PartialAnswer, PartialPlanView } from "../service/partial-restore-service.ts";
@@ -30,6 +31,7 @@ import type {
 	StatusView,
 } from "../service/recant-service.ts";
 import type { RepairListView, RepairPlanView, RepairView } from "../service/repairs.ts";
+import type { ResultView } from "../service/results-service.ts";
 import type { SnapshotView } from "../service/snapshot-view.ts";
 
 export type StatusAnswer = Wire<StatusView>;
@@ -114,3 +116,6 @@ export interface WriteAnswer {
 	readonly operations: readonly OperationAnswer[];
 	readonly at?: CoordinateView;
 }
+export type ResultAnswer = Wire<ResultView>;
+export type DeliveryAnswer = Wire<DeliveryView>;
+export type DeliveriesAnswer = Wire<Awaited<ReturnType<DeliveriesService["deliveries"]>>>;

@@ -5,6 +5,7 @@
  *     const recant = new RecantClient({ url: "http://127.0.0.1:8080" });
  *     await recant.write("31337", { op: "put", layer: "semantic", content: { sky: "blue" } });
  */
+import { inputHashOf } from "../memory/input-hash.ts";
 import type {
 	BlocksAnswer,
 	ChainAnswer,
@@ -13,6 +14,8 @@ import type {
 	CheckpointsAnswer,
 	ChecksAnswer,
 	CheckWithFindingsAnswer,
+	DeliveriesAnswer,
+	DeliveryAnswer,
 	DiffAnswer,
 	HistoryAnswer,
 	KeyAnswer,
@@ -26,6 +29,7 @@ import type {
 	RepairAnswer,
 	RepairPlanAnswer,
 	RepairsAnswer,
+	ResultAnswer,
 	RollbackAnswer,
 	RollbackPlanAnswer,
 	RollbackReportAnswer,
@@ -54,6 +58,8 @@ import type {
 	PageQuery,
 	RepairInput,
 	RestoreInput,
+	ResultInput,
+	ResultQuery,
 	SearchInput,
 	SnapshotImportInput,
 	SnapshotInput,
@@ -304,6 +310,30 @@ export class RecantClient {
 
 	revokeKey(keyId: string): Promise<KeyAnswer> {
 		return this.#transport.json({ method: "DELETE", path: ["v1", "keys", keyId] });
+	}
+
+	/** What a model answered to an input; `inputHash` instead of `input` where that is known. */
+	result(chain: string, { input, inputHash, ...name }: ResultQuery): Promise<ResultAnswer> {
+		const hash = inputHash ?? inputHashOf(input ?? null);
+		return this.#get(chain, ["results"], { ...name, inputHash: hash });
+	}
+
+	/** Records what a model answered to an input. */
+	recordResult(chain: string, result: ResultInput): Promise<ResultAnswer> {
+		return this.#transport.json({ ...postTo(chain, "results", result), method: "PUT" });
+	}
+
+	/** Of rollbacks' reports to webhooks, the newest first. */
+	deliveries(chain: string, query: PageQuery = {}): Promise<DeliveriesAnswer> {
+		return this.#get(chain, ["deliveries"], { ...query });
+	}
+
+	/** Sends a report again. */
+	retryDelivery(chain: string, deliveryId: string): Promise<DeliveryAnswer> {
+		return this.#transport.json({
+			method: "POST",
+			path: ["v1", "chains", chain, "deliveries", deliveryId, "retry"],
+		});
 	}
 
 	/** Log entries and progress until the signal aborts or the connection ends; resume with `after`. */

@@ -1,6 +1,6 @@
 /** What a caller asks of the service. Numbers beyond 2^53 are bigints or decimal strings. */
 import type { Layer } from "../domain/layer.ts";
-import type { JsonObject } from "../domain/operation.ts";
+import type { JsonObject, JsonValue } from "../domain/operation.ts";
 
 /** A height, generation or version id. */
 export type WholeNumber = number | bigint | string;
@@ -104,13 +104,22 @@ export interface BlocksQuery extends PageQuery {
 export interface SearchInput extends AtQuery {
 	readonly text?: string | undefined;
 	readonly vector?: readonly number[] | undefined;
+	/** Left out: `vector` with a vector; else `hybrid`, or `text` in a collection that takes no texts. */
+	readonly mode?: "vector" | "text" | "hybrid" | undefined;
 	readonly collection?: string | undefined;
-	readonly namespace?: string | undefined;
+	/** One, or several. */
+	readonly namespace?: string | readonly string[] | undefined;
 	readonly layers?: readonly string[] | undefined;
-	/** Top-level content fields that must be equal. */
-	readonly where?: Readonly<Record<string, string | number | boolean | null>> | undefined;
+	/** Of top-level content fields: a value, or `{in, gt, gte, lt, lte}`. */
+	readonly where?: Where | undefined;
 	readonly minImportance?: number | undefined;
 	readonly minConfidence?: number | undefined;
+	readonly minFinality?: "pending" | "latest" | "safe" | "finalized" | undefined;
+	/** Heights at which a result begins to hold, both inclusive; and the same by time in seconds. */
+	readonly since?: WholeNumber | undefined;
+	readonly until?: WholeNumber | undefined;
+	readonly sinceTime?: WholeNumber | undefined;
+	readonly untilTime?: WholeNumber | undefined;
 	readonly k?: number | undefined;
 }
 
@@ -217,4 +226,23 @@ export interface EventsQuery {
 	/** Ids or names of chains; left out: all. */
 	readonly chains?: readonly string[] | undefined;
 	readonly types?: readonly string[] | undefined;
+}
+
+interface ResultTarget {
+	readonly namespace?: string | undefined;
+	/** Name and revision of a model, or of a prompt with its model. */
+	readonly model: string;
+	/** What was asked: any JSON; this or `inputHash`. */
+	readonly input?: JsonValue | undefined;
+	/** SHA-256 of the input as canonical JSON. */
+	readonly inputHash?: string | undefined;
+}
+
+export type ResultQuery = ResultTarget;
+
+export interface ResultInput extends ResultTarget {
+	/** What was answered: any JSON. */
+	readonly output: JsonValue;
+	/** Take the place of another output. */
+	readonly replace?: boolean | undefined;
 }

@@ -57,6 +57,7 @@ export function checkedChain(
 	parts: {
 		readonly source: ChainSource;
 		readonly embedder: CheckedChain["embedder"];
+		readonly embedsExactly: boolean;
 		readonly inspection: LanceInspection;
 		readonly state: PostgresStateStore;
 		readonly workingMemories: HotMemories;
@@ -87,7 +88,7 @@ export function checkedChain(
 		pointers: () => chain.writer?.state.pointers,
 		tables: inspection,
 		embedder,
-		embedsExactly: true,
+		embedsExactly: parts.embedsExactly,
 		node: source,
 		working: workingMemories,
 		believed: (keys) =>

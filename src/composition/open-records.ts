@@ -11,7 +11,11 @@ import { Sweeper } from "../service/sweeper.ts";
 import type { Database } from "../store/database.ts";
 import { PostgresResultStore } from "../store/postgres-result-store.ts";
 import { sweepDeliveries, sweepEmbeddings, sweepResults } from "../store/sweeps.ts";
+import type { Ending } from "./ending.ts";
 import { openWebhooks } from "./open-webhooks.ts";
+
+/** For a delivery under way at the end. */
+const CLOSE_MS = 5_000;
 
 export interface RecordParts {
 	readonly environment: Environment;
@@ -22,16 +26,17 @@ export interface RecordParts {
 	readonly prefix: string;
 	readonly service: Recant;
 	readonly log: Logger;
+	readonly ending: Ending;
 }
 
 export interface OpenRecords {
 	readonly results: ResultsService;
 	readonly deliveries: DeliveriesService;
+	/** Ended with the rest. */
 	start(): void;
-	stop(closeMs: number): Promise<void>;
 }
 
-export function openRecords({ environment, specs, ...parts }: RecordParts): OpenRecords {
+export function openRecords({ environment, specs, ending, ...parts }: RecordParts): OpenRecords {
 	const { database, service, log } = parts;
 	const webhooks = openWebhooks({ ...parts, settings: environment.webhook });
 	const namespaces = new Map(specs.map((spec) => [spec.id, spec.namespaces]));
@@ -50,15 +55,15 @@ export function openRecords({ environment, specs, ...parts }: RecordParts): Open
 		},
 		log,
 	});
+	ending.add(async () => {
+		await Promise.all([webhooks.stop(CLOSE_MS), sweeper.stop()]);
+	});
 	return {
 		results,
 		deliveries: webhooks.deliveries,
 		start() {
 			webhooks.start();
 			sweeper.start();
-		},
-		async stop(closeMs) {
-			await Promise.all([webhooks.stop(closeMs), sweeper.stop()]);
 		},
 	};
 }

@@ -16,7 +16,9 @@ import type { Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { ChainDefinition } from "../follower/define-chain.ts";
+import { settingsForm } from "../memory/settings-form.ts";
 import { DEFAULT_FULL_EVERY } from "../snapshots/snapshot-plan.ts";
+import { declaredMemory } from "./declared-memory.ts";
 import { eventHandlers } from "./event-handlers.ts";
 
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
@@ -67,6 +69,13 @@ const definitionSchema = z.strictObject({
 		})
 		.optional(),
 	merges: z
+		.record(
+			z.string().regex(MERGE_NAME, "must be letters, digits, '-' and '_'"),
+			z.custom((value) => typeof value === "function", "must be a function"),
+		)
+		.optional(),
+	memory: z.record(z.string().min(1).max(LIMITS.namespaceLength), settingsForm).optional(),
+	consolidations: z
 		.record(
 			z.string().regex(MERGE_NAME, "must be letters, digits, '-' and '_'"),
 			z.custom((value) => typeof value === "function", "must be a function"),
@@ -145,6 +154,8 @@ export function chainSpec(
 			keep: chain.snapshots?.keep,
 		},
 		merges: new Map(Object.entries(chain.merges ?? {})),
+		memory: declaredMemory(checked.data, (problem) => invalid(from.file, problem)),
+		consolidations: new Map(Object.entries(chain.consolidations ?? {})),
 		logKeep: chain.log?.keep ?? "all",
 		consistency: checkPlan(chain.consistency ?? {}, (problem) => invalid(from.file, problem)),
 		filter: handlers.filter,

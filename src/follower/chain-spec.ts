@@ -3,9 +3,10 @@
 import type { CheckPlan } from "../consistency/check-plan.ts";
 import type { ChainLog } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { SnapshotSchedule } from "../snapshots/snapshot-plan.ts";
 import type { LogFilter } from "./chain-source.ts";
-import type { HandlerContext, MergeFunction } from "./define-chain.ts";
+import type { ConsolidationFunction, HandlerContext, MergeFunction } from "./define-chain.ts";
 
 export interface EventHandler {
 	/** `Contract:Event`, for messages. */
@@ -34,6 +35,10 @@ export interface ChainSpec {
 	readonly handlerOf: (address: Hex, topic: Hex) => EventHandler | undefined;
 	/** By name. */
 	readonly merges: ReadonlyMap<string, MergeFunction>;
+	/** Settings of agents' namespaces that the file declares, by name. */
+	readonly memory: ReadonlyMap<string, NamespaceSettings>;
+	/** By name. */
+	readonly consolidations: ReadonlyMap<string, ConsolidationFunction>;
 	readonly snapshots: SnapshotSchedule;
 	/** Whether the log may be cut below the oldest verified snapshot. */
 	readonly logKeep: "all" | "sinceSnapshot";

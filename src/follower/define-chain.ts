@@ -9,6 +9,8 @@ import type { Rule } from "../consistency/rule.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import type { JsonObject } from "../domain/operation.ts";
+import type { Pattern } from "../memory/consolidate.ts";
+import type { SettingsForm } from "../memory/settings-form.ts";
 
 export interface ContractDefinition<ContractAbi extends Abi = Abi> {
 	readonly abi: ContractAbi;
@@ -108,6 +110,30 @@ export type MergeFunction = (
 	},
 ) => MergeableMemory | undefined;
 
+/** A memory of agents, as consolidation functions read it. */
+export interface ConsolidatedMember {
+	readonly id: string;
+	readonly layer: Layer;
+	readonly content: JsonObject;
+	readonly text: string | undefined;
+	/** In [0, 1]. */
+	readonly importance: number | undefined;
+	/** In [0, 1]. */
+	readonly confidence: number | undefined;
+	/** Height from which it says so. */
+	readonly since: Height;
+}
+
+/**
+ * Finds patterns in the members of a namespace, in the order in which they were written. It may ask a model:
+ * what it answers is recorded under its name and what the members say, and is not asked for again while that
+ * is the same. One that throws leaves everything as it was.
+ */
+export type ConsolidationFunction = (
+	members: readonly ConsolidatedMember[],
+	context: { readonly namespace: string; readonly rule: string },
+) => readonly Pattern[] | Promise<readonly Pattern[]>;
+
 /** `Contract:Event` for every event of every contract. */
 type HandlerName<Definitions extends Contracts> = {
 	[Name in keyof Definitions & string]: `${Name}:${ContractEventName<Definitions[Name]["abi"]>}`;
@@ -147,6 +173,10 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 	readonly contracts: Definitions;
 	/** Rules by which an operator may merge two coordinates, by name; see `recant merge --rule`. */
 	readonly merges?: Readonly<Record<string, MergeFunction>>;
+	/** Settings of agents' namespaces, by name, where none are registered over the API. */
+	readonly memory?: Readonly<Record<string, SettingsForm>>;
+	/** For consolidation rules that name one, by name. */
+	readonly consolidations?: Readonly<Record<string, ConsolidationFunction>>;
 	/** Snapshots that are made by themselves, of final blocks; left out: only on demand. */
 	readonly snapshots?: {
 		/** One when so many blocks became final since the last. */

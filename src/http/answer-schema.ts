@@ -7,7 +7,7 @@ import { LEVELS } from "../consistency/finding.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
 import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
-import { breakerAnswer, coverageAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
+import { breakerAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
 export const height = z
 	.string()
@@ -21,7 +21,7 @@ export const decimal = z
 export const hex = z
 	.templateLiteral(["0x", z.string()])
 	.openapi({ type: "string", example: "0x…" });
-const isoDate = z.string().openapi({ format: "date-time" });
+export const isoDate = z.string().openapi({ format: "date-time" });
 export const layer = z.enum(LAYERS).openapi("Layer");
 export const owner = z.enum(["handler", "agent"]).openapi({
 	description: "handler: derived from blocks. agent: written from outside.",
@@ -30,7 +30,7 @@ export const json = z
 	.custom<JsonObject>((value) => typeof value === "object" && value !== null)
 	.openapi({ type: "object", additionalProperties: true, description: "A JSON object." });
 
-const generations = z
+export const generations = z
 	.object({ from: decimal, to: decimal.optional() })
 	.openapi({ description: "Generations [from, to); without `to` it still holds." });
 const heightAndHash = z.object({ height, hash: hex });
@@ -197,7 +197,7 @@ const blockAnswer = z
 	})
 	.openapi("Block");
 
-const memoryAnswer = z
+export const memoryAnswer = z
 	.object({
 		id: z.string(),
 		namespace: z.string(),
@@ -220,7 +220,7 @@ const memoryAnswer = z
 	})
 	.openapi("Memory");
 
-const historyEntryAnswer = z
+export const historyEntryAnswer = z
 	.object({
 		memory: memoryAnswer.optional().openapi({ description: "Absent: deleted from here on." }),
 		versionId: decimal,
@@ -262,21 +262,6 @@ export const writeAnswer = z
 		at: coordinateAnswer.optional(),
 	})
 	.openapi("WriteAnswer");
-
-export const searchAnswer = z
-	.object({
-		at: coordinateAnswer,
-		results: z.array(
-			z.object({
-				memory: memoryAnswer,
-				score: z.number().openapi({
-					description: "Cosine similarity; with text and vector the reciprocal-rank score.",
-				}),
-			}),
-		),
-		coverage: coverageAnswer,
-	})
-	.openapi("SearchAnswer");
 
 const diffEntryAnswer = z
 	.object({
@@ -354,7 +339,7 @@ export const rollbackPlanAnswer = z
 	.openapi("RollbackPlan");
 
 /** A page: items, and the cursor of the next page if there is one. */
-function pageOf<Item extends z.ZodType>(item: Item) {
+export function pageOf<Item extends z.ZodType>(item: Item) {
 	return z.object({
 		items: z.array(item),
 		cursor: z.string().optional().openapi({ description: "Absent: there is no next page." }),

@@ -10,29 +10,39 @@ import type { Caller } from "../domain/caller.ts";
 import { FatalError, RecantError } from "../domain/errors.ts";
 import type { KnownKeys } from "../service/access/key-ring.ts";
 import { operatorOnly } from "../service/access/operator-only.ts";
+import { scopedExplain, scopedGraph } from "../service/access/scoped-graph.ts";
 import { scopedProofs } from "../service/access/scoped-proofs.ts";
+import { scopedResults } from "../service/access/scoped-results.ts";
 import { ScopedRecant } from "../service/access/scoped-recant.ts";
 import { scopedRestores } from "../service/access/scoped-restores.ts";
 import type { ConsistencyService } from "../service/consistency.ts";
+import type { ExplainService } from "../service/explain-service.ts";
+import type { GraphService } from "../service/graph-service.ts";
 import type { KeyService } from "../service/keys.ts";
 import type { PartialRestoreService } from "../service/partial-restore-service.ts";
 import type { ProofService } from "../service/proof-service.ts";
 import type { RecantService } from "../service/recant-service.ts";
 import type { RepairService } from "../service/repairs.ts";
+import type { DeliveriesService } from "../service/deliveries-service.ts";
+import type { ResultsService } from "../service/results-service.ts";
 import type { SnapshotService } from "../service/snapshots.ts";
 import { requireAccess } from "./access.ts";
 import { type Bound, type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import { addBlockRoutes } from "./routes/block-routes.ts";
 import { addConsistencyRoutes } from "./routes/consistency-routes.ts";
+import { addDeliveryRoutes } from "./routes/delivery-routes.ts";
 import { addDocumentRoutes } from "./routes/document-routes.ts";
 import { addEventRoutes } from "./routes/event-routes.ts";
+import { addExplainRoutes } from "./routes/explain-routes.ts";
+import { addGraphRoutes } from "./routes/graph-routes.ts";
 import { addKeyRoutes } from "./routes/key-routes.ts";
 import { addMemoryRoutes } from "./routes/memory-routes.ts";
 import { addOperationRoutes } from "./routes/operation-routes.ts";
 import { addProofRoutes } from "./routes/proof-routes.ts";
 import { addRepairRoutes } from "./routes/repair-routes.ts";
 import { addRestoreRoutes } from "./routes/restore-routes.ts";
+import { addResultRoutes } from "./routes/result-routes.ts";
 import { addRollbackRoutes } from "./routes/rollback-routes.ts";
 import { addSearchRoutes } from "./routes/search-routes.ts";
 import { addSnapshotRoutes } from "./routes/snapshot-routes.ts";
@@ -48,6 +58,12 @@ export interface HttpAppOptions {
 	/** Undefined: there are no routes for checks. */
 	readonly consistency?: ConsistencyService | undefined;
 	readonly repairs?: RepairService | undefined;
+	/** Undefined: there are no routes for recorded results and deliveries of webhooks. */
+	readonly records?:
+		| { readonly results: ResultsService; readonly deliveries: DeliveriesService }
+		| undefined;
+	/** Undefined: there are no routes for links, episodes and explanations. */
+	readonly reads?: { readonly graph: GraphService; readonly explain: ExplainService } | undefined;
 	/** Root keys; none, and none in the database either: loopback only, without a key. */
 	readonly apiKeys: readonly string[];
 	/** Keys of the database; undefined: there are none, and no routes for them. */
@@ -66,6 +82,8 @@ export function createHttpApp({
 	log,
 	consistency,
 	repairs,
+	records,
+	reads,
 }: HttpAppOptions): OpenApiApp {
 	const app = openApiApp();
 	app.use(async (context, next) => {
@@ -82,12 +100,20 @@ export function createHttpApp({
 	addMemoryRoutes(app, context);
 	addProofRoutes(app, bound(proofs, scopedProofs));
 	addSearchRoutes(app, context);
+	if (reads !== undefined) {
+		addGraphRoutes(app, bound(reads.graph, scopedGraph));
+		addExplainRoutes(app, bound(reads.explain, scopedExplain));
+	}
 	addRollbackRoutes(app, context);
 	if (snapshots !== undefined) addSnapshotRoutes(app, bound(snapshots, operatorOnly));
 	if (restores !== undefined) addRestoreRoutes(app, bound(restores, scopedRestores));
 	if (consistency !== undefined) addConsistencyRoutes(app, bound(consistency, operatorOnly));
 	if (repairs !== undefined) addRepairRoutes(app, bound(repairs, operatorOnly));
 	if (keys !== undefined) addKeyRoutes(app, bound(keys.service, operatorOnly));
+	if (records !== undefined) {
+		addResultRoutes(app, bound(records.results, scopedResults));
+		addDeliveryRoutes(app, bound(records.deliveries, operatorOnly));
+	}
 	addEventRoutes(app, context);
 	addDocumentRoutes(app, apiKeys.length > 0 || keys !== undefined);
 	app.notFound((context) => answerError(noSuchRoute(app, context), context, log));

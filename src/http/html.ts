@@ -10,6 +10,14 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
 td, th { text-align: left; vertical-align: top; padding: .25rem .6rem; border-bottom: 1px solid var(--soft); overflow-wrap: anywhere; }
 th { font-weight: 600; } .method { font-weight: 700; color: var(--accent); text-transform: uppercase; }
 nav ul { columns: 2; padding-left: 1.2rem; }
+h1, code, pre, .name { overflow-wrap: anywhere; }
+pre { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; background: var(--soft); padding: .5rem .7rem; border-radius: 6px; margin: .3rem 0; }
+dl { display: grid; grid-template-columns: minmax(7rem, 14rem) 1fr; gap: .2rem .8rem; } dt { opacity: .75; } dd { margin: 0; }
+.lines, .counts, .lost { list-style: none; padding: 0; margin: 0; } .lines > li { border-top: 1px solid var(--line); padding: .6rem 0; }
+.lines p { margin: .15rem 0; } .name { font-weight: 600; } .quiet { font-weight: 400; opacity: .75; } .lost { color: var(--accent); }
+.counts { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; margin: 1rem 0; }
+.alarm { border: 2px solid var(--accent); border-radius: 8px; padding: 0 1rem .5rem; margin: 1rem 0; } .alarm h2 { margin-top: 1rem; border: 0; color: var(--accent); }
+summary { font-size: 1.3em; font-weight: 600; margin-top: 2rem; cursor: pointer; }
 `;
 
 const POLICY = [

@@ -20,6 +20,7 @@ export const resultQuery = z.strictObject({
 const anyJson = z
 	.custom<JsonValue>((value) => value !== undefined, "is missing")
 	.openapi({
+		type: ["object", "array", "string", "number", "boolean", "null"],
 		description: "Any JSON.",
 	});
 

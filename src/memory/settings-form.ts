@@ -16,7 +16,9 @@ const CONSOLIDATED_LAYERS = ["short_term", "episodic"] as const;
 /** Blocks of thirty years at one a second: more is a mistake in the number. */
 const MOST_BLOCKS = 1_000_000_000;
 
-const name = z.string().regex(RULE_NAME, "must be up to 64 letters, digits, '-' and '_', a letter first");
+const name = z
+	.string()
+	.regex(RULE_NAME, "must be up to 64 letters, digits, '-' and '_', a letter first");
 
 const take = z.discriminatedUnion(
 	"kind",

@@ -12,7 +12,7 @@ import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 
 /** What `accept` sees of a row. */
-export type TailRow = Omit<VectorRow, "vector">;
+export type TailRow = Omit<VectorRow, "vector" | "text">;
 
 /** Rows for which room is made at first; doubled up to the limit as rows come. */
 const FIRST_ROWS = 64;
@@ -110,7 +110,7 @@ export class TailScan {
 	append(rows: readonly VectorRow[]): void {
 		for (const row of rows) this.#checkDimensions(row.vector);
 		this.#reserve(this.size + rows.length);
-		for (const { vector, ...row } of rows) {
+		for (const { vector, text: _, ...row } of rows) {
 			this.#packed.set(vector, this.size * this.#dimensions);
 			this.#norms[this.size] = norm(vector);
 			this.#rows.push(row);

@@ -17,13 +17,15 @@ export interface NamespaceSettingsStore {
 	/** Puts them in the place of those before. Throws `limit_exceeded` past LIMITS.settingsNamespaces. */
 	register(chainId: ChainId, namespace: string, settings: NamespaceSettings): Promise<void>;
 	/**
-	 * Names in order, after `after`, of namespaces in which something was ever written or that have settings.
+	 * Names in order, after `after`, of namespaces in which something was ever written or that have settings,
+	 * and those of `also`.
 	 */
 	names(
 		chainId: ChainId,
 		query: {
 			/** Only of these; undefined: of all. */
 			readonly of: readonly string[] | undefined;
+			readonly also: readonly string[];
 			readonly after: string | undefined;
 			readonly limit: number;
 		},

@@ -44,13 +44,10 @@ export class Namespaces implements NamespaceService {
 		const { store } = this.#options;
 		const binding = cursorBinding([spec.id, query.reader, query.of, `${query.counts}`]);
 		const after = query.cursor === undefined ? undefined : placeAfter(query.cursor, binding);
-		const declared = [...spec.memory.keys(), ...spec.namespaces].filter(
-			(name) => name > (after ?? "") && (query.of?.includes(name) ?? true),
-		);
+		const also = [...spec.memory.keys(), ...spec.namespaces];
 		// One more than is asked for tells whether there is a next page.
 		const limit = query.limit + 1;
-		const stored = await store.names(spec.id, { of: query.of, after, limit });
-		const names = [...new Set([...stored, ...declared])].toSorted(byCodePoints).slice(0, limit);
+		const names = await store.names(spec.id, { of: query.of, also, after, limit });
 		const shown = names.slice(0, query.limit);
 		const last = names.length > query.limit ? shown.at(-1) : undefined;
 		return {
@@ -121,11 +118,6 @@ function placeAfter(cursor: string, binding: string): string {
 	const place = decodeCursor(cursor, ["after", "binding"]);
 	requireBinding(place.binding, binding);
 	return place.after;
-}
-
-/** Postgres sorts UTF-8 by its bytes, in which order code points come; JavaScript's is by UTF-16 units. */
-function byCodePoints(a: string, b: string): number {
-	return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function requireAgents(spec: Chain["spec"], namespace: string): void {

@@ -19,9 +19,11 @@ import type {
 } from "../domain/ids.ts";
 import type { Layer, Owner } from "../domain/layer.ts";
 import type { JsonObject, OperationStatus } from "../domain/operation.ts";
+import type { Finality } from "../domain/provenance.ts";
 import type { StoreHealth } from "../domain/store-health.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { Readiness } from "./readiness.ts";
+import type { Where } from "./search-filter.ts";
 import type { WorkingMemoryFigures } from "./working-memory-reader.ts";
 
 /** A consistency check that was done. */
@@ -200,18 +202,36 @@ export interface WriteAnswer {
 	readonly at: AnsweredAt | undefined;
 }
 
+export const SEARCH_MODES = ["vector", "text", "hybrid"] as const;
+export type SearchMode = (typeof SEARCH_MODES)[number];
+
 export interface SearchRequest {
 	readonly text: string | undefined;
 	readonly vector: readonly number[] | undefined;
+	/**
+	 * vector: by the vector, that of the text, or both. text: by the text's words. hybrid: by both. Undefined:
+	 * `vector` with a vector; else `hybrid`, or `text` where the collection takes no texts.
+	 */
+	readonly mode?: SearchMode | undefined;
 	readonly collection: string | undefined;
 	readonly namespace: string | undefined;
 	/** Without `namespace`: only of these; undefined: of all. */
 	readonly namespaces?: readonly string[] | undefined;
+	/** Only of these; each must be one of `namespaces`. Not beside `namespace`. */
+	readonly namespaceIn?: readonly string[] | undefined;
 	readonly layers: readonly Layer[] | undefined;
-	/** Top-level content fields that must be equal. */
-	readonly where: Readonly<Record<string, string | number | boolean | null>> | undefined;
+	/** Of top-level content fields, see service/search-filter.ts. */
+	readonly where: Where | undefined;
 	readonly minImportance: number | undefined;
+	/** Of the confidence as it has faded at the coordinate. */
 	readonly minConfidence: number | undefined;
+	readonly minFinality?: Finality | undefined;
+	/** Heights at which what is found begins to hold, both inclusive. */
+	readonly since?: Height | undefined;
+	readonly until?: Height | undefined;
+	/** The same by the time of those blocks, in seconds since the epoch; exact where headers are kept. */
+	readonly sinceTime?: bigint | undefined;
+	readonly untilTime?: bigint | undefined;
 	readonly at: AtRequest;
 	readonly k: number;
 }
@@ -226,8 +246,16 @@ export interface SearchCoverage {
 
 export interface SearchResult {
 	readonly memory: MemoryView;
-	/** Cosine similarity, or with text and vector both the reciprocal-rank score. */
+	/** Cosine similarity, score of the words, or where ranks were joined the reciprocal-rank score. */
 	readonly score: number;
+	/** Cosine similarity in [-1, 1]; undefined: not found by vector. */
+	readonly similarity?: number | undefined;
+	/** In (0, 1); undefined: not found by words. */
+	readonly wordScore?: number | undefined;
+	/** How far what it rests on is out of a fork's reach. */
+	readonly finality: Finality;
+	/** True: kept although what it rests on is gone. */
+	readonly suspect: boolean;
 }
 
 export interface DiffEntry {

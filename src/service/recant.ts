@@ -34,11 +34,18 @@ import type {
 	StatusView,
 	WriteAnswer,
 } from "./recant-service.ts";
-import { type SearchContext, search } from "./search.ts";
+import { embedQuery, search } from "./search.ts";
+import type { SearchContext } from "./search-context.ts";
 import type { StateStore } from "./state-store.ts";
 import { reportOf } from "./stored-report.ts";
 import { unknownOperation } from "./unknown-operation.ts";
-import { checkpointView, memoryView, operationView, rollbackView } from "./views.ts";
+import {
+	checkpointView,
+	memoryView,
+	operationView,
+	rollbackView,
+	searchResult,
+} from "./views.ts";
 import type { WorkingMemoryReader } from "./working-memory-reader.ts";
 
 export interface RecantOptions {
@@ -160,14 +167,12 @@ export class Recant implements RecantService {
 		const { id } = this.#find(chain).spec;
 		const { state, search: context } = this.#options;
 		const query = { ...request, collection: request.collection ?? DEFAULT_COLLECTION };
+		const embedding = await embedQuery(query, context.embedder);
 		return context.turns.run(() =>
 			state.read(id, request.at, async (view) => {
-				const { memories, coverage } = await search(view, query, context);
-				return {
-					at: view.at,
-					results: memories.map(({ version, score }) => ({ memory: memoryView(version), score })),
-					coverage,
-				};
+				const { memories, coverage } = await search(view, query, embedding, context);
+				const results = memories.map((found) => searchResult(found, view.marks));
+				return { at: view.at, results, coverage };
 			}),
 		);
 	}

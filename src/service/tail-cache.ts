@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import type { ChainId, Generation, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { TailScan } from "../ranking/exact-scan.ts";
+import { TailTexts } from "../ranking/tail-texts.ts";
 import type { CollectionView, StateView } from "./state-store.ts";
 
 /** Collections whose tails are kept at hand; a tail of 1,024 × 384 floats is 1.6 MB. */
@@ -17,6 +18,7 @@ const PAGE_ROWS = 4 * LIMITS.tailRows;
 
 interface Tail {
 	readonly scan: TailScan;
+	readonly texts: TailTexts;
 	above: VersionId;
 	to: VersionId;
 }
@@ -26,7 +28,11 @@ export class TailCache {
 	readonly #loading = new Map<string, Promise<Tail>>();
 
 	/** The tail of that collection at the view's coordinate; may hold rows above the view's last. */
-	async tail(view: StateView, name: string, collection: CollectionView): Promise<TailScan> {
+	async tail(
+		view: StateView,
+		name: string,
+		collection: CollectionView,
+	): Promise<Pick<Tail, "scan" | "texts">> {
 		const key = keyOf(view.at.chainId, view.at.generation, name);
 		const before = this.#loading.get(key) ?? Promise.resolve(undefined);
 		const loading = before
@@ -34,7 +40,7 @@ export class TailCache {
 			.then(() => this.#load(key, view, name, collection));
 		this.#loading.set(key, loading);
 		try {
-			return (await loading).scan;
+			return await loading;
 		} finally {
 			if (this.#loading.get(key) === loading) this.#loading.delete(key);
 		}
@@ -54,10 +60,14 @@ export class TailCache {
 				? known
 				: {
 						scan: new TailScan({ dimensions: collection.dimensions, maxRows: MAX_ROWS }),
+						texts: new TailTexts(),
 						above,
 						to: above,
 					};
-		if (above > tail.above) tail.scan.retain((row) => row.versionId > above);
+		if (above > tail.above) {
+			tail.scan.retain((row) => row.versionId > above);
+			tail.texts.retain((row) => row.versionId > above);
+		}
 		tail.above = above;
 		this.#tails.set(key, tail);
 		await fill(tail, view, { name, to });
@@ -78,6 +88,7 @@ async function fill(
 	while (from < to) {
 		const rows = await view.tail(name, { above: from, to, limit: PAGE_ROWS });
 		tail.scan.append(rows);
+		tail.texts.append(rows);
 		const last = rows.at(-1);
 		from = last === undefined || rows.length < PAGE_ROWS ? to : last.versionId;
 		tail.to = from;

@@ -2,6 +2,7 @@
 import { stateRoot } from "../commitment/state-root.ts";
 import { type ChainId, FOREVER, type Generation } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import { type FinalityMarks, finalityOf } from "../memory/grounds.ts";
 import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import type {
@@ -11,7 +12,9 @@ import type {
 	MemoryView,
 	OperationView,
 	RollbackView,
+	SearchResult,
 } from "./recant-service.ts";
+import type { FoundMemory } from "./search.ts";
 import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./state-store.ts";
 
 /** A version that is no tombstone. */
@@ -36,6 +39,14 @@ export function memoryView(version: Version): MemoryView {
 	};
 }
 
+export function searchResult(
+	{ version, ...scores }: FoundMemory,
+	marks: FinalityMarks,
+): SearchResult {
+	const { suspect } = version;
+	return { memory: memoryView(version), ...scores, finality: finalityOf(version, marks), suspect };
+}
+
 export function historyEntry(version: Version): HistoryEntryView {
 	return {
 		memory: version.content === undefined ? undefined : memoryView(version),
@@ -57,7 +68,7 @@ export function blockView(block: StoredBlock, chain: ChainRecord): BlockView {
 		timestamp: block.timestamp,
 		canonical: block.toGen === FOREVER,
 		generations: generations(block),
-		finality: finalityOf(block, chain),
+		finality: blockFinality(block, chain),
 	};
 }
 
@@ -139,7 +150,7 @@ function anchorView(anchor: OperationRecord["anchor"]): OperationView["anchor"] 
 	}
 }
 
-function finalityOf(block: StoredBlock, chain: ChainRecord): BlockView["finality"] {
+function blockFinality(block: StoredBlock, chain: ChainRecord): BlockView["finality"] {
 	if (block.toGen !== FOREVER) return "orphaned";
 	if (chain.finalized !== undefined && block.number <= chain.finalized) return "finalized";
 	if (chain.safe !== undefined && block.number <= chain.safe) return "safe";

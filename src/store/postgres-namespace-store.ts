@@ -66,11 +66,7 @@ export class PostgresNamespaceStore implements NamespaceSettingsStore {
 		return row && { settings: parsed(row), updatedAt: row.updated_at };
 	}
 
-	async register(
-		chainId: ChainId,
-		namespace: string,
-		settings: NamespaceSettings,
-	): Promise<void> {
+	async register(chainId: ChainId, namespace: string, settings: NamespaceSettings): Promise<void> {
 		const [row] = await this.#database.run(
 			(sql) => sql<{ readonly namespace: string }[]>`
 				insert into namespace_settings (chain_id, namespace, settings, updated_at)
@@ -88,12 +84,13 @@ export class PostgresNamespaceStore implements NamespaceSettingsStore {
 
 	async names(
 		chainId: ChainId,
-		{ of, after, limit }: Parameters<NamespaceSettingsStore["names"]>[1],
+		query: Parameters<NamespaceSettingsStore["names"]>[1],
 	): Promise<readonly string[]> {
-		const rows = await this.#database.run((sql) => {
-			if (of !== undefined) return namesAmong(sql, chainId, { of, after: after ?? "", limit });
-			return namesAfter(sql, chainId, { after: after ?? "", limit });
-		});
+		const { of, also, limit } = query;
+		const page = { also, after: query.after ?? "", limit };
+		const rows = await this.#database.run((sql) =>
+			of === undefined ? namesAfter(sql, chainId, page) : namesAmong(sql, chainId, { of, ...page }),
+		);
 		return rows.map(({ namespace }) => namespace);
 	}
 
@@ -129,6 +126,12 @@ interface CountRow {
 	readonly count: bigint;
 }
 
+interface NamePage {
+	readonly also: readonly string[];
+	readonly after: string;
+	readonly limit: number;
+}
+
 interface NameRow {
 	readonly namespace: string;
 }
@@ -137,7 +140,7 @@ interface NameRow {
 function namesAfter(
 	sql: Queryable,
 	chainId: ChainId,
-	{ after, limit }: { readonly after: string; readonly limit: number },
+	{ also, after, limit }: NamePage,
 ): Promise<readonly NameRow[]> {
 	return sql<NameRow[]>`
 		with recursive written as (
@@ -154,6 +157,9 @@ function namesAfter(
 			union
 			select namespace from namespace_settings
 			where chain_id = ${chainId} and namespace > ${after}
+			union
+			select namespace from unnest(${pgArray(also)}::text[]) as given(namespace)
+			where namespace > ${after}
 		) names order by namespace limit ${limit}`;
 }
 
@@ -161,12 +167,13 @@ function namesAfter(
 function namesAmong(
 	sql: Queryable,
 	chainId: ChainId,
-	query: { readonly of: readonly string[]; readonly after: string; readonly limit: number },
+	query: NamePage & { readonly of: readonly string[] },
 ): Promise<readonly NameRow[]> {
 	return sql<NameRow[]>`
 		select namespace from unnest(${pgArray(query.of)}::text[]) as named(namespace)
 		where namespace > ${query.after} and (
-			exists (select from memories m
+			namespace = any(${pgArray(query.also)}::text[])
+			or exists (select from memories m
 				where m.chain_id = ${chainId} and m.namespace = named.namespace)
 			or exists (select from namespace_settings s
 				where s.chain_id = ${chainId} and s.namespace = named.namespace))

@@ -153,27 +153,6 @@ describe("episodes", () => {
 			});
 		}
 	});
-
-	it("are found through the index of layers", async () => {
-		const history = new StoredHistory();
-		history.seal();
-		const { database } = await graphOf(history);
-		await database.run(
-			(
-				sql,
-			) => sql`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen,
-				version_id, position, layer, owner, namespace, id, content, content_hash, checksum)
-				select ${HISTORY_CHAIN}, md5(n::text)::uuid, n, 0, 9223372036854775807, 9223372036854775807, n, n,
-					n % 4, 0, 'chain', n::text, '{}', '\\x00', '\\x00' from generate_series(1, 40000) n`,
-		);
-		await database.run((sql) => sql`analyze versions`);
-		const plan = await database.run(
-			(sql) => sql`explain select * from versions v where chain_id = ${HISTORY_CHAIN} and layer = 2
-				and from_block >= 100 and from_block <= 9000 and to_block > 9000 and content is not null
-				order by from_block, owner, case owner when 0 then version_id else position end limit 50`,
-		);
-		expect(JSON.stringify(plan)).toContain("versions_by_layer");
-	});
 });
 
 function episode(history: StoredHistory, id: string, owner: Written["owner"]): Written {

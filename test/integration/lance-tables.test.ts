@@ -18,10 +18,12 @@ const TABLE = "31337.notes";
 const FAR_FUTURE = new Date(Date.now() + 3_600_000);
 const EVERYTHING: VectorFilter = {
 	maxFromBlock: FOREVER,
-	namespace: undefined,
+	namespaces: undefined,
 	layers: undefined,
 	excludeVersions: [],
 };
+
+const SHAPE = { dimensions: 384, hasWords: true };
 
 let directory: string;
 let tables: VectorTables;
@@ -114,7 +116,7 @@ describe("append and versions", () => {
 	it("passes over what another connection wrote on top of the base", async () => {
 		const base = await tables.append(TABLE, await tables.create(TABLE, 384), [row(1)]);
 		const foreign = await openForeign();
-		await foreign.add(encodeRows([row(900)], 384));
+		await foreign.add(encodeRows([row(900)], SHAPE));
 		const version = await tables.append(TABLE, base, [row(2)]);
 		expect(await idsAt(version)).toEqual(ids(1, 2));
 	});
@@ -128,7 +130,7 @@ describe("append and versions", () => {
 			for (let id = 10_000; writing && id < 10_200; id++) {
 				await foreign.checkoutLatest();
 				// A restore refuses appends that began before it; this writer does not care.
-				await foreign.add(encodeRows([row(id)], 384)).catch(() => undefined);
+				await foreign.add(encodeRows([row(id)], SHAPE)).catch(() => undefined);
 			}
 		})();
 		const mine = [1];
@@ -267,10 +269,10 @@ describe("search", () => {
 		]);
 		expect(await idsAt(version, { maxFromBlock: 6n })).toEqual(ids(1, 2));
 		expect(await idsAt(version, { maxFromBlock: 4n })).toEqual([]);
-		expect(await idsAt(version, { namespace: "a" })).toEqual(ids(1, 2));
+		expect(await idsAt(version, { namespaces: ["a"] })).toEqual(ids(1, 2));
 		expect(await idsAt(version, { layers: ["long_term", "episodic"] })).toEqual(ids(2, 3));
 		expect(await idsAt(version, { layers: [] })).toEqual([]);
-		const all: Partial<VectorFilter> = { maxFromBlock: 6n, namespace: "a", layers: ["episodic"] };
+		const all: Partial<VectorFilter> = { maxFromBlock: 6n, namespaces: ["a"], layers: ["episodic"] };
 		expect(await idsAt(version, all)).toEqual(ids(2));
 	});
 
@@ -278,7 +280,7 @@ describe("search", () => {
 		const near = embedText("note of the agent");
 		const rows = [...rowsBetween(1, 100, { vector: near }), row(500, { namespace: "rare" })];
 		const version = await tables.append(TABLE, await tables.create(TABLE, 384), rows);
-		expect(await idsAt(version, { namespace: "rare" }, 1)).toEqual(ids(500));
+		expect(await idsAt(version, { namespaces: ["rare"] }, 1)).toEqual(ids(500));
 	});
 
 	it.each([
@@ -299,8 +301,8 @@ describe("search", () => {
 			row(1),
 			row(2, { namespace }),
 		]);
-		expect(await idsAt(version, { namespace })).toEqual(ids(2));
-		expect(await idsAt(version, { namespace: `${namespace}'` })).toEqual([]);
+		expect(await idsAt(version, { namespaces: [namespace] })).toEqual(ids(2));
+		expect(await idsAt(version, { namespaces: [`${namespace}'`] })).toEqual([]);
 	});
 
 	it.each([0, 1_500, 3_000])("leaves out %i versions exactly", async (count) => {
@@ -405,7 +407,7 @@ describe("compaction", () => {
 	it("compacts its base, not what another connection wrote since", async () => {
 		const versions = await manyVersions(4);
 		const foreign = await openForeign();
-		await foreign.add(encodeRows([row(900)], 384));
+		await foreign.add(encodeRows([row(900)], SHAPE));
 		const compacted = await tables.compact(TABLE, versions.at(-1) ?? 1n, new Date(0));
 		expect(await rowsAt(compacted)).toEqual(rowsBetween(1, 4));
 	});

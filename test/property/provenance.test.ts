@@ -59,7 +59,8 @@ class Schedule {
 	async #step(): Promise<void> {
 		const draw = this.#random.next();
 		if (draw < 0.55) return this.#write();
-		if (draw < 0.78) return this.#extend();
+		if (draw < 0.76) return this.#extend();
+		if (draw < 0.8) return this.#world.reopen();
 		return this.#fork();
 	}
 

@@ -4,12 +4,12 @@
  */
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
-import type { Height, Hex, MemoryKey, OperationId, VersionId } from "../../src/domain/ids.ts";
+import type { Height, MemoryKey, OperationId, VersionId } from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { fromWire, type StoredOperation } from "../../src/memory/operation-codec.ts";
 import {
-	NO_COUNTS,
 	type NewRollback,
+	NO_COUNTS,
 	type RollbackRecord,
 } from "../../src/rollback/rollback-record.ts";
 import type { Part, RollbackCommit, RollbackStore } from "../../src/rollback/rollback-store.ts";
@@ -160,8 +160,18 @@ export class MemoryWriterStore {
 		return new Map(found.filter(([, rows]) => rows.length > 0));
 	}
 
+	/** With what is still to end in the pending slot. */
 	async *#leaves(): AsyncIterable<PackedLeaves> {
-		if (this.keys.size > 0) throw new RangeError("a writer is opened on an empty chain here");
+		const pending = this.#state.head === undefined ? 0n : this.#state.head.number + 1n;
+		for (const key of this.keys) {
+			const rows = this.rows.present(key);
+			const isOver = rows.some(({ fromBlock }) => fromBlock === pending);
+			const row = rows.find(({ fromBlock, toBlock, expiresBlock, content }) => {
+				const endsNext = toBlock === pending && expiresBlock === pending && !isOver;
+				return content !== undefined && fromBlock <= pending && (toBlock > pending || endsNext);
+			});
+			if (row !== undefined) yield { layer: row.layer, bytes: packed(row) };
+		}
 	}
 
 	#apply(batch: CommitBatch): void {
@@ -260,4 +270,6 @@ function endsIn(
 	return expiresBlock > above && expiresBlock <= to;
 }
 
-export const SOME_HANDLERS: Hex = `0x${"42".repeat(32)}`;
+function packed({ memoryKey, contentHash }: Version): Uint8Array {
+	return Buffer.from(`${memoryKey.replaceAll("-", "")}${contentHash.slice(2)}`, "hex");
+}

@@ -72,10 +72,17 @@ export class ProvenanceWorld {
 	/** Follows a genesis block. */
 	static async create(): Promise<ProvenanceWorld> {
 		const world = new ProvenanceWorld();
-		world.#writer = await ChainWriter.open({
+		await world.reopen();
+		await world.#follow(world.head);
+		return world;
+	}
+
+	/** Another writer, which knows what the store has. */
+	async reopen(): Promise<void> {
+		this.#writer = await ChainWriter.open({
 			chainId: CHAIN,
 			fence: 1n,
-			store: world.store.writer,
+			store: this.store.writer,
 			embedder: NO_EMBEDDER,
 			log: SILENT,
 			collections: COLLECTIONS,
@@ -83,8 +90,7 @@ export class ProvenanceWorld {
 			onCommit: () => undefined,
 			onLeaseLost: () => undefined,
 		});
-		await world.#follow(world.head);
-		return world;
+		expect(this.store.halted, "rows give the recorded roots").toBeUndefined();
 	}
 
 	get writer(): ChainWriter {
@@ -253,9 +259,16 @@ export class ProvenanceWorld {
 		if (of.kind === "delete") return { kind: "delete", ...target };
 		if (of.kind === "patch") {
 			const { content = {}, text, importance, confidence } = of.patch ?? {};
-			return { kind: "patch", ...target, content: content as JsonObject, text, importance, confidence };
+			return {
+				kind: "patch",
+				...target,
+				content: content as JsonObject,
+				text,
+				importance,
+				confidence,
+			};
 		}
-		const { layer = "semantic", content = {}, importance, confidence, expiresAtBlock } = of.says ?? {};
+		const { layer = "semantic", content = {}, importance, confidence } = of.says ?? {};
 		return {
 			kind: "put",
 			...target,
@@ -267,7 +280,8 @@ export class ProvenanceWorld {
 				collection: undefined,
 				importance,
 				confidence,
-				expiresAtBlock,
+				expiresAtBlock: of.says?.expiresAtBlock,
+				expiresAtTime: of.says?.expiresAtTime,
 			},
 		};
 	}

@@ -18,6 +18,7 @@ import type {
 	RollbackView,
 	StatusView,
 } from "../../src/service/recant-service.ts";
+import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 import { fakeConsistency } from "./http-fixture-consistency.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";
 import { fakeRestores } from "./http-fixture-restores.ts";
@@ -189,7 +190,7 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 		history: async () => ({ items: [], cursor: undefined }),
 		search: async () => ({
 			at: AT,
-			results: [{ memory: MEMORY, score: 0.5 }],
+			results: [{ memory: MEMORY, score: 0.5, finality: "latest", suspect: false }],
 			coverage: { complete: true, reason: undefined },
 		}),
 		diff: async () => ({ from: AT, to: AT, items: [], cursor: undefined }),
@@ -270,6 +271,8 @@ export function testHttp(
 		/** Of what is answered to restores and merges. */
 		readonly restores?: Partial<PartialAnswer>;
 		readonly apiKeys?: readonly string[];
+		/** Keys beside those; none if left out. */
+		readonly keyStore?: MemoryKeyStore;
 	} = {},
 ): TestHttp {
 	const fake = fakeService(options.overrides);
@@ -280,6 +283,7 @@ export function testHttp(
 		restores: fakeRestores(fake.calls, OPERATION, options.restores),
 		consistency: fakeConsistency(fake.calls),
 		apiKeys: options.apiKeys ?? [],
+		keys: testKeys(options.keyStore ?? new MemoryKeyStore(), options.apiKeys ?? []),
 		log: { error: (fields, message) => void logged.push({ fields, message }) },
 	});
 	const send = async (path: string, init?: RequestInit) =>

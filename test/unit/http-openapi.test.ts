@@ -53,6 +53,7 @@ describe("the OpenAPI document", () => {
 				"GET /v1/chains/:chain/tree",
 				"GET /v1/chains/:chain/tree/memories",
 				"GET /v1/events",
+				"GET /v1/keys",
 				"GET /v1/status",
 				"POST /v1/chains/:chain/consistency",
 				"POST /v1/chains/:chain/merges",
@@ -60,6 +61,8 @@ describe("the OpenAPI document", () => {
 				"POST /v1/chains/:chain/restores",
 				"POST /v1/chains/:chain/rollbacks",
 				"POST /v1/chains/:chain/search",
+				"POST /v1/keys",
+				"DELETE /v1/keys/:id",
 			]),
 		);
 	});

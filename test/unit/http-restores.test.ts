@@ -31,7 +31,7 @@ describe("a restore", () => {
 				to: { at: { kind: "hash", hash: HASH_A }, generation: undefined },
 				selection: { namespaces: undefined, layers: undefined, collections: ["c"] },
 			},
-			{ dryRun: false, idempotencyKey: "k-1" },
+			{ dryRun: false, idempotencyKey: "k-1", caller: "" },
 		]);
 	});
 
@@ -85,7 +85,7 @@ describe("a merge", () => {
 				rule: { kind: "latest" },
 				selection: { namespaces: undefined, layers: undefined, collections: undefined },
 			},
-			{ dryRun: false, idempotencyKey: undefined },
+			{ dryRun: false, idempotencyKey: undefined, caller: "" },
 		]);
 	});
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { EVERYBODY } from "../../src/domain/caller.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { CHAIN_ID, HASH_A, readJson, testHttp } from "./http-fixture.ts";
 
@@ -58,6 +59,7 @@ describe("an operation", () => {
 				],
 				idempotencyKey: undefined,
 				deadlineMs: LIMITS.writeDeadlineMs,
+				caller: EVERYBODY,
 			},
 		]);
 	});

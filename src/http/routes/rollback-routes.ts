@@ -12,6 +12,7 @@ import {
 import { chainParam, countQuery, cursorQuery, decimalValue, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
 import type { OpenApiApp, RouteContext } from "../openapi-app.ts";
+import { reportPage } from "../report-page.ts";
 import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
 
 const DEFAULT_PAGE = 50;
@@ -107,10 +108,16 @@ const reportRoute = createRoute({
 	path: "/v1/chains/{chain}/rollbacks/{id}/report",
 	tags: ["rollbacks"],
 	summary: "What was believed and no longer is",
-	description: `Each list holds at most ${LIMITS.reportItems} entries; \`truncated\` says when one is cut, and the counts are whole.`,
+	description: `Each list holds at most ${LIMITS.reportItems} entries; \`truncated\` says when one is cut, and the counts are whole. A browser, which asks for text/html, gets a page to read.`,
 	request: { params: rollbackParams },
 	responses: {
-		200: answer("The report.", reportAnswer),
+		200: {
+			description: "The report.",
+			content: {
+				"application/json": { schema: reportAnswer },
+				"text/html": { schema: z.string() },
+			},
+		},
 		...problems(...OF_CHAIN, "rollback_not_found"),
 	},
 });
@@ -136,6 +143,19 @@ export function addRollbackRoutes(app: OpenApiApp, { service }: RouteContext): v
 	});
 	app.openapi(reportRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		return context.json(toWire(await service(context).report(chain, id)), 200);
+		const report = toWire(await service(context).report(chain, id));
+		context.header("vary", "accept");
+		if (!wantsPage(context.req.header("accept"))) return context.json(report, 200);
+		const page = reportPage(report);
+		page.headers.set("vary", "accept");
+		return page;
 	});
+}
+
+/** Whether a page is asked for; whoever does not say so, or takes anything, gets JSON. */
+function wantsPage(accept: string | undefined): boolean {
+	const types = (accept ?? "").split(",").map((part) => part.split(";")[0]?.trim().toLowerCase());
+	const page = types.indexOf("text/html");
+	const json = types.indexOf("application/json");
+	return page !== -1 && (json === -1 || page < json);
 }

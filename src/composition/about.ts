@@ -1,0 +1,25 @@
+/** What follows from the package and the settings alone. */
+import { readFileSync } from "node:fs";
+import type { Environment } from "../config/environment.ts";
+import type { RollbackId } from "../domain/ids.ts";
+import type { QueueBackendConfig } from "../queue/choose-backend.ts";
+import type { StageEvent } from "../rollback/stage-clock.ts";
+import type { Database } from "../store/database.ts";
+
+export function version(): string {
+	const file = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+	return (JSON.parse(file) as { readonly version: string }).version;
+}
+
+export function queueBackend({ redisUrl }: Environment, database: Database): QueueBackendConfig {
+	return redisUrl === undefined
+		? { kind: "postgres", databaseUrl: database.url }
+		: { kind: "redis", redisUrl };
+}
+
+/** Keeps what a stage says of its end, until the rollback is committed. */
+export function noteEta(etas: Map<RollbackId, number | undefined>, event: StageEvent): void {
+	const { rollbackId } = event.rollback;
+	if (event.stage === "commit" && event.done === event.total) etas.delete(rollbackId);
+	else etas.set(rollbackId, event.etaMs);
+}
