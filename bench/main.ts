@@ -14,6 +14,7 @@ import { ToolError } from "../scripts/support/tool-error.ts";
 import { apiSection } from "./api.ts";
 import { blockSection } from "./block.ts";
 import { checkSection } from "./check.ts";
+import { explainSection } from "./explain.ts";
 import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
 import { proofSection } from "./proof.ts";
@@ -22,6 +23,7 @@ import { replicasSection } from "./replicas.ts";
 import { printMachine, printSection } from "./report.ts";
 import { rollbackSection } from "./rollback.ts";
 import { rootsSection } from "./roots.ts";
+import { searchSection } from "./search.ts";
 import type { Section, SectionResult } from "./section.ts";
 import { smallStateSection } from "./small-state.ts";
 import { snapshotSection } from "./snapshot.ts";
@@ -42,6 +44,8 @@ const SECTIONS: readonly Section[] = [
 	snapshotSection,
 	smallStateSection,
 	proofSection,
+	searchSection,
+	explainSection,
 ];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 

@@ -13,6 +13,7 @@ import {
 } from "./composition/chain-views.ts";
 import { Ending } from "./composition/ending.ts";
 import { openDatabase } from "./composition/open-database.ts";
+import { openLayers } from "./composition/open-layers.ts";
 import { openKeys } from "./composition/open-keys.ts";
 import { openEmbedder } from "./composition/open-embedder.ts";
 import { openSource, startNode } from "./composition/open-node.ts";
@@ -137,6 +138,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 
 	const opened = await openEmbedder(environment.embedder, database, log);
 	const { embedder } = opened;
+	const layers = openLayers(database);
 	const state = new PostgresStateStore(database);
 	const inbox = new PostgresInboxStore(database);
 	const writerStore = new PostgresWriterStore(database, isGone);
@@ -375,6 +377,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			log,
 			consistency,
 			repairs,
+			layers: layers.services(chains, undefined),
 		}),
 		host: environment.host,
 		port: environment.port,

@@ -48,6 +48,16 @@ export function secondsArgument(text: string): number {
 	throw new InvalidArgumentError("must be whole seconds from 1 to 86400.");
 }
 
+/** A moment, as seconds since the epoch or in ISO 8601; becomes whole seconds. */
+export function timeArgument(text: string): string {
+	if (/^(?:0|[1-9][0-9]{0,18})$/.test(text)) return text;
+	const ms = /^[0-9]{4}-/.test(text) ? Date.parse(text) : Number.NaN;
+	if (ms >= 0) return Math.floor(ms / 1_000).toString();
+	throw new InvalidArgumentError(
+		"must be seconds since the epoch, or a date like 2026-11-20T12:00Z.",
+	);
+}
+
 /** A share above 0 and below 1. */
 export function shareArgument(text: string): number {
 	const share = Number(text);

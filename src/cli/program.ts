@@ -3,6 +3,8 @@ import { Command, CommanderError, Option } from "commander";
 import { readOutputEnvironment } from "../config/client-environment.ts";
 import type { EnvironmentVariables } from "../config/environment-problems.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { FINALITIES, type Finality } from "../domain/provenance.ts";
+import { SEARCH_MODES, type SearchMode } from "../service/recant-service.ts";
 import {
 	atArgument,
 	countArgument,
@@ -20,7 +22,9 @@ import { state } from "./commands/state.ts";
 import { status } from "./commands/status.ts";
 import { EXIT, EXIT_HELP, type ExitCode } from "./exit-code.ts";
 import { reportFailure } from "./failure.ts";
+import { addGraphCommands } from "./graph-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addLayerCommands } from "./layer-commands.ts";
 import { addProofCommands } from "./proof-commands.ts";
 import { addRepairCommand } from "./repair-command.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
@@ -76,9 +80,11 @@ function buildProgram(run: CommandRun): Command {
 	addBlocks(program, run);
 	addCheckCommands(program, run);
 	addRepairCommand(program, run);
+	addGraphCommands(program, run);
 	addProofCommands(program, run);
 	addSnapshotCommands(program, run);
 	addRestoreCommands(program, run);
+	addLayerCommands(program, run);
 	addKeyCommands(program, run);
 	return program;
 }
@@ -132,18 +138,26 @@ interface SearchOptions {
 	readonly namespace?: string;
 	readonly layer?: string;
 	readonly collection?: string;
+	readonly mode?: SearchMode;
+	readonly minFinality?: Finality;
 }
 
 function addSearch(program: Command, run: CommandRun): void {
 	program
 		.command("search")
-		.description("memories by meaning")
+		.description("memories by meaning and by words")
 		.argument("<text>", "what to look for")
 		.option("--at <at>", AT_HELP, atArgument, "pending")
 		.option("--k <n>", `results, 1 to ${LIMITS.searchK}`, countArgument("searchK"), 10)
 		.option("--namespace <namespace>", "only this namespace")
 		.option("--layer <layer>", "only this layer", layerArgument)
 		.option("--collection <collection>", "collection to search")
+		.addOption(
+			new Option("--mode <mode>", "by meaning, by words or both; else as fits").choices(SEARCH_MODES),
+		)
+		.addOption(
+			new Option("--min-finality <finality>", "only what rests on such blocks").choices(FINALITIES),
+		)
 		.action((text: string, options: SearchOptions, command: Command) =>
 			inSession(run, command, (session) => {
 				const { layer, ...rest } = options;

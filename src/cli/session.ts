@@ -50,5 +50,6 @@ async function onlyChain(client: RecantClient): Promise<string> {
 /** One line that says where an answer was read. */
 export function coordinateLine(at: CoordinateView): string {
 	const slot = at.pending ? "pending" : (at.blockHash ?? "sealed");
-	return `chain ${at.chain}, height ${at.height} (${slot}), generation ${at.generation}, log ${at.logPosition}`;
+	const gone = at.rolledBack === true ? ", rolled back since" : "";
+	return `chain ${at.chain}, height ${at.height} (${slot}), generation ${at.generation}${gone}, log ${at.logPosition}`;
 }

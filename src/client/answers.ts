@@ -7,10 +7,15 @@ import type { StateRoots } from "../commitment/state-root.ts";
 import type { TreeNode } from "../commitment/state-tree.ts";
 import type { RepairOutcome } from "../consistency/repair/repair-plan.ts";
 import type { CoordinateView, Wire } from "../domain/wire.ts";
+import type { SettingsForm } from "../memory/settings-form.ts";
 import type { FindingView, RunView, RunWithFindings } from "../service/consistency.ts";
 import type { DeliveriesService, DeliveryView } from "../service/deliveries-service.ts";
+import type { Explanation } from "../service/explain-service.ts";
+import type { EpisodeView, NeighbourView, WalkView } from "../service/graph-service.ts";
 import type { ApiKey } from "../service/key-store.ts";
 import type { MadeKey } from "../service/keys.ts";
+import type { NamespaceListView, NamespaceView } from "../service/namespace-service.ts";
+import type { OptimiseAnswer, OptimisePlanView } from "../service/optimise-service.ts";
 import type { PartialAnswer, PartialPlanView } from "../service/partial-restore-service.ts";
 import type { NamedMemory, RootsFrom } from "../service/proof-service.ts";
 import type {
@@ -70,6 +75,11 @@ interface At {
 }
 
 export type MemoriesAnswer = At & Wire<Page<MemoryView>>;
+export type LinksAnswer = At & Wire<Page<NeighbourView>>;
+export type WalkAnswer = At & Omit<Wire<WalkView>, "at">;
+export type EpisodesAnswer = At & Wire<Page<EpisodeView>>;
+export type ExplainAnswer = At & Omit<Wire<Explanation>, "at">;
+
 export interface ProofAnswer extends At {
 	readonly checkpoint: RootsFrom;
 	/** Checked without a service by commitment/verify-proof.ts, and by `recant verify`. */
@@ -96,6 +106,25 @@ export type PartialRestoreAnswer = Omit<Wire<PartialAnswer>, "plan" | "at"> & {
 	readonly plan?: PartialPlanAnswer;
 	/** Absent while not committed. */
 	readonly at?: CoordinateView;
+};
+
+export type NamespacesAnswer = Wire<Page<NamespaceListView>>;
+export type NamespaceAnswer = Omit<Wire<NamespaceView>, "settings"> & {
+	/** What is not set is left out. */
+	readonly settings: SettingsForm;
+};
+
+export type OptimisationAnswer = Omit<Wire<OptimiseAnswer>, "plan" | "refreshed"> & {
+	/** Absent when the request was repeated. */
+	readonly plan?: Omit<Wire<OptimisePlanView>, "at"> & At;
+	/** Absent unless it was asked for and done. */
+	readonly refreshed?: readonly {
+		readonly collection: string;
+		readonly fromVersion: string;
+		readonly toVersion: string;
+		readonly rows: number;
+		readonly unindexedRows: number;
+	}[];
 };
 
 export type OneMemoryAnswer = At & { readonly memory: MemoryAnswer };

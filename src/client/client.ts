@@ -17,13 +17,19 @@ import type {
 	DeliveriesAnswer,
 	DeliveryAnswer,
 	DiffAnswer,
+	EpisodesAnswer,
+	ExplainAnswer,
 	HistoryAnswer,
 	KeyAnswer,
 	KeysAnswer,
+	LinksAnswer,
 	MadeKeyAnswer,
 	MemoriesAnswer,
+	NamespaceAnswer,
+	NamespacesAnswer,
 	OneMemoryAnswer,
 	OperationAnswer,
+	OptimisationAnswer,
 	PartialRestoreAnswer,
 	ProofAnswer,
 	RepairAnswer,
@@ -40,6 +46,7 @@ import type {
 	StatusAnswer,
 	TreeAnswer,
 	TreeMemoriesAnswer,
+	WalkAnswer,
 	WriteAnswer,
 } from "./answers.ts";
 import { type ReceivedEvent, readEvents } from "./event-reader.ts";
@@ -48,23 +55,31 @@ import type {
 	BlocksQuery,
 	CheckInput,
 	ChecksQuery,
+	ConsolidationInput,
 	DiffQuery,
+	EpisodesQuery,
 	EventsQuery,
+	ExplainQuery,
 	KeyInput,
+	LinksQuery,
 	MemoriesQuery,
 	MemoryQuery,
 	MergeInput,
+	NamespacesQuery,
 	OperationInput,
+	OptimiseInput,
 	PageQuery,
 	RepairInput,
 	RestoreInput,
 	ResultInput,
 	ResultQuery,
 	SearchInput,
+	SettingsInput,
 	SnapshotImportInput,
 	SnapshotInput,
 	TreeMemoriesQuery,
 	TreeQuery,
+	WalkQuery,
 	WholeNumber,
 	WriteOptions,
 } from "./requests.ts";
@@ -121,6 +136,45 @@ export class RecantClient {
 		query: PageQuery & { readonly namespace?: string | undefined } = {},
 	): Promise<HistoryAnswer> {
 		return this.#get(chain, ["memories", id, "history"], { ...query });
+	}
+
+	/** Its whole story: who wrote it, what it rests on, what rests on it, what forks did to it. */
+	explain(chain: string, id: string, query: ExplainQuery = {}): Promise<ExplainAnswer> {
+		return this.#get(chain, ["memories", id, "explain"], { ...query });
+	}
+
+	/** Links of a memory, with the memories at their other ends. */
+	links(chain: string, id: string, { types, ...query }: LinksQuery = {}): Promise<LinksAnswer> {
+		return this.#get(chain, ["memories", id, "links"], { ...query, type: types?.join(",") });
+	}
+
+	/** What it is a kind or a part of, directly and further up. */
+	ancestors(chain: string, id: string, query: WalkQuery = {}): Promise<WalkAnswer> {
+		return this.#walk(chain, [id, "ancestors"], query);
+	}
+
+	/** What is a kind or a part of it, directly and further down. */
+	descendants(chain: string, id: string, query: WalkQuery = {}): Promise<WalkAnswer> {
+		return this.#walk(chain, [id, "descendants"], query);
+	}
+
+	/** What caused an episode, directly and further back. */
+	causes(chain: string, id: string, query: Omit<WalkQuery, "types"> = {}): Promise<WalkAnswer> {
+		return this.#walk(chain, [id, "causes"], query);
+	}
+
+	/** What an episode caused, directly and further on. */
+	consequences(
+		chain: string,
+		id: string,
+		query: Omit<WalkQuery, "types"> = {},
+	): Promise<WalkAnswer> {
+		return this.#walk(chain, [id, "consequences"], query);
+	}
+
+	/** In the order in which they happened. */
+	episodes(chain: string, query: EpisodesQuery = {}): Promise<EpisodesAnswer> {
+		return this.#get(chain, ["episodes"], { ...query });
 	}
 
 	/** That the memory is, or is not, part of a sealed state; `at` is `latest` if left out. */
@@ -205,6 +259,52 @@ export class RecantClient {
 		options: ApplyOptions = {},
 	): Promise<PartialRestoreAnswer> {
 		return this.#transport.json(partialRequest(chain, "merges", input, options));
+	}
+
+	/** Namespaces in which something was ever written, or that have settings. */
+	namespaces(chain: string, query: NamespacesQuery = {}): Promise<NamespacesAnswer> {
+		const { counts, ...page } = query;
+		return this.#get(chain, ["namespaces"], { ...page, counts: counts?.toString() });
+	}
+
+	/** What a namespace is told to do. */
+	namespace(chain: string, namespace: string): Promise<NamespaceAnswer> {
+		return this.#get(chain, ["namespaces", namespace]);
+	}
+
+	/** Settings take the place of those before, whole. */
+	setNamespace(
+		chain: string,
+		namespace: string,
+		settings: SettingsInput,
+	): Promise<NamespaceAnswer> {
+		return this.#transport.json({
+			method: "PUT",
+			path: ["v1", "chains", chain, "namespaces", namespace],
+			body: settings,
+		});
+	}
+
+	/** Runs a namespace's consolidation rules now. */
+	consolidate(
+		chain: string,
+		input: ConsolidationInput = {},
+		{ idempotencyKey, waitMs }: WriteOptions = {},
+	): Promise<WriteAnswer> {
+		return this.#transport.json({
+			...postTo(chain, "consolidations", input),
+			query: { wait: waitMs },
+			headers: idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey },
+		});
+	}
+
+	/** Drops what is expired, low in confidence or unreachable; a dry run tells what would go. */
+	optimise(
+		chain: string,
+		input: OptimiseInput,
+		options: ApplyOptions = {},
+	): Promise<OptimisationAnswer> {
+		return this.#transport.json(partialRequest(chain, "optimisations", input, options));
 	}
 
 	/** The newest first. */
@@ -347,6 +447,14 @@ export class RecantClient {
 		yield* readEvents(await this.#transport.send(request, signal));
 	}
 
+	#walk(
+		chain: string,
+		[id, walk]: readonly [string, string],
+		{ types, ...query }: WalkQuery,
+	): Promise<WalkAnswer> {
+		return this.#get(chain, ["memories", id, walk], { ...query, type: types?.join(",") });
+	}
+
 	#get<Answer>(
 		chain: string,
 		path: readonly string[],
@@ -363,7 +471,7 @@ function postTo(chain: string, what: string, body: unknown): ApiRequest {
 function partialRequest(
 	chain: string,
 	what: string,
-	input: RestoreInput | MergeInput,
+	input: RestoreInput | MergeInput | OptimiseInput,
 	options: ApplyOptions,
 ): ApiRequest {
 	if (options.dryRun === true) return postTo(chain, what, { ...input, dryRun: true });

@@ -1,6 +1,8 @@
 /** What a caller asks of the service. Numbers beyond 2^53 are bigints or decimal strings. */
 import type { Layer } from "../domain/layer.ts";
 import type { JsonObject, JsonValue } from "../domain/operation.ts";
+import type { SettingsForm } from "../memory/settings-form.ts";
+import type { Where } from "../service/search-filter.ts";
 
 /** A height, generation or version id. */
 export type WholeNumber = number | bigint | string;
@@ -81,6 +83,41 @@ export interface MemoriesQuery extends AtQuery, PageQuery {
 
 export interface MemoryQuery extends AtQuery {
 	readonly namespace?: string | undefined;
+}
+
+export interface LinksQuery extends MemoryQuery, PageQuery {
+	/** `both` if left out. */
+	readonly direction?: "out" | "in" | "both" | undefined;
+	/** Left out: all. */
+	readonly types?: readonly string[] | undefined;
+	readonly minWeight?: number | undefined;
+}
+
+export interface WalkQuery extends MemoryQuery {
+	/** Of ancestors and descendants; isA and partOf if left out. */
+	readonly types?: readonly string[] | undefined;
+	readonly minWeight?: number | undefined;
+	/** Links that are followed one after another. */
+	readonly depth?: number | undefined;
+	/** Memories. */
+	readonly limit?: number | undefined;
+}
+
+export interface EpisodesQuery extends AtQuery, PageQuery {
+	readonly namespace?: string | undefined;
+	/** Heights, both inclusive. */
+	readonly from?: WholeNumber | undefined;
+	readonly to?: WholeNumber | undefined;
+	/** Timestamps of blocks in seconds, both inclusive. */
+	readonly fromTime?: WholeNumber | undefined;
+	readonly toTime?: WholeNumber | undefined;
+	/** `asc` if left out. */
+	readonly order?: "asc" | "desc" | undefined;
+}
+
+export interface ExplainQuery extends MemoryQuery {
+	/** Derivations that are followed, up and down. */
+	readonly depth?: number | undefined;
 }
 
 export interface TreeQuery extends AtQuery {
@@ -200,6 +237,34 @@ export interface MergeInput extends SelectionInput {
 export type ApplyOptions =
 	| { readonly dryRun: true }
 	| { readonly dryRun?: false | undefined; readonly idempotencyKey?: string | undefined };
+
+export interface NamespacesQuery extends PageQuery {
+	/** Count the visible memories of each layer. */
+	readonly counts?: boolean | undefined;
+}
+
+/** What is left out is not set; `schemas`: JSON Schema (2020-12) by layer. */
+export type SettingsInput = SettingsForm;
+
+export interface OptimiseInput {
+	/** `default` if left out. */
+	readonly namespace?: string | undefined;
+	readonly drop: {
+		readonly expired?: boolean | undefined;
+		/** In (0, 1]. */
+		readonly belowConfidence?: number | undefined;
+		readonly unreachable?: boolean | undefined;
+	};
+	/** Flush, compact and index the chain's collections afterwards. */
+	readonly refresh?: boolean | undefined;
+}
+
+export interface ConsolidationInput {
+	/** `default` if left out. */
+	readonly namespace?: string | undefined;
+	/** Left out: every rule of the namespace. */
+	readonly rule?: string | undefined;
+}
 
 export interface RepairInput {
 	/** Consistency run; left out: the newest that found something. */

@@ -38,6 +38,7 @@ export function runtime(
 		writes,
 		status: () => chain.status(),
 		providers: () => source.health(),
+		indexes: () => chain.flusher?.indexes ?? new Map(),
 		rollbackDue: () => chain.follower?.rollbackDue(),
 	};
 }

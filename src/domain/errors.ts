@@ -42,6 +42,7 @@ export type FatalCode =
 	| "chains_file_invalid"
 	| "condition_failed"
 	| "configuration_invalid"
+	| "consolidation_failed"
 	| "cursor_invalid"
 	| "data_directory_corrupt"
 	| "data_directory_foreign"

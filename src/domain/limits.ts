@@ -334,6 +334,8 @@ export const LIMITS = {
 	consolidationMembers: 60_000,
 	/** Long-term memories that one run of a rule writes; what is left waits for the next. One commit. */
 	consolidationPuts: 500,
+	/** Patterns that a chain's consolidation function answers: more is no summary. */
+	consolidationPatterns: 1_000,
 	/** What a chain's consolidation function may take for one answer; it may ask a model. */
 	consolidationMs: 60_000,
 	/** Memories that one optimisation looks at, and drops: the same as a partial restore. */

@@ -120,8 +120,6 @@ export interface ConsolidatedMember {
 	readonly importance: number | undefined;
 	/** In [0, 1]. */
 	readonly confidence: number | undefined;
-	/** Height from which it says so. */
-	readonly since: Height;
 }
 
 /**

@@ -7,7 +7,7 @@ import { LEVELS } from "../consistency/finding.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
 import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
-import { breakerAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
+import { breakerAnswer, indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
 export const height = z
 	.string()
@@ -142,6 +142,7 @@ export const chainAnswer = z
 				dimensions: z.int(),
 				tail: z.int().openapi({ description: "Rows above the pointer." }),
 				pointer: z.object({ tableVersion: decimal, versionId: decimal }),
+				index: indexAnswer.optional(),
 			}),
 		),
 		providers: z.array(
@@ -207,7 +208,11 @@ export const memoryAnswer = z
 		text: z.string().optional(),
 		collection: z.string().optional(),
 		importance: z.number().optional(),
-		confidence: z.number().optional(),
+		confidence: z.number().optional().openapi({ description: "As it was written." }),
+		confidenceNow: z
+			.number()
+			.optional()
+			.openapi({ description: "As it has faded at the coordinate; absent in histories." }),
 		versionId: decimal,
 		vectorHash: hex
 			.optional()
@@ -270,6 +275,9 @@ const diffEntryAnswer = z
 		change: z.enum(["added", "removed", "changed"]),
 		before: memoryAnswer.optional(),
 		after: memoryAnswer.optional(),
+		cause: z.string().optional().openapi({
+			description: "The rollback that took back what the older generation said last; absent: none did.",
+		}),
 	})
 	.openapi("DiffEntry");
 

@@ -10,20 +10,26 @@ import type { Caller } from "../domain/caller.ts";
 import { FatalError, RecantError } from "../domain/errors.ts";
 import type { KnownKeys } from "../service/access/key-ring.ts";
 import { operatorOnly } from "../service/access/operator-only.ts";
+import { scopedConsolidations } from "../service/access/scoped-consolidations.ts";
 import { scopedExplain, scopedGraph } from "../service/access/scoped-graph.ts";
+import { scopedNamespaces } from "../service/access/scoped-namespaces.ts";
+import { scopedOptimise } from "../service/access/scoped-optimise.ts";
 import { scopedProofs } from "../service/access/scoped-proofs.ts";
-import { scopedResults } from "../service/access/scoped-results.ts";
 import { ScopedRecant } from "../service/access/scoped-recant.ts";
 import { scopedRestores } from "../service/access/scoped-restores.ts";
+import { scopedResults } from "../service/access/scoped-results.ts";
 import type { ConsistencyService } from "../service/consistency.ts";
+import type { ConsolidationService } from "../service/consolidation-service.ts";
+import type { DeliveriesService } from "../service/deliveries-service.ts";
 import type { ExplainService } from "../service/explain-service.ts";
 import type { GraphService } from "../service/graph-service.ts";
 import type { KeyService } from "../service/keys.ts";
+import type { NamespaceService } from "../service/namespace-service.ts";
+import type { OptimiseService } from "../service/optimise-service.ts";
 import type { PartialRestoreService } from "../service/partial-restore-service.ts";
 import type { ProofService } from "../service/proof-service.ts";
 import type { RecantService } from "../service/recant-service.ts";
 import type { RepairService } from "../service/repairs.ts";
-import type { DeliveriesService } from "../service/deliveries-service.ts";
 import type { ResultsService } from "../service/results-service.ts";
 import type { SnapshotService } from "../service/snapshots.ts";
 import { requireAccess } from "./access.ts";
@@ -31,6 +37,7 @@ import { type Bound, type HttpLog, type OpenApiApp, openApiApp } from "./openapi
 import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import { addBlockRoutes } from "./routes/block-routes.ts";
 import { addConsistencyRoutes } from "./routes/consistency-routes.ts";
+import { addConsolidationRoutes } from "./routes/consolidation-routes.ts";
 import { addDeliveryRoutes } from "./routes/delivery-routes.ts";
 import { addDocumentRoutes } from "./routes/document-routes.ts";
 import { addEventRoutes } from "./routes/event-routes.ts";
@@ -38,7 +45,9 @@ import { addExplainRoutes } from "./routes/explain-routes.ts";
 import { addGraphRoutes } from "./routes/graph-routes.ts";
 import { addKeyRoutes } from "./routes/key-routes.ts";
 import { addMemoryRoutes } from "./routes/memory-routes.ts";
+import { addNamespaceRoutes } from "./routes/namespace-routes.ts";
 import { addOperationRoutes } from "./routes/operation-routes.ts";
+import { addOptimiseRoutes } from "./routes/optimise-routes.ts";
 import { addProofRoutes } from "./routes/proof-routes.ts";
 import { addRepairRoutes } from "./routes/repair-routes.ts";
 import { addRestoreRoutes } from "./routes/restore-routes.ts";
@@ -47,6 +56,13 @@ import { addRollbackRoutes } from "./routes/rollback-routes.ts";
 import { addSearchRoutes } from "./routes/search-routes.ts";
 import { addSnapshotRoutes } from "./routes/snapshot-routes.ts";
 import { addStatusRoutes } from "./routes/status-routes.ts";
+
+export interface LayerServices {
+	readonly namespaces: NamespaceService;
+	readonly optimise: OptimiseService;
+	/** Undefined: nothing is consolidated on demand. */
+	readonly consolidations: ConsolidationService | undefined;
+}
 
 export interface HttpAppOptions {
 	readonly service: RecantService;
@@ -64,6 +80,8 @@ export interface HttpAppOptions {
 		| undefined;
 	/** Undefined: there are no routes for links, episodes and explanations. */
 	readonly reads?: { readonly graph: GraphService; readonly explain: ExplainService } | undefined;
+	/** Undefined: there are no routes for namespaces, consolidations and optimisations. */
+	readonly layers?: LayerServices | undefined;
 	/** Root keys; none, and none in the database either: loopback only, without a key. */
 	readonly apiKeys: readonly string[];
 	/** Keys of the database; undefined: there are none, and no routes for them. */
@@ -84,6 +102,7 @@ export function createHttpApp({
 	repairs,
 	records,
 	reads,
+	layers,
 }: HttpAppOptions): OpenApiApp {
 	const app = openApiApp();
 	app.use(async (context, next) => {
@@ -114,11 +133,21 @@ export function createHttpApp({
 		addResultRoutes(app, bound(records.results, scopedResults));
 		addDeliveryRoutes(app, bound(records.deliveries, operatorOnly));
 	}
+	if (layers !== undefined) addLayerRoutes(app, layers);
 	addEventRoutes(app, context);
 	addDocumentRoutes(app, apiKeys.length > 0 || keys !== undefined);
 	app.notFound((context) => answerError(noSuchRoute(app, context), context, log));
 	app.onError((error, context) => answerError(error, context, log));
 	return app;
+}
+
+function addLayerRoutes(app: OpenApiApp, layers: LayerServices): void {
+	addNamespaceRoutes(app, bound(layers.namespaces, scopedNamespaces));
+	addOptimiseRoutes(app, bound(layers.optimise, scopedOptimise));
+	const { consolidations } = layers;
+	if (consolidations !== undefined) {
+		addConsolidationRoutes(app, bound(consolidations, scopedConsolidations));
+	}
 }
 
 /** The only way from a service to a route: as the caller of each request may use it. */

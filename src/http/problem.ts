@@ -20,6 +20,7 @@ export const STATUS_OF = {
 	chains_file_invalid: 500,
 	condition_failed: 412,
 	configuration_invalid: 500,
+	consolidation_failed: 422,
 	cursor_invalid: 400,
 	data_directory_corrupt: 500,
 	data_directory_foreign: 500,

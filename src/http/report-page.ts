@@ -31,9 +31,8 @@ const SECTIONS: readonly Section[] = [
 		folded: false,
 		line: (line) => {
 			const after = line["after"];
-			const now =
-				after === undefined ? "<p>now: gone</p>" : `<p>now:</p>${contentHtml(after, "pre")}`;
-			return `${nameHtml(line)}${contentHtml(line["before"], "del")}${now}`;
+			const now = after === undefined ? "<p>now: gone</p>" : `<p>now:</p>${contentHtml(after)}`;
+			return `${nameHtml(line)}<p>before:</p>${contentHtml(line["before"])}${now}`;
 		},
 	},
 	{
@@ -98,8 +97,8 @@ export function reportPage(report: Wire<RollbackReport>): Response {
 		: "";
 	const body = [
 		`<h1>${escapeHtml(title)}</h1>`,
-		headHtml(rollback),
 		actionsHtml(linesOf(lists["actions"])),
+		headHtml(rollback),
 		countsHtml(rollback.counts),
 		cut,
 		...SECTIONS.map((section) => sectionHtml(section, linesOf(lists[section.list]))),
@@ -126,7 +125,7 @@ function headHtml(rollback: Wire<RollbackReport>["rollback"]): string {
 function actionsHtml(lines: readonly Line[]): string {
 	if (lines.length === 0) return "";
 	const items = lines.map(
-		(line) => `<li>${nameHtml(line)}${contentHtml(line["content"], "pre")}${lostHtml(line)}</li>`,
+		(line) => `<li>${nameHtml(line)}${contentHtml(line["content"])}${lostHtml(line)}</li>`,
 	);
 	return `<section class="alarm"><h2>Actions taken on what no longer holds (${lines.length})</h2>
 <p>They were recorded as done; what they rested on is gone. Somebody has to decide what follows.</p>
@@ -178,13 +177,12 @@ function blockHtml({ height, hash }: { readonly height: string; readonly hash: s
 	return `block ${escapeHtml(height)} <code>${escapeHtml(hash)}</code>`;
 }
 
-function contentHtml(content: JsonValue | undefined, tag: "pre" | "del"): string {
+function contentHtml(content: JsonValue | undefined): string {
 	if (content === undefined) return "";
 	const json = JSON.stringify(content, undefined, 1);
 	const cut = json.length > SHOWN_CHARACTERS;
 	const shown = cut ? `${json.slice(0, SHOWN_CHARACTERS)} …` : json;
-	const block = escapeHtml(shown.toWellFormed());
-	return tag === "pre" ? `<pre>${block}</pre>` : `<pre><del>${block}</del></pre>`;
+	return `<pre>${escapeHtml(shown.toWellFormed())}</pre>`;
 }
 
 function text(value: JsonValue | undefined): string {

@@ -192,7 +192,7 @@ const plan = z
 		description: `Lists hold the first ${LIMITS.partialItems} by namespace and id; counts are whole.`,
 	});
 
-const outcome = z
+export const partialOutcome = z
 	.object({
 		applied: z.int(),
 		failed: z.int().openapi({
@@ -215,7 +215,7 @@ export const partialAnswer = z
 			.optional()
 			.openapi({ description: "Repeats the request; one is made where none was given." }),
 		plan: plan.optional().openapi({ description: "Absent when repeated." }),
-		outcome: outcome.optional().openapi({ description: "Absent for a dry run." }),
+		outcome: partialOutcome.optional().openapi({ description: "Absent for a dry run." }),
 		at: coordinateAnswer.optional(),
 	})
 	.openapi("PartialAnswer");

@@ -32,6 +32,25 @@ export const workingMemoryAnswer = z
 	})
 	.openapi({ description: "Copies of short-term memories; counts are since the start." });
 
+export const indexAnswer = z
+	.object({
+		rows: z.int(),
+		search: z.enum(["exact", "index"]).openapi({
+			description: "exact: every vector is compared. index: those that the index leads to.",
+		}),
+		unindexedRows: z.int().openapi({ description: "Looked at one by one until the next upkeep." }),
+		recall: z
+			.object({
+				share: z.number().openapi({ description: "Of the true nearest k, in [0, 1]." }),
+				k: z.int(),
+				sample: z.int().openapi({ description: "Questions that it was measured with." }),
+				measuredAt: z.string().openapi({ format: "date-time" }),
+			})
+			.optional()
+			.openapi({ description: "Of the index against exact search." }),
+	})
+	.openapi({ description: "How the collection is searched, as last seen by who writes the chain." });
+
 export const coverageAnswer = z
 	.object({
 		complete: z.boolean().openapi({ description: "False: memories that match may be missing." }),

@@ -29,14 +29,37 @@ function compareFused<Id extends bigint | string>(left: FusedRank<Id>, right: Fu
 export function fuseRanks<Id extends bigint | string>(
 	lists: readonly (readonly Id[])[],
 ): readonly FusedRank<Id>[] {
+	return fusePlaces(
+		lists.map((list) => [...new Set(list)].map((id, index) => ({ id, rank: index + 1 }))),
+	);
+}
+
+/**
+ * The same of lists with scores: what scored the same shares the place of the first of them, so that the
+ * answer does not hang on which of two equals happens to have the smaller id.
+ */
+export function fuseScores<Id extends bigint | string>(
+	lists: readonly (readonly { readonly id: Id; readonly score: number }[])[],
+): readonly FusedRank<Id>[] {
+	return fusePlaces(
+		lists.map((list) => {
+			let first = { score: Number.NaN, rank: 0 };
+			return list.map(({ id, score }, index) => {
+				if (score !== first.score) first = { score, rank: index + 1 };
+				return { id, rank: first.rank };
+			});
+		}),
+	);
+}
+
+function fusePlaces<Id extends bigint | string>(
+	lists: readonly (readonly { readonly id: Id; readonly rank: number }[])[],
+): readonly FusedRank<Id>[] {
 	const fused = new Map<Id, FusedRank<Id>>();
-	for (const list of lists) {
-		for (const [index, id] of [...new Set(list)].entries()) {
-			const rank = index + 1;
-			const before = fused.get(id) ?? { score: 0, bestRank: rank };
-			const score = before.score + 1 / (RANK_OFFSET + rank);
-			fused.set(id, { id, score, bestRank: Math.min(before.bestRank, rank) });
-		}
+	for (const { id, rank } of lists.flat()) {
+		const before = fused.get(id) ?? { score: 0, bestRank: rank };
+		const score = before.score + 1 / (RANK_OFFSET + rank);
+		fused.set(id, { id, score, bestRank: Math.min(before.bestRank, rank) });
 	}
 	return [...fused.values()].sort(compareFused);
 }

@@ -23,10 +23,7 @@ export class TailTexts {
 	}
 
 	/** All rows that `accept` takes in which one of the words stands, the best first. */
-	search(
-		words: readonly string[],
-		accept: (row: TextRow) => boolean,
-	): readonly VectorCandidate[] {
+	search(words: readonly string[], accept: (row: TextRow) => boolean): readonly VectorCandidate[] {
 		const found: VectorCandidate[] = [];
 		for (const row of this.#rows) {
 			if (!accept(row)) continue;

@@ -60,7 +60,7 @@ async function readBounded(
 }
 
 /** RFC 9110, 10.2.3: seconds, or a date. Undefined for what is neither. */
-export function retryAfterMs(header: string | null, nowMs: number): number | undefined {
+function retryAfterMs(header: string | null, nowMs: number): number | undefined {
 	if (header === null) return undefined;
 	const text = header.trim();
 	if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000;

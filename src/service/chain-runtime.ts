@@ -2,6 +2,7 @@
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { FollowerStatus } from "../follower/follower.ts";
+import type { CollectionIndex } from "../writer/collection-index.ts";
 import type { AgentWrites } from "./agent-writes.ts";
 
 export interface ChainRuntime {
@@ -9,6 +10,8 @@ export interface ChainRuntime {
 	readonly writes: AgentWrites;
 	status(): FollowerStatus;
 	providers(): readonly ProviderHealth[];
+	/** How each collection is searched; empty while another process holds the chain. */
+	indexes?(): ReadonlyMap<string, CollectionIndex>;
 	/** A rollback of this chain was recorded. */
 	rollbackDue(): void;
 }

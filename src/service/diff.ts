@@ -6,6 +6,7 @@ import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
+import { memoryKey } from "../memory/memory-key.ts";
 import {
 	cursorBinding,
 	cursorInvalid,
@@ -15,7 +16,7 @@ import {
 	requireBinding,
 } from "./cursor.ts";
 import type { DiffEntry, Page } from "./recant-service.ts";
-import type { StateStore } from "./state-store.ts";
+import type { StateStore, StateView, TakenBack } from "./state-store.ts";
 import { memoryView } from "./views.ts";
 
 /** Pages of candidates that one answer looks through; past it the cursor goes on with fewer items. */
@@ -31,6 +32,12 @@ export interface DiffQuery {
 	readonly reader?: string | undefined;
 	readonly limit: number;
 	readonly cursor: string | undefined;
+}
+
+interface Compared {
+	readonly from: StateView;
+	readonly to: StateView;
+	readonly takenBack: () => Promise<readonly TakenBack[]>;
 }
 
 export async function diffPage(
@@ -62,7 +69,32 @@ export async function diffPage(
 			}
 		}
 		const ends = { from: views.from.at, to: views.to.at };
-		return { ...ends, items, cursor: ended ? undefined : cursorAfter(after, ends, binding) };
+		return {
+			...ends,
+			items: await withCauses(views, items),
+			cursor: ended ? undefined : cursorAfter(after, ends, binding),
+		};
+	});
+}
+
+/**
+ * Which rollback took back what the older generation said last of each: the first that went below where
+ * it began, or ended by itself. What differs only since then is the new branch's doing, and no rollback's.
+ */
+async function withCauses(
+	{ from, to, takenBack }: Compared,
+	items: readonly DiffEntry[],
+): Promise<readonly DiffEntry[]> {
+	if (from.at.generation === to.at.generation || items.length === 0) return items;
+	const older = from.at.generation < to.at.generation ? from : to;
+	const keys = items.map(({ namespace, id }) => memoryKey(namespace, id));
+	const [said, rollbacks] = await Promise.all([older.lastSaid(keys), takenBack()]);
+	return items.map((item) => {
+		const last = said.get(memoryKey(item.namespace, item.id));
+		if (last === undefined) return item;
+		const since = last.toBlock <= older.at.height ? last.toBlock : last.fromBlock;
+		const cause = rollbacks.find(({ ancestor }) => ancestor < since)?.rollbackId;
+		return cause === undefined ? item : { ...item, cause };
 	});
 }
 

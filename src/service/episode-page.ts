@@ -55,7 +55,7 @@ export async function episodePage(
 		const last = found.length > query.limit ? page.at(-1) : undefined;
 		const pins = { at: view.at, from: window.from, to, binding };
 		const cursor = last && cursorAfter(last.place, pins);
-		return { at: view.at, items: page.map(episodeView), cursor };
+		return { at: view.at, items: page.map((each) => episodeView(each, view.at.height)), cursor };
 	});
 }
 
@@ -164,9 +164,9 @@ function pinnedWindow(cursor: string, binding: string): Window {
 	};
 }
 
-function episodeView({ version, block }: StoredEpisode): EpisodeView {
+function episodeView({ version, block }: StoredEpisode, height: Height): EpisodeView {
 	return {
-		memory: memoryView(version),
+		memory: memoryView(version, height),
 		block: block && { hash: block.hash, timestamp: block.timestamp },
 	};
 }

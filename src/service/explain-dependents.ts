@@ -32,7 +32,8 @@ export async function dependentsOf(
 			}
 			seen.add(name);
 			const restsOn = edge.get(saidName(row.source));
-			const place = dependents.push(dependentOf(row, { state, depth, restsOn })) - 1;
+			const place =
+				dependents.push(dependentOf(row, { state, depth, restsOn }, view.at.height)) - 1;
 			if (row.version === undefined) continue;
 			const ref = saidRef(row.version);
 			if (!next.has(saidName(ref))) said.push(ref);
@@ -54,12 +55,13 @@ function stateOf({ version, operation }: DependentRow, height: Height): Dependen
 function dependentOf(
 	{ version, operation }: DependentRow,
 	as: Pick<ExplainedDependent, "state" | "depth" | "restsOn">,
+	height: Height,
 ): ExplainedDependent {
 	return {
 		namespace: version?.namespace ?? operation?.namespace ?? "",
 		id: version?.id ?? operation?.id ?? "",
 		...as,
-		memory: version && memoryView(version),
+		memory: version && memoryView(version, height),
 		operationId: operation?.operationId,
 	};
 }

@@ -1,5 +1,5 @@
 /** Which rollbacks touched a memory, and what each did to it: told from its spans alone. */
-import type { Generation, Height } from "../domain/ids.ts";
+import type { Generation, Height, LogPosition } from "../domain/ids.ts";
 import { FOREVER } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import { visibleAt } from "../memory/span-changes.ts";
@@ -18,18 +18,25 @@ export function touchingGenerations(
 	return [...new Set([...ends, ...judged])].filter((each) => each > 0n && each < FOREVER);
 }
 
-/** Undefined: it did nothing to the memory. */
+/** What was judged of a memory in one generation. */
+export interface Judged {
+	/** Positions of operations that took effect again. */
+	readonly carried: ReadonlySet<LogPosition>;
+}
+
+/** Undefined: it did nothing to the memory. `judged` undefined: no operation on it was. */
 export function rollbackEffect(
 	began: StoredGeneration,
 	history: readonly Version[],
-	wasJudged: boolean,
+	judged: Judged | undefined,
 ): ExplainedRollback | undefined {
 	const { generation, ancestor, endedAt, rollback, rollbackId } = began;
 	const before = saidAt(history, { height: endedAt + 1n, generation: generation - 1n });
-	// What the new branch brought is told by its own blocks; up to its head it is the rollback's.
-	const after = saidAt(history, { height: (rollback?.toHeight ?? ancestor) + 1n, generation });
-	const effect = effectOf(before, after);
-	if (effect === "kept" && !wasJudged) return undefined;
+	const after = leftBy(began, history, judged);
+	// What was carried on into the pending slot may have been overwritten in it since.
+	const isKept = before !== undefined && judged?.carried.has(before.position) === true;
+	const effect = after === undefined && isKept ? "kept" : effectOf(before, after);
+	if (effect === "kept" && judged === undefined) return undefined;
 	return {
 		rollbackId,
 		generation,
@@ -39,8 +46,20 @@ export function rollbackEffect(
 		finishedAt: rollback?.finishedAt,
 		effect,
 		before: before?.contentHash,
-		after: after?.contentHash,
+		after: effect === "kept" ? before?.contentHash : after?.contentHash,
 	};
+}
+
+/** What was said when it was committed: in the pending slot only what it carried there, not what came later. */
+function leftBy(
+	{ generation, ancestor, rollback }: StoredGeneration,
+	history: readonly Version[],
+	judged: Judged | undefined,
+): Version | undefined {
+	const head = rollback?.toHeight ?? ancestor;
+	const pending = saidAt(history, { height: head + 1n, generation });
+	if (pending !== undefined && judged?.carried.has(pending.position) === true) return pending;
+	return saidAt(history, { height: head, generation });
 }
 
 function effectOf(before: Version | undefined, after: Version | undefined): RollbackEffect {

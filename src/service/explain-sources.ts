@@ -58,7 +58,7 @@ export async function sourceTree(
 			const place = known ?? drafts.length;
 			if (known === undefined) {
 				const source = found.get(saidName(row.source));
-				const draft = draftOf(row, source, { depth: step.depth, query });
+				const draft = draftOf(row, source, { depth: step.depth, view, query });
 				drafts.push(draft);
 				places.set(saidName(row.source), place);
 				if (source !== undefined && draft.state !== "hidden") {
@@ -77,13 +77,17 @@ export async function sourceTree(
 function draftOf(
 	{ source }: DerivationRow,
 	found: FoundSource | undefined,
-	{ depth, query }: { readonly depth: number; readonly query: Parameters<typeof sourceTree>[2] },
+	of: {
+		readonly depth: number;
+		readonly view: ExplainView;
+		readonly query: Parameters<typeof sourceTree>[2];
+	},
 ): Draft {
 	const { namespace, id, contentHash } = source;
-	const named = { namespace, id, contentHash, depth, derivedFrom: [] };
-	if (!isSeen(query, namespace)) return { ...named, state: "hidden", memory: undefined };
+	const named = { namespace, id, contentHash, depth: of.depth, derivedFrom: [] };
+	if (!isSeen(of.query, namespace)) return { ...named, state: "hidden", memory: undefined };
 	const state = found?.holds === true ? "holds" : "lost";
-	return { ...named, state, memory: found && memoryView(found.version) };
+	return { ...named, state, memory: found && memoryView(found.version, of.view.at.height) };
 }
 
 async function foundSources(

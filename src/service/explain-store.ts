@@ -12,7 +12,6 @@ import type {
 } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { OperationStatus } from "../domain/operation.ts";
-import type { FinalityMarks } from "../memory/grounds.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import type { StateView, StoredBlock } from "./state-store.ts";
 
@@ -88,9 +87,7 @@ export interface StoredGeneration {
 }
 
 /** One memory's story as of one coordinate, in one snapshot of the database. */
-export interface ExplainView extends Pick<StateView, "at" | "memories"> {
-	/** As the coordinate's generation knows them. */
-	marks(): Promise<FinalityMarks>;
+export interface ExplainView extends Pick<StateView, "at" | "marks" | "memories"> {
 	/** Versions in every generation, newest first. */
 	history(key: MemoryKey, limit: number): Promise<readonly Version[]>;
 	/** Newest first; those that are not in the log yet before all. */

@@ -4,14 +4,14 @@
  *
  * Every part has a limit; `truncated` names the parts that reached theirs.
  */
-import { type ChainId, FOREVER, type Height, type Hex } from "../domain/ids.ts";
+import { type ChainId, FOREVER, type Generation, type Height, type Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
 import { finalityOf } from "../memory/grounds.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import { dependentsOf } from "./explain-dependents.ts";
-import { rollbackEffect, touchingGenerations } from "./explain-rollbacks.ts";
+import { type Judged, rollbackEffect, touchingGenerations } from "./explain-rollbacks.ts";
 import type {
 	ExplainedBlock,
 	ExplainedOperation,
@@ -64,9 +64,8 @@ async function explanation(view: ExplainView, query: ExplainQuery): Promise<Expl
 	const history = all.slice(0, LIMITS.historyVersions);
 	const told = version ?? lastSaid(history);
 	const operations = await operationsOf(view, records.slice(0, LIMITS.explainOperations));
-	const [marks, rollbacks, blocks, behind, ahead] = await Promise.all([
-		view.marks(),
-		rollbacksOf(view, history, operations.verdicts),
+	const [rollbacks, blocks, behind, ahead] = await Promise.all([
+		rollbacksOf(view, history, operations.items),
 		blocksOf(view, history, records),
 		told === undefined ? NOTHING_BEHIND : sourceTree(view, told, query),
 		told === undefined ? NOTHING_AHEAD : dependentsOf(view, told, query),
@@ -82,8 +81,8 @@ async function explanation(view: ExplainView, query: ExplainQuery): Promise<Expl
 	return {
 		at: view.at,
 		...{ namespace, id },
-		memory: version && memoryView(version),
-		finality: version && finalityOf(version, marks),
+		memory: version && memoryView(version, view.at.height),
+		finality: version && finalityOf(version, view.marks),
 		grounds: version?.grounds,
 		operations: operations.items,
 		blocks,
@@ -114,7 +113,6 @@ function lastSaid(history: readonly Version[]): Version | undefined {
 
 interface Operations {
 	readonly items: readonly ExplainedOperation[];
-	readonly verdicts: readonly StoredVerdict[];
 	readonly cut: boolean;
 }
 
@@ -131,7 +129,6 @@ async function operationsOf(
 			operation: operationView(record),
 			verdicts: (byOperation.get(record.operationId) ?? []).map(verdictView),
 		})),
-		verdicts,
 		cut: found.length > LIMITS.explainVerdicts,
 	};
 }
@@ -159,16 +156,32 @@ function verdictView(stored: StoredVerdict): VerdictView {
 async function rollbacksOf(
 	view: ExplainView,
 	history: readonly Version[],
-	verdicts: readonly StoredVerdict[],
+	operations: readonly ExplainedOperation[],
 ) {
-	const judged = new Set(verdicts.map(({ generation }) => generation));
-	const numbers = touchingGenerations(history, [...judged]);
+	const judged = judgements(operations);
+	const numbers = touchingGenerations(history, [...judged.keys()]);
 	const limit = LIMITS.explainRollbacks;
 	const found = await view.generations(numbers, limit + 1);
 	const items = found
 		.slice(0, limit)
-		.flatMap((began) => rollbackEffect(began, history, judged.has(began.generation)) ?? []);
+		.flatMap((began) => rollbackEffect(began, history, judged.get(began.generation)) ?? []);
 	return { items, cut: found.length > limit };
+}
+
+/** By generation. */
+function judgements(operations: readonly ExplainedOperation[]): ReadonlyMap<Generation, Judged> {
+	const all = operations.flatMap(({ operation: { position }, verdicts }) =>
+		verdicts.map(({ generation, slot }) => ({
+			generation,
+			position: slot === undefined ? undefined : position,
+		})),
+	);
+	return new Map(
+		[...Map.groupBy(all, ({ generation }) => generation)].map(([generation, of]) => [
+			generation,
+			{ carried: new Set(of.flatMap(({ position }) => position ?? [])) },
+		]),
+	);
 }
 
 async function blocksOf(

@@ -9,6 +9,7 @@ import type {
 	EpisodesQuery,
 	GraphService,
 	LinksQuery,
+	ReachedView,
 	Walk,
 	WalkQuery,
 	WalkView,
@@ -69,7 +70,9 @@ export class Graph implements GraphService {
 				depth: Math.min(query.depth, LIMITS.graphDepth),
 				nodes: Math.min(query.limit, LIMITS.graphNodes),
 			});
-			const items = (inTime ? reached.toSorted(inOrder) : reached).map(reachedView);
+			const items = (inTime ? reached.toSorted(inOrder) : reached).map((each) =>
+				reachedView(each, view.at.height),
+			);
 			return { at: view.at, items, truncated: truncatedBy !== undefined, truncatedBy };
 		});
 	}
@@ -85,6 +88,6 @@ function inOrder(a: Reached, b: Reached): number {
 	return compareEpisodes(a.version, b.version);
 }
 
-function reachedView({ version, depth, path }: Reached) {
-	return { memory: memoryView(version), depth, path };
+function reachedView({ version, depth, path }: Reached, height: Height): ReachedView {
+	return { memory: memoryView(version, height), depth, path };
 }

@@ -74,7 +74,7 @@ async function collect(
 			if (query.direction === "both" && direction === "in" && row.farKey === key) continue;
 			// Only what is known to come next leaves a place for it.
 			if (items.length === query.limit) return { items, place };
-			items.push({ direction, link, memory: memoryView(far) });
+			items.push({ direction, link, memory: memoryView(far, view.at.height) });
 			place = { direction, after: { type: row.type, linkKey: row.linkKey } };
 		}
 		const last = rows.at(-1);

@@ -49,7 +49,8 @@ export async function memoryPage(
 		const page = versions.slice(0, query.limit);
 		const last = versions.length > query.limit ? page.at(-1) : undefined;
 		const cursor = last && cursorAfter(last, view.at, binding);
-		return { at: view.at, items: page.map(memoryView), cursor };
+		const items = page.map((version) => memoryView(version, view.at.height));
+		return { at: view.at, items, cursor };
 	});
 }
 

@@ -199,7 +199,8 @@ function freshOperations({ entries }: PartialPlan): readonly Operation[] {
 	return entries.filter((entry) => entry.fresh).flatMap((entry) => entry.operations);
 }
 
-function outcomeOf({ operations }: Written): PartialOutcomeView {
+/** What became of operations that were admitted each on its own. */
+export function outcomeOf({ operations }: Written): PartialOutcomeView {
 	const failed = operations.filter(isFailed);
 	const waiting = operations.filter(({ status }) => status === "queued");
 	const most = LIMITS.partialItems;

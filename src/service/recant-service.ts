@@ -22,6 +22,7 @@ import type { JsonObject, OperationStatus } from "../domain/operation.ts";
 import type { Finality } from "../domain/provenance.ts";
 import type { StoreHealth } from "../domain/store-health.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
+import type { CollectionIndex } from "../writer/collection-index.ts";
 import type { Readiness } from "./readiness.ts";
 import type { Where } from "./search-filter.ts";
 import type { WorkingMemoryFigures } from "./working-memory-reader.ts";
@@ -69,6 +70,8 @@ export interface ChainView {
 		/** Rows above the pointer. */
 		readonly tail: number;
 		readonly pointer: { readonly tableVersion: bigint; readonly versionId: VersionId };
+		/** How it is searched; undefined: it was not looked at, or another process holds the chain. */
+		readonly index?: CollectionIndex | undefined;
 	}[];
 	readonly providers: readonly ProviderHealth[];
 }
@@ -104,7 +107,10 @@ export interface MemoryView {
 	readonly text: string | undefined;
 	readonly collection: string | undefined;
 	readonly importance: number | undefined;
+	/** As it was written. */
 	readonly confidence: number | undefined;
+	/** As it has faded at the coordinate; undefined where there is none, and in histories. */
+	readonly confidenceNow?: number | undefined;
 	readonly versionId: VersionId;
 	/** SHA-256 of the vector that the caller gave; undefined: it is embedded from the text, or there is none. */
 	readonly vectorHash: Hex | undefined;
@@ -264,6 +270,8 @@ export interface DiffEntry {
 	readonly change: "added" | "removed" | "changed";
 	readonly before: MemoryView | undefined;
 	readonly after: MemoryView | undefined;
+	/** The rollback that took back what the older generation said last; undefined: none did. */
+	readonly cause?: RollbackId | undefined;
 }
 
 export interface CheckpointView {

@@ -39,13 +39,7 @@ import type { SearchContext } from "./search-context.ts";
 import type { StateStore } from "./state-store.ts";
 import { reportOf } from "./stored-report.ts";
 import { unknownOperation } from "./unknown-operation.ts";
-import {
-	checkpointView,
-	memoryView,
-	operationView,
-	rollbackView,
-	searchResult,
-} from "./views.ts";
+import { checkpointView, memoryView, operationView, rollbackView, searchResult } from "./views.ts";
 import type { WorkingMemoryReader } from "./working-memory-reader.ts";
 
 export interface RecantOptions {
@@ -106,7 +100,8 @@ export class Recant implements RecantService {
 		const runtime = this.#find(chain);
 		const { caller = EVERYBODY, idempotencyKey } = request;
 		// A key is one caller's own, and so are the ids that are made of it.
-		const idsOf = caller.id === "" ? idempotencyKey : idempotencyKey && `${caller.id} ${idempotencyKey}`;
+		const idsOf =
+			caller.id === "" ? idempotencyKey : idempotencyKey && `${caller.id} ${idempotencyKey}`;
 		const written = await runtime.writes.write({
 			writes: request.operations.map((each, index) => ({
 				operation: operationOf(each, idsOf, index),
@@ -145,12 +140,12 @@ export class Recant implements RecantService {
 		const key = memoryKey(query.namespace, query.id);
 		const { workingMemory, state } = this.#options;
 		const hot = isPresent(query.at) ? await workingMemory.read(id, key) : undefined;
-		if (hot !== undefined) return { at: hot.at, memory: memoryView(hot.version) };
+		if (hot !== undefined) return { at: hot.at, memory: memoryView(hot.version, hot.at.height) };
 		return state.read(id, query.at, async (view) => {
 			const version = await view.memory(key);
 			if (version === undefined) throw memoryNotFound(query, view.at.height);
 			workingMemory.learned(view.at, version);
-			return { at: view.at, memory: memoryView(version) };
+			return { at: view.at, memory: memoryView(version, view.at.height) };
 		});
 	}
 
@@ -171,7 +166,7 @@ export class Recant implements RecantService {
 		return context.turns.run(() =>
 			state.read(id, request.at, async (view) => {
 				const { memories, coverage } = await search(view, query, embedding, context);
-				const results = memories.map((found) => searchResult(found, view.marks));
+				const results = memories.map((found) => searchResult(found, view.marks, view.at.height));
 				return { at: view.at, results, coverage };
 			}),
 		);
@@ -298,6 +293,7 @@ export class Recant implements RecantService {
 			this.#options.lastCheck(spec.id),
 		]);
 		const { state, problem, nodeHead } = chain.status();
+		const indexes = chain.indexes?.();
 		return {
 			chainId: spec.id,
 			name: spec.name,
@@ -322,6 +318,7 @@ export class Recant implements RecantService {
 			collections: record.collections.map((each) => ({
 				...each,
 				pointer: { tableVersion: each.pointer.tableVersion, versionId: each.pointer.versionId },
+				index: indexes?.get(each.name),
 			})),
 			providers: chain.providers(),
 		};

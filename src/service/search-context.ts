@@ -8,7 +8,7 @@ import type { TailCache } from "./tail-cache.ts";
 import type { FoundMemory, VisibleCandidates } from "./visible-candidates.ts";
 
 /** Candidates asked for at first, at least; a request to LanceDB costs the same for a few more. */
-export const FIRST_CANDIDATES = 32;
+export const FIRST_CANDIDATES = 16;
 /** Each round asks for so many times as many, up to LIMITS.searchCandidates; then Postgres is read. */
 export const GROWTH = 8;
 export const COMPLETE: SearchCoverage = { complete: true, reason: undefined };

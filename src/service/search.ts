@@ -8,12 +8,17 @@
 import { FatalError, RecantError } from "../domain/errors.ts";
 import type { Height, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { fuseRanks } from "../ranking/rank-fusion.ts";
+import { fuseScores } from "../ranking/rank-fusion.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
 import { queryWords } from "../ranking/words.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { SearchCoverage, SearchRequest } from "./recant-service.ts";
-import { COMPLETE, type Found, type SearchContext, type SearchedCollection } from "./search-context.ts";
+import {
+	COMPLETE,
+	type Found,
+	type SearchContext,
+	type SearchedCollection,
+} from "./search-context.ts";
 import { isSelective, type SearchFilter, searchedNamespaces } from "./search-filter.ts";
 import type { CollectionView, StateView } from "./state-store.ts";
 import { searchVectors } from "./vector-search.ts";
@@ -136,11 +141,7 @@ function planOf(
 	return { vectors, words, coverage: COMPLETE };
 }
 
-function checked(
-	vector: Float32Array,
-	query: Query,
-	{ dimensions }: CollectionView,
-): Float32Array {
+function checked(vector: Float32Array, query: Query, { dimensions }: CollectionView): Float32Array {
 	if (vector.length === dimensions) return vector;
 	throw new FatalError("dimension_mismatch", {
 		message: `the query's vector has ${vector.length} dimensions; collection "${query.collection}" has ${dimensions}`,
@@ -209,12 +210,13 @@ function fused(lists: readonly Found["memories"][]): Found["memories"] {
 	const versions = new Map(
 		lists.flat().map(({ version }) => [version.versionId, version] as const),
 	);
-	return fuseRanks(lists.map((list) => list.map(({ version }) => version.versionId))).flatMap(
-		({ id, score }) => {
-			const version = versions.get(id);
-			return version === undefined ? [] : [{ version, score }];
-		},
+	const scored = lists.map((list) =>
+		list.map(({ version, score }) => ({ id: version.versionId, score })),
 	);
+	return fuseScores(scored).flatMap(({ id, score }) => {
+		const version = versions.get(id);
+		return version === undefined ? [] : [{ version, score }];
+	});
 }
 
 function leastCoverage(coverages: readonly SearchCoverage[]): SearchCoverage {

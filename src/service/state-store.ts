@@ -155,6 +155,12 @@ export interface StoredLogEntry {
 	readonly body: string;
 }
 
+/** A rollback and the highest block that it left as it was. */
+export interface TakenBack {
+	readonly rollbackId: RollbackId;
+	readonly ancestor: Height;
+}
+
 export interface StateStore {
 	/** One snapshot at one coordinate. Throws the typed errors of coordinates that cannot be read. */
 	read<Result>(
@@ -171,6 +177,10 @@ export interface StateStore {
 			readonly to: StateView;
 			/** What the present generation has in the pending slot, in the same snapshot. */
 			readonly pending: () => Promise<StateView>;
+			/**
+			 * Rollbacks between the two generations that went back further than all of them before, in order.
+			 */
+			readonly takenBack: () => Promise<readonly TakenBack[]>;
 			/** Memories that may differ, by rising key, after `after`. */
 			readonly candidates: (query: {
 				readonly after: MemoryKey | undefined;

@@ -58,38 +58,56 @@ async function fromTableAndTail(
 	vector: Float32Array,
 	k: number,
 ): Promise<readonly FoundMemory[] | undefined> {
-	const { collection, filter, context, visible } = searched;
-	const { tableVersion } = collection.pointer;
-	const tail = await fromTail(searched, vector);
+	const { visible } = searched;
 	let wanted = Math.max(FIRST_CANDIDATES, 2 * k);
-	const indexed =
-		tableVersion === 0n
-			? undefined
-			: await context.tables.searchIndexed(collection.table, tableVersion, {
-					vector,
-					k: wanted,
-					filter,
-				});
-	if (indexed !== undefined) {
-		const found = await visible.take(together(indexed, tail, wanted), k);
-		if (found.length >= k) return found;
-		// Fewer than were asked for: not all partitions were looked into.
-		wanted *= GROWTH;
-	}
-	for (;;) {
-		const stored =
-			tableVersion === 0n
-				? []
-				: await context.tables.search(collection.table, tableVersion, {
-						vector,
-						k: wanted,
-						filter,
-					});
-		const found = await visible.take(together(stored, tail, wanted), k);
-		if (found.length >= k || stored.length < wanted) return found;
-		if (wanted === LIMITS.searchCandidates) return undefined;
+	// Together: LanceDB works on threads of its own while the tail is looked through here.
+	const [first, tail] = await Promise.all([
+		firstStored(searched, vector, wanted),
+		fromTail(searched, vector),
+	]);
+	const found = await visible.take(together(first.stored, tail, wanted), k);
+	if (found.length >= k) return found;
+	// Fewer than were asked for, by the index: not all of its partitions were looked into.
+	if (!first.byIndex && first.stored.length < wanted) return found;
+	while (wanted < LIMITS.searchCandidates) {
 		wanted = Math.min(LIMITS.searchCandidates, GROWTH * wanted);
+		const stored = await exactlyStored(searched, vector, wanted);
+		const more = await visible.take(together(stored, tail, wanted), k);
+		if (more.length >= k || stored.length < wanted) return more;
 	}
+	return undefined;
+}
+
+interface Stored {
+	readonly stored: readonly VectorCandidate[];
+	/** False: every vector was compared. */
+	readonly byIndex: boolean;
+}
+
+async function firstStored(
+	searched: SearchedCollection,
+	vector: Float32Array,
+	k: number,
+): Promise<Stored> {
+	const { collection, filter, context } = searched;
+	const { tableVersion } = collection.pointer;
+	if (tableVersion === 0n) return { stored: [], byIndex: false };
+	const query = { vector, k, filter };
+	const indexed = await context.tables.searchIndexed(collection.table, tableVersion, query);
+	if (indexed !== undefined) return { stored: indexed, byIndex: true };
+	return { stored: await exactlyStored(searched, vector, k), byIndex: false };
+}
+
+async function exactlyStored(
+	{ collection, filter, context }: SearchedCollection,
+	vector: Float32Array,
+	k: number,
+): Promise<readonly VectorCandidate[]> {
+	return context.tables.search(collection.table, collection.pointer.tableVersion, {
+		vector,
+		k,
+		filter,
+	});
 }
 
 /** In order; of the tail only what no row that was not fetched can stand before. */
@@ -99,8 +117,7 @@ function together(
 	wanted: number,
 ): readonly VectorCandidate[] {
 	const worst = stored.length < wanted ? undefined : stored.at(-1)?.similarity;
-	const certain =
-		worst === undefined ? tail : tail.filter(({ similarity }) => similarity >= worst);
+	const certain = worst === undefined ? tail : tail.filter(({ similarity }) => similarity >= worst);
 	return [...stored, ...certain].sort(compareCandidates);
 }
 

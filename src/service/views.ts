@@ -1,7 +1,8 @@
 /** What Recant shows of what it stores. */
 import { stateRoot } from "../commitment/state-root.ts";
-import { type ChainId, FOREVER, type Generation } from "../domain/ids.ts";
+import { type ChainId, FOREVER, type Generation, type Height } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import { confidenceNow } from "../memory/confidence-decay.ts";
 import { type FinalityMarks, finalityOf } from "../memory/grounds.ts";
 import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
@@ -17,8 +18,8 @@ import type {
 import type { FoundMemory } from "./search.ts";
 import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./state-store.ts";
 
-/** A version that is no tombstone. */
-export function memoryView(version: Version): MemoryView {
+/** A version that is no tombstone. `height`: where it is looked at; undefined: nowhere in particular. */
+export function memoryView(version: Version, height?: Height): MemoryView {
 	return {
 		id: version.id,
 		namespace: version.namespace,
@@ -29,6 +30,7 @@ export function memoryView(version: Version): MemoryView {
 		collection: version.collection,
 		importance: version.importance,
 		confidence: version.confidence,
+		confidenceNow: height === undefined ? undefined : confidenceNow(version, height),
 		versionId: version.versionId,
 		vectorHash: version.vectorHash,
 		contentHash: version.contentHash,
@@ -42,9 +44,15 @@ export function memoryView(version: Version): MemoryView {
 export function searchResult(
 	{ version, ...scores }: FoundMemory,
 	marks: FinalityMarks,
+	height?: Height,
 ): SearchResult {
 	const { suspect } = version;
-	return { memory: memoryView(version), ...scores, finality: finalityOf(version, marks), suspect };
+	return {
+		memory: memoryView(version, height),
+		...scores,
+		finality: finalityOf(version, marks),
+		suspect,
+	};
 }
 
 export function historyEntry(version: Version): HistoryEntryView {

@@ -5,8 +5,8 @@ import type { VectorCandidate } from "../domain/vector.ts";
 import { passes, type SearchFilter } from "./search-filter.ts";
 import type { StateView } from "./state-store.ts";
 
-/** Memories that one look-up asks for at least: it costs hardly more than one. */
-const LEAST_LOOKED_UP = 32;
+/** Memories that one look-up asks for beyond those that are wanted: most are visible, some are not. */
+const SPARE = 6;
 
 export interface FoundMemory {
 	readonly version: Version;
@@ -25,13 +25,13 @@ export class VisibleCandidates {
 	}
 
 	/** The first k that are visible and pass, in order. */
-	async take(
-		candidates: readonly VectorCandidate[],
-		k: number,
-	): Promise<readonly FoundMemory[]> {
+	async take(candidates: readonly VectorCandidate[], k: number): Promise<readonly FoundMemory[]> {
 		const found: FoundMemory[] = [];
+		let lookups = 0;
 		for (let start = 0; start < candidates.length && found.length < k; ) {
-			const step = Math.max(LEAST_LOOKED_UP, 2 * (k - found.length));
+			// Twice as many in every further look-up, so that many invisible ones take few round trips.
+			const step = (k - found.length + SPARE) * 2 ** lookups;
+			lookups += 1;
 			const slice = candidates.slice(start, start + step);
 			start += step;
 			await this.#judge(slice.map(({ memoryKey }) => memoryKey));

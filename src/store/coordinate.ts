@@ -54,8 +54,12 @@ export async function resolveCoordinate(
 				};
 	const last = await lastHeight(tx, chainId, { ...place, chain, head });
 	checkHeight(place.height, { last, chain });
-	const blockHash = await hashAt(tx, chainId, place);
-	const rolledBack = await isRolledBack(tx, chainId, place, chain.generation);
+	// Sent together: one round trip.
+	const [blockHash, rolledBack, marks] = await Promise.all([
+		hashAt(tx, chainId, place),
+		isRolledBack(tx, chainId, place, chain.generation),
+		marksOf(tx, chainId, place.generation, chain),
+	]);
 	return {
 		at: {
 			chainId,
@@ -66,7 +70,7 @@ export async function resolveCoordinate(
 			...(rolledBack ? { rolledBack } : {}),
 		},
 		present: { generation: chain.generation, versionSeq: chain.version_seq },
-		marks: await marksOf(tx, chainId, place.generation, chain),
+		marks,
 	};
 }
 

@@ -2,7 +2,6 @@
 import type { Generation, Height, Hex, MemoryKey, OperationId, RollbackId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { OperationStatus } from "../domain/operation.ts";
-import { type FinalityMarks, marksUpTo } from "../memory/grounds.ts";
 import type {
 	DependentRow,
 	DerivationRow,
@@ -39,19 +38,8 @@ export class PostgresExplainView implements ExplainView {
 		return this.#state.memories(keys);
 	}
 
-	async marks(): Promise<FinalityMarks> {
-		const { chainId, generation } = this.at;
-		const [row] = await this.#tx<MarksRow[]>`
-			select head_height, safe_height, finalized_height,
-				(select min(ancestor_height) from generations g where g.chain_id = c.chain_id
-					and g.generation > ${generation}) as ancestor
-			from chains c where chain_id = ${chainId}`;
-		const marks = {
-			head: row?.head_height ?? undefined,
-			safe: row?.safe_height ?? undefined,
-			finalized: row?.finalized_height ?? undefined,
-		};
-		return marksUpTo(marks, row?.ancestor ?? undefined);
+	get marks() {
+		return this.#state.marks;
 	}
 
 	async history(key: MemoryKey, limit: number): Promise<readonly Version[]> {
@@ -200,13 +188,6 @@ export class PostgresExplainView implements ExplainView {
 			${pgArray(refs.map(({ contentHash }) => hexBytes(contentHash)))}::bytea[])
 			with ordinality as s(key, hash, place)`;
 	}
-}
-
-interface MarksRow {
-	readonly head_height: bigint | null;
-	readonly safe_height: bigint | null;
-	readonly finalized_height: bigint | null;
-	readonly ancestor: bigint | null;
 }
 
 interface VerdictRow {

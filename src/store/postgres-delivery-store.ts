@@ -22,22 +22,20 @@ interface DeliveryRow {
 }
 
 /** One a receiver, with its entry in the outbox; part of the transaction that commits the rollback. */
-export function recordDeliveries(
+export async function recordDeliveries(
 	tx: Tx,
 	{ batch: { chainId }, rollbackId }: Pick<RollbackCommit, "batch" | "rollbackId">,
 	receivers: readonly string[],
-): readonly PromiseLike<unknown>[] {
-	if (receivers.length === 0) return [];
-	return [
-		tx`
-			with made as (
-				insert into deliveries (delivery_id, chain_id, rollback_id, url, state)
-				select gen_random_uuid(), ${chainId}, ${rollbackId}, url, 'waiting'
-				from unnest(${pgArray(receivers)}::text[]) as receiver(url)
-				on conflict do nothing returning delivery_id
-			)
-			insert into outbox (topic, payload) select ${WEBHOOK_TOPIC}, delivery_id::text from made`,
-	];
+): Promise<void> {
+	if (receivers.length === 0) return;
+	await tx`
+		with made as (
+			insert into deliveries (delivery_id, chain_id, rollback_id, url, state)
+			select gen_random_uuid(), ${chainId}, ${rollbackId}, url, 'waiting'
+			from unnest(${pgArray(receivers)}::text[]) as receiver(url)
+			on conflict do nothing returning delivery_id
+		)
+		insert into outbox (topic, payload) select ${WEBHOOK_TOPIC}, delivery_id::text from made`;
 }
 
 export class PostgresDeliveryStore implements DeliveryStore {

@@ -104,12 +104,14 @@ export class PostgresNamespaceStore implements NamespaceSettingsStore {
 		return this.#database.snapshot(async (tx) => {
 			const { at } = await resolveCoordinate(tx, chainId, PENDING);
 			const rows = await tx<CountRow[]>`
-				select namespace, layer, count(*) as count from versions
-				where chain_id = ${chainId} and namespace = any(${pgArray(namespaces)}::text[])
-					and from_block <= ${at.height} and to_block > ${at.height}
-					and from_gen <= ${at.generation} and to_gen > ${at.generation}
-					and content is not null and not starts_with(id, ${LINK_ID_PREFIX})
-				group by namespace, layer`;
+				select m.namespace, m.layer, count(*) as count from memories m
+				join versions v on v.chain_id = m.chain_id and v.memory_key = m.memory_key
+					and v.layer = m.layer
+				where m.chain_id = ${chainId} and m.namespace = any(${pgArray(namespaces)}::text[])
+					and v.from_block <= ${at.height} and v.to_block > ${at.height}
+					and v.from_gen <= ${at.generation} and v.to_gen > ${at.generation}
+					and v.content is not null and not starts_with(m.id, ${LINK_ID_PREFIX})
+				group by m.namespace, m.layer`;
 			const counts = new Map<string, Record<Layer, number>>();
 			for (const { namespace, layer, count } of rows) {
 				const known = counts.get(namespace) ?? { ...NONE };

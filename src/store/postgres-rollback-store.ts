@@ -200,12 +200,9 @@ export class PostgresRollbackStore implements RollbackStore {
 					and state = 'prepared'`;
 			const cleared = tx`delete from rollback_parts where rollback_id = ${commit.rollbackId}`;
 			// Sent in one go: each waits for nothing but its turn on the connection.
-			const moves = [
-				...generationMoves(tx, commit),
-				...recordDeliveries(tx, commit, this.#receivers),
-			];
-			const [{ count }] = await Promise.all([ended, cleared, ...moves]);
+			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
+			await recordDeliveries(tx, commit, this.#receivers);
 		});
 	}
 

@@ -1,5 +1,5 @@
 import type { BlockHeader } from "../domain/block.ts";
-import type { AtRequest } from "../domain/coordinate.ts";
+import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import { FatalError } from "../domain/errors.ts";
 import {
 	type ChainId,
@@ -18,6 +18,7 @@ import type {
 	StoredBlock,
 	StoredCheckpoint,
 	StoredLogEntry,
+	TakenBack,
 } from "../service/state-store.ts";
 import type { LogKind } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
@@ -63,6 +64,7 @@ export class PostgresStateStore implements StateStore {
 				from: new SnapshotView(tx, from),
 				to: new SnapshotView(tx, to),
 				pending: async () => new SnapshotView(tx, await resolveCoordinate(tx, chainId, PENDING)),
+				takenBack: () => takenBack(tx, from.at, to.at),
 				candidates: (query) => candidates(tx, chainId, { above, top, ...query }),
 			})) as Result;
 		});
@@ -194,6 +196,23 @@ export class PostgresStateStore implements StateStore {
 		if (query.after < cutTo) throw logCut(chainId, query.after, cutTo);
 		return rows.flatMap((row) => (row.position === null ? [] : [logEntry(row)]));
 	}
+}
+
+/** A rollback that went no further back than one before it took back nothing more of the older generation. */
+async function takenBack(
+	tx: Tx,
+	one: AnsweredAt,
+	other: AnsweredAt,
+): Promise<readonly TakenBack[]> {
+	const [lower, upper] = one.generation < other.generation ? [one, other] : [other, one];
+	return tx<{ rollbackId: RollbackId; ancestor: bigint }[]>`
+		select rollback_id as "rollbackId", ancestor_height as ancestor from (
+			select *, min(ancestor_height) over (order by generation
+				rows between unbounded preceding and 1 preceding) as lowest
+			from generations where chain_id = ${one.chainId}
+				and generation > ${lower.generation} and generation <= ${upper.generation}
+		) g where rollback_id is not null and (lowest is null or ancestor_height < lowest)
+		order by generation`;
 }
 
 /** Memories that changed or ended above the last height that both coordinates share. */

@@ -1,12 +1,13 @@
 /**
- * The indexes of a table: words from its first version on, and once it is large, vectors and the columns
- * that filters name. A version that was made before an index does not have it, and is searched without.
+ * The indexes of a table: words from its first version on, the columns that filters name when comparing every
+ * row takes longer than looking them up, and vectors when it is large. A version that was made before an index does not have it, and is searched without.
  *
  * Vectors: IVF with RaBitQ codes of one bit a dimension. At 100,000 × 384 it is built in 0.5 to 0.7 s, IVF_PQ
  * in 27 s and HNSW in 38 s (measured, two cores); its rough distances are put right from the whole
  * vectors, which every search does.
  */
 import { Index, type Table } from "@lancedb/lancedb";
+import { LIMITS } from "../domain/limits.ts";
 
 export const WORDS_INDEX = "words_idx";
 export const VECTOR_INDEX = "vector_idx";
@@ -54,10 +55,12 @@ export async function makeIndexes(
 	if (hasWords && !there.has(WORDS_INDEX)) {
 		await handle.createIndex("words", { config: words(), name: WORDS_INDEX });
 	}
-	if (want.rows < want.exactRows) return;
-	for (const { column, name, config } of FILTER_INDEXES) {
-		if (!there.has(name)) await handle.createIndex(column, { config: config(), name });
+	if (want.rows >= Math.min(LIMITS.refreshRows, want.exactRows)) {
+		for (const { column, name, config } of FILTER_INDEXES) {
+			if (!there.has(name)) await handle.createIndex(column, { config: config(), name });
+		}
 	}
+	if (want.rows < want.exactRows) return;
 	if (there.has(VECTOR_INDEX) && !want.retrain) return;
 	const config = vectorIndex(dimensionsIn(schema));
 	await handle.createIndex("vector", { config, name: VECTOR_INDEX, replace: true });

@@ -2,9 +2,10 @@
  * How much of what an exact search finds a search by the index finds too: of a sample of the table's own
  * vectors, the share of the true nearest RECALL_K that are among those found.
  */
-import type { PinnedTable } from "./pinned-tables.ts";
-import { searchTable, searchTableIndexed } from "./lance-search.ts";
+
 import { RowReader } from "./lance-rows.ts";
+import { searchTable, searchTableIndexed } from "./lance-search.ts";
+import type { PinnedTable } from "./pinned-tables.ts";
 import type { TableRecall, VectorFilter } from "./vector-tables.ts";
 
 export const RECALL_K = 10;

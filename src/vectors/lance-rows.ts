@@ -117,6 +117,8 @@ function foreignValue(column: string): FatalError {
 /** Cells of one row, each checked. Throws `FatalError("data_directory_corrupt")`. */
 export class RowReader {
 	readonly #columns: Columns;
+	/** A column is looked up by its name once, not for every cell. */
+	readonly #children = new Map<string, ReturnType<Columns["getChild"]>>();
 
 	constructor(columns: Columns) {
 		this.#columns = columns;
@@ -167,7 +169,12 @@ export class RowReader {
 	}
 
 	#cell(column: string, index: number): unknown {
-		return this.#columns.getChild(column)?.get(index);
+		let child = this.#children.get(column);
+		if (child === undefined) {
+			child = this.#columns.getChild(column);
+			this.#children.set(column, child);
+		}
+		return child?.get(index);
 	}
 }
 

@@ -23,7 +23,7 @@ const EXCLUDED_VERSIONS = 50_000;
  */
 const OVERFETCHED_VERSIONS = 2_048;
 /** Rows fetched beyond k, in which the equals of the k-th are looked for; eightfold when too few. */
-const TIE_ROWS = 32;
+const TIE_ROWS = 8;
 /** Past so many equals of the k-th row LanceDB's order decides which of them come. */
 const MOST_TIE_ROWS = 2_048;
 /** More than LanceDB's distance in float32 and ours in float64 differ by. */

@@ -22,7 +22,7 @@ import { RecantError, RetryableError } from "../domain/errors.ts";
 import type { VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { StoreHealth } from "../domain/store-health.ts";
-import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
+import type { VectorRow } from "../domain/vector.ts";
 import { dimensionMismatch } from "../ranking/exact-scan.ts";
 import { type GuardLog, StoreGuard } from "../resilience/store-guard.ts";
 import { withinTime } from "../resilience/time-limit.ts";
@@ -32,20 +32,16 @@ import {
 	checkTableName,
 	interrupted,
 	isMissing,
-	locationMissing,
-	tableMissing,
 	versionMissing,
-	wordsMissing,
 } from "./lance-errors.ts";
 import { inclusionOf } from "./lance-filter.ts";
-import { isReachable, localDirectoryOf, prepareLocation } from "./lance-location.ts";
 import { makeIndexes, makeWordsIndex } from "./lance-indexes.ts";
-import { recallOf } from "./lance-recall.ts";
-import { decodeRows, encodeRows, ROW_COLUMNS, schemaOf, shapeOf } from "./lance-rows.ts";
-import { searchTable, searchTableIndexed, type VectorQuery } from "./lance-search.ts";
-import { searchTableWords, type WordsQuery } from "./lance-words.ts";
-import { type PinnedTable, PinnedTables } from "./pinned-tables.ts";
-import type { TableFigures, TableRecall, TableVersion, VectorTables } from "./vector-tables.ts";
+import { localDirectoryOf, prepareLocation } from "./lance-location.ts";
+import { isAway, LanceReads, requireLocation, tooLate } from "./lance-reads.ts";
+import { encodeRows, schemaOf, shapeOf } from "./lance-rows.ts";
+import type { VectorQuery } from "./lance-search.ts";
+import type { WordsQuery } from "./lance-words.ts";
+import type { TableVersion, VectorTables } from "./vector-tables.ts";
 import { WriteTurns } from "./write-turns.ts";
 
 /** Tries of one write: another writer is a lease holder that is going, and writes once or twice more. */
@@ -78,7 +74,7 @@ export interface LanceStore extends VectorTables {
 class LanceTables implements LanceStore {
 	readonly #uri: string;
 	readonly #connection: Connection;
-	readonly #pinned: PinnedTables;
+	readonly #reads: LanceReads;
 	readonly #writes = new WriteTurns();
 	readonly #guard: StoreGuard;
 	readonly #exactRows: number;
@@ -91,8 +87,8 @@ class LanceTables implements LanceStore {
 		this.#exactRows = exactRows;
 		this.#uri = uri;
 		this.#connection = connection;
-		this.#pinned = new PinnedTables(connection);
 		this.#guard = new StoreGuard({ name: "lancedb", isAway, refusal: notAsked, log });
+		this.#reads = new LanceReads({ uri, connection, guard: this.#guard, exactRows });
 	}
 
 	storeHealth(): StoreHealth {
@@ -157,65 +153,28 @@ class LanceTables implements LanceStore {
 		});
 	}
 
-	async search(
-		table: string,
-		version: TableVersion,
-		query: VectorQuery,
-	): Promise<readonly VectorCandidate[]> {
-		return this.#reading(table, version, (pinned) => searchTable(pinned, query));
+	search(table: string, version: TableVersion, query: VectorQuery) {
+		return this.#reads.search(table, version, query);
 	}
 
-	async searchIndexed(
-		table: string,
-		version: TableVersion,
-		query: VectorQuery,
-	): Promise<readonly VectorCandidate[] | undefined> {
-		return this.#reading(table, version, (pinned) => searchTableIndexed(pinned, query));
+	searchIndexed(table: string, version: TableVersion, query: VectorQuery) {
+		return this.#reads.searchIndexed(table, version, query);
 	}
 
-	async searchWords(
-		table: string,
-		version: TableVersion,
-		query: WordsQuery,
-	): Promise<readonly VectorCandidate[]> {
-		return this.#reading(table, version, (pinned) => {
-			if (!pinned.hasWordsIndex) throw wordsMissing(table, version);
-			return searchTableWords(pinned, query);
-		});
+	searchWords(table: string, version: TableVersion, query: WordsQuery) {
+		return this.#reads.searchWords(table, version, query);
 	}
 
-	async figures(table: string, version: TableVersion): Promise<TableFigures> {
-		return this.#reading(table, version, async ({ handle, hasWords }) => ({
-			rows: await handle.countRows(),
-			hasWords,
-			indexes: (await handle.listIndices()).map(({ name, numUnindexedRows }) => ({
-				name,
-				unindexedRows: numUnindexedRows ?? 0,
-			})),
-		}));
+	figures(table: string, version: TableVersion) {
+		return this.#reads.figures(table, version);
 	}
 
-	async recall(table: string, version: TableVersion): Promise<TableRecall | undefined> {
-		// Longer than a search may take: nobody waits for it.
-		return this.#guard.run(() => this.#borrowing(table, version, recallOf));
+	recall(table: string, version: TableVersion) {
+		return this.#reads.recall(table, version);
 	}
 
-	async *rows(table: string, version: TableVersion): AsyncGenerator<readonly VectorRow[], void> {
-		checkTableName(table);
-		try {
-			const { handle, release } = await this.#pinned.borrow(table, version);
-			try {
-				// LanceDB gives batches of at most 1,024 rows and waits for them to be taken.
-				const batches = handle.query().select([...ROW_COLUMNS]);
-				for await (const batch of batches) yield decodeRows(batch);
-			} finally {
-				release();
-			}
-		} catch (error) {
-			const failure = await this.#readFailure(error, table, version);
-			if (isAway(failure)) this.#guard.lost(failure);
-			throw failure;
-		}
+	rows(table: string, version: TableVersion) {
+		return this.#reads.rows(table, version);
 	}
 
 	async compact(
@@ -237,48 +196,14 @@ class LanceTables implements LanceStore {
 
 	async close(): Promise<void> {
 		await this.#writes.settle();
-		this.#pinned.close();
+		this.#reads.close();
 		this.#connection.close();
-	}
-
-	/** A request of which somebody waits for the answer. */
-	async #reading<Result>(
-		table: string,
-		version: TableVersion,
-		read: (pinned: PinnedTable) => Promise<Result>,
-	): Promise<Result> {
-		checkTableName(table);
-		const limitMs = LIMITS.vectorRequestMs;
-		return this.#guard.run(() =>
-			withinTime(
-				limitMs,
-				() => this.#borrowing(table, version, read),
-				() => tooLate(limitMs),
-			),
-		);
-	}
-
-	async #borrowing<Result>(
-		table: string,
-		version: TableVersion,
-		read: (pinned: PinnedTable) => Promise<Result>,
-	): Promise<Result> {
-		try {
-			const pinned = await this.#pinned.borrow(table, version);
-			try {
-				return await read(pinned);
-			} finally {
-				pinned.release();
-			}
-		} catch (error) {
-			throw await this.#readFailure(error, table, version);
-		}
 	}
 
 	/** An object store is asked for a name; a directory only has to be there. */
 	async #look(): Promise<void> {
 		try {
-			await this.#requireLocation();
+			await requireLocation(this.#uri);
 			if (localDirectoryOf(this.#uri) === undefined)
 				await this.#connection.listTables({ limit: 1 });
 		} catch (error) {
@@ -286,13 +211,8 @@ class LanceTables implements LanceStore {
 		}
 	}
 
-	/** A directory that is gone would be made anew by LanceDB, and look like an empty store. */
-	async #requireLocation(): Promise<void> {
-		if (!(await isReachable(this.#uri))) throw locationMissing();
-	}
-
 	async #created(table: string, dimensions: number): Promise<TableVersion> {
-		await this.#requireLocation();
+		await requireLocation(this.#uri);
 		try {
 			return await this.#emptied(table, dimensions);
 		} catch (error) {
@@ -359,35 +279,13 @@ class LanceTables implements LanceStore {
 		base: TableVersion,
 		write: Write,
 	): Promise<TableVersion | undefined> {
-		const handle = await this.#openNewest(table);
+		const handle = await this.#reads.openNewest(table);
 		try {
 			const start = await goBackTo(handle, table, base);
 			return start === undefined ? undefined : await write(handle, start);
 		} finally {
 			handle.close();
 		}
-	}
-
-	async #openNewest(table: string): Promise<Table> {
-		try {
-			return await this.#connection.openTable(table);
-		} catch (error) {
-			await this.#requireLocation();
-			throw isMissing(error) ? tableMissing(table, error) : error;
-		}
-	}
-
-	/** What is missing is told apart: the table, or only that version of it. */
-	async #readFailure(error: unknown, table: string, version: TableVersion): Promise<RecantError> {
-		if (error instanceof RecantError) return error;
-		this.#pinned.forget(table, version);
-		if (!isMissing(error)) return asUnavailable(error, table, "read");
-		try {
-			(await this.#openNewest(table)).close();
-		} catch (missing) {
-			return asUnavailable(missing, table, "read");
-		}
-		return versionMissing(table, version, error);
 	}
 }
 
@@ -424,22 +322,10 @@ async function identityOf(handle: Table): Promise<{ readonly rows: number; reado
 	return { rows, sum };
 }
 
-function isAway(error: unknown): boolean {
-	return error instanceof RecantError && error.code === "vectors_unavailable";
-}
-
 function notAsked(lastError: string): RetryableError {
 	return new RetryableError("vectors_unavailable", {
 		message: `LanceDB does not answer: ${lastError}`,
 		hint: "it is asked again every second; check the vectors' store if this goes on",
-	});
-}
-
-function tooLate(limitMs: number): RetryableError {
-	return new RetryableError("vectors_unavailable", {
-		message: `LanceDB did not answer within ${limitMs} ms`,
-		hint: "the vectors' store is slow or down; check it if this goes on",
-		fields: { limitMs },
 	});
 }
 

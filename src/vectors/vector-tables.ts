@@ -28,6 +28,9 @@ export interface TableFigures {
 	readonly rows: number;
 	/** False: the table was made before words were kept in it. */
 	readonly hasWords: boolean;
+	readonly hasVectorIndex: boolean;
+	/** True: it is large enough for an index of vectors, and has none. */
+	readonly lacksIndex: boolean;
 	readonly indexes: readonly { readonly name: string; readonly unindexedRows: number }[];
 }
 

@@ -31,7 +31,7 @@ import type { Assembly } from "./assembly.ts";
 import type { ChainState } from "./chain-state.ts";
 import { type CommitBatch, isChain, movedBack, type VectorPointer } from "./commit-batch.ts";
 import { addsVectors, type DerivedGroup } from "./derived-blocks.ts";
-import { embeddedTexts, embedVectors, type VectorCollections } from "./embed-vectors.ts";
+import { embedAhead, embedVectors, type VectorCollections } from "./embed-vectors.ts";
 import { isOfRows, rowsDiffer, treeOf } from "./load-tree.ts";
 import { SealedStates } from "./sealed-states.ts";
 import { changedMemories, type WorkingMemory } from "./working-memory.ts";
@@ -179,7 +179,8 @@ export class ChainWriter {
 	/** Commits a group of blocks on top of the present head. */
 	async commitBlocks(group: DerivedGroup): Promise<void> {
 		if (addsVectors(group)) await this.#options.vectors.room();
-		await this.#embedAhead(group);
+		// Outside the lane: while an embedder is waited for, agents' writes go on.
+		await embedAhead(group, this.#options);
 		await this.#lane.run(async () => {
 			await this.#ensureFresh();
 			const assembly = await assembleBlocks(this.#state, group, {
@@ -192,14 +193,6 @@ export class ChainWriter {
 				this.#suspended = this.#suspended.filter((each) => !found.has(each.stored.operationId));
 			}
 		});
-	}
-
-	/** Outside the lane: while an embedder is waited for, agents' writes go on. */
-	async #embedAhead({ blocks }: DerivedGroup): Promise<void> {
-		const { embedder, collections } = this.#options;
-		if (embedder.prepare === undefined) return;
-		const operations = blocks.flatMap((block) => block.operations);
-		await embedder.prepare(await embeddedTexts(operations, collections));
 	}
 
 	/** Records that finality moved, and settles what no fork can touch any more. */

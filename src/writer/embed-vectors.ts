@@ -6,6 +6,7 @@ import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { EmbeddedVersion } from "./commit-batch.ts";
+import type { DerivedGroup } from "./derived-blocks.ts";
 import type { VectorRequest } from "./state-draft.ts";
 
 export type VectorsOf = (
@@ -85,6 +86,16 @@ function vectorFor(
 		case "copy":
 			return known.get(source.versionId);
 	}
+}
+
+/** Has the texts of blocks embedded before their commit, where the embedder may take long or be away. */
+export async function embedAhead(
+	{ blocks }: DerivedGroup,
+	{ embedder, collections }: Pick<EmbedContext, "embedder" | "collections">,
+): Promise<void> {
+	if (embedder.prepare === undefined) return;
+	const operations = blocks.flatMap((block) => block.operations);
+	await embedder.prepare(await embeddedTexts(operations, collections));
 }
 
 /**

@@ -7,7 +7,8 @@
  * 2. When LanceDB is away nothing is lost: the tail grows up to its limit, then what needs room in it is
  *    refused, and everything else goes on.
  *
- * A flush that failed is tried again here, and nowhere below.
+ * A flush that failed is tried again here, and nowhere below. Compaction and the indexes go with the flushes,
+ * since a table has one writer: see table-upkeep.ts.
  */
 import { RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
@@ -15,15 +16,15 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { VectorTables } from "../vectors/vector-tables.ts";
 import type { ChainState } from "./chain-state.ts";
+import type { CollectionIndex, CollectionUpkeep } from "./collection-index.ts";
 import type { VectorPointer } from "./commit-batch.ts";
 import type { FlushStore, FlushTarget } from "./flush-store.ts";
+import { TableUpkeep } from "./table-upkeep.ts";
 
 /** Rows of one write: 4,096 × 384 floats are 6 MB. */
 const ROWS_PER_WRITE = 4_096;
 /** A tail that does not fill up is flushed after this all the same: a version a half minute at most. */
 const IDLE_FLUSH_MS = 30_000;
-/** Table versions between two compactions (measured: the cost is the same at 64 and 256). */
-const COMPACT_EVERY = 64n;
 /** Between two tries while LanceDB does not answer, less up to half at random. */
 const RETRY_MS = 1_000;
 
@@ -40,6 +41,7 @@ export interface FlusherOptions {
 
 export class VectorFlusher {
 	readonly #options: FlusherOptions;
+	readonly #upkeep: TableUpkeep;
 	#running: Promise<void> | undefined;
 	#again = false;
 	#stopped = false;
@@ -51,6 +53,12 @@ export class VectorFlusher {
 
 	constructor(options: FlusherOptions) {
 		this.#options = options;
+		this.#upkeep = new TableUpkeep(options);
+	}
+
+	/** How each collection is searched, as last seen here. */
+	get indexes(): ReadonlyMap<string, CollectionIndex> {
+		return this.#upkeep.indexes;
 	}
 
 	/** Counts what is there and keeps flushing from here on. */
@@ -103,13 +111,48 @@ export class VectorFlusher {
 			this.#again = true;
 			return;
 		}
-		this.#running = this.#run().finally(() => {
+		this.#running = this.#alone(() => this.#run());
+	}
+
+	/**
+	 * Flushes what waits, compacts every table and refreshes its indexes, whether that is due or not, and
+	 * measures recall. Throws `RetryableError("vectors_unavailable")`.
+	 */
+	async upkeep(): Promise<readonly CollectionUpkeep[]> {
+		while (this.#running !== undefined) await this.#running;
+		const done = Promise.withResolvers<readonly CollectionUpkeep[]>();
+		this.#running = this.#alone(() => this.#keepUp().then(done.resolve, done.reject));
+		return done.promise;
+	}
+
+	/** One piece of work with the tables at a time; a flush that was asked for meanwhile comes after it. */
+	async #alone(work: () => Promise<void>): Promise<void> {
+		try {
+			await work();
+		} finally {
 			this.#running = undefined;
 			if (this.#again) {
 				this.#again = false;
 				this.flush();
 			}
-		});
+		}
+	}
+
+	async #keepUp(): Promise<readonly CollectionUpkeep[]> {
+		const { store, chainId } = this.#options;
+		await this.#run();
+		const kept: CollectionUpkeep[] = [];
+		for (const target of await store.targets(chainId)) {
+			const { pointer, name } = target;
+			if (pointer.tableVersion === 0n || this.#stopped || !this.#isKnown(target)) continue;
+			const compacted = await this.#upkeep.compact(target, pointer.tableVersion);
+			const to = { ...pointer, tableVersion: compacted, at: Date.now() };
+			const moved = compacted === pointer.tableVersion || (await this.#move(target, pointer, to));
+			const toVersion = moved ? compacted : pointer.tableVersion;
+			const index = await this.#upkeep.look(target, toVersion, { measures: true });
+			kept.push({ collection: name, fromVersion: pointer.tableVersion, toVersion, index });
+		}
+		return kept;
 	}
 
 	/** Resolves when no flush is under way. */
@@ -168,7 +211,7 @@ export class VectorFlusher {
 		pointer: VectorPointer,
 	): Promise<{ readonly pointer: VectorPointer; readonly left: number } | undefined> {
 		const { store, tables, chainId } = this.#options;
-		const state = this.#options.state();
+		const { generation, fence } = this.#options.state();
 		const { rows, upTo, looked } = await store.rows(chainId, {
 			collection: target.name,
 			above: pointer.versionId,
@@ -180,26 +223,25 @@ export class VectorFlusher {
 				? await tables.create(target.table, target.dimensions)
 				: pointer.tableVersion;
 		const written = rows.length === 0 ? base : await tables.append(target.table, base, rows);
-		const tableVersion = await this.#compacted(target, written);
+		const isDue = await this.#upkeep.isDue(target, { base, written, added: rows.length });
+		const tableVersion = isDue ? await this.#upkeep.compact(target, written) : written;
 		const to = { tableVersion, versionId: upTo, at: Date.now() };
-		const { fence, generation } = state;
-		const moved = await store.movePointer({
-			chainId,
-			fence,
-			generation,
-			collection: target.name,
-			from: pointer,
-			to,
-		});
-		if (!moved) return undefined;
-		this.#options.onPointer(target.name, to);
+		if (!(await this.#move(target, pointer, to, { fence, generation }))) return undefined;
+		if (isDue) await this.#upkeep.look(target, tableVersion, { measures: true });
 		return { pointer: to, left: looked < ROWS_PER_WRITE ? 0 : 1 };
 	}
 
-	async #compacted(target: FlushTarget, version: bigint): Promise<bigint> {
-		if (version % COMPACT_EVERY !== 0n) return version;
-		const { store, tables, chainId } = this.#options;
-		return tables.compact(target.table, version, await store.oldestNamed(chainId, target.name));
+	/** False: somebody else moved it, or the state from which the rows were read is over. */
+	async #move(
+		{ name: collection }: FlushTarget,
+		from: VectorPointer,
+		to: VectorPointer,
+		{ fence, generation }: Pick<ChainState, "fence" | "generation"> = this.#options.state(),
+	): Promise<boolean> {
+		const { store, chainId, onPointer } = this.#options;
+		const moved = await store.movePointer({ chainId, fence, generation, collection, from, to });
+		if (moved) onPointer(collection, to);
+		return moved;
 	}
 
 	#schedule(delayMs: number): void {

@@ -2,7 +2,6 @@
  * Mallory, who may do everything in one namespace, tries to see or to disturb Alice's by every route that the
  * API's own document names. A route without an expectation here fails the suite.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { type Answer, problemOf, until } from "../support/running-service.ts";
@@ -12,6 +11,9 @@ const ANCESTOR = 4;
 const HEAD = 8;
 const NOWHERE = "0197a000-0000-7000-8000-00000000abcd";
 const VECTOR = [0.6, 0.8, 0];
+/** Collections that the operator made: one for both, and one that Alice alone writes into. */
+const SHARED = "vectors";
+const HERS = `${SECRET}-vectors`;
 
 let world: Tenants;
 let mallory: Tenant;
@@ -19,18 +21,22 @@ let alice: Tenant;
 /** Of Alice's: an operation, a rollback that touched hers, a block that was orphaned. */
 const hers: Record<string, string> = {};
 /** Mallory's own memories, whose ids begin so. */
-const OWN = "own-";
+const OWN = "own";
 
 beforeAll(async () => {
 	world = await startTenants();
 	({ mallory, alice } = world);
 	const { anvil } = world;
-	await world.operator.post(`${C}/operations`, {
-		...put("first", "operators", { vector: VECTOR, collection: `${SECRET}-vectors` }),
-	});
-	await anvil.mine(ANCESTOR - 1);
+	for (const collection of [SHARED, HERS]) {
+		await world.operator.post(
+			`${C}/operations`,
+			put(collection, "operators", vectorIn(collection)),
+		);
+	}
+	await anvil.mine(ANCESTOR - 2);
 	await world.reaches(ANCESTOR);
 	await writesOf(alice, "alice", SECRET);
+	await alice.post(`${C}/operations`, put(`${SECRET}-own`, "alice", vectorIn(HERS)));
 	await writesOf(mallory, "mallory", OWN);
 	const snapshot = await anvil.snapshot();
 	await anvil.mine(2);
@@ -64,14 +70,15 @@ function put(id: string, namespace: string, fields: object = {}): object {
 	};
 }
 
+function vectorIn(collection: string): object {
+	return { text: undefined, vector: VECTOR, collection };
+}
+
 async function writesOf(tenant: Tenant, namespace: string, name: string): Promise<void> {
 	const layers = ["short_term", "long_term", "episodic", "semantic"];
 	const operations = [
 		...layers.map((layer, n) => put(`${name}-${n}`, namespace, { layer })),
-		{
-			...put(`${name}-vector`, namespace),
-			...{ text: undefined, vector: VECTOR, collection: `${SECRET}-vectors` },
-		},
+		put(`${name}-vector`, namespace, vectorIn(SHARED)),
 	];
 	const key = { "idempotency-key": "once" };
 	const written = await tenant.post(`${C}/operations`, { operations }, key);
@@ -139,6 +146,9 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 			const { body } = await mallory.ask(`${C}/memories?limit=200&at=${at}`);
 			expect(ids(body.items)).toContain(`${OWN}-3`);
 		}
+		const both = await world.neighbour.ask(`${C}/memories?limit=200`);
+		const seen = both.body.items.map(({ namespace }: { namespace: string }) => namespace);
+		expect([...new Set(seen)].sort()).toEqual(["ledger", "mallory"]);
 		for (const namespace of ["alice", "ledger", "nobody"]) {
 			refused(await mallory.ask(`${C}/memories?namespace=${namespace}`), "forbidden_namespace");
 		}
@@ -155,7 +165,9 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 	},
 	"GET /v1/chains/{chain}/memories/{id}/proof": memory("/proof"),
 	"POST /v1/chains/{chain}/search": async () => {
-		const collection = `${SECRET}-vectors`;
+		const theirs = await mallory.post(`${C}/search`, { vector: VECTOR, collection: HERS });
+		expect(theirs.body.results).toEqual([]);
+		const collection = SHARED;
 		for (const what of [
 			{ text: `${SECRET}-3 sings in the deep` },
 			{ text: SECRET, at: ANCESTOR + 1 },
@@ -166,10 +178,15 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 			const { body, text } = await mallory.post(`${C}/search`, { ...what, k: 200 });
 			const found = body.results.map((each: { memory: never }) => each.memory);
 			expect(ids(found).length, text).toBeGreaterThan(0);
-			const named = { ...what, namespace: "alice" };
-			refused(await mallory.post(`${C}/search`, named), "forbidden_namespace");
+			for (const named of [{ namespace: "alice" }, { namespace: ["mallory", "alice"] }]) {
+				const asked = await mallory.post(`${C}/search`, { ...what, ...named });
+				refused(asked, "forbidden_namespace");
+			}
 		}
-		refused(await mallory.post(`${C}/search`, { text: "a", namespace: "ledger" }), "forbidden_namespace");
+		refused(
+			await mallory.post(`${C}/search`, { text: "a", namespace: "ledger" }),
+			"forbidden_namespace",
+		);
 	},
 	"GET /v1/chains/{chain}/diff": async () => {
 		const { body } = await mallory.ask(`${C}/diff?from=1&limit=500`);
@@ -188,7 +205,8 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 		refused(await write({ operations: both }), "forbidden_namespace");
 		const none = await mallory.ask(`${C}/memories/${OWN}-both?namespace=mallory`);
 		refused(none, "memory_not_found");
-		const hash = (await alice.ask(`${C}/memories/${target.id}?namespace=alice`)).body.memory.contentHash;
+		const hash = (await alice.ask(`${C}/memories/${target.id}?namespace=alice`)).body.memory
+			.contentHash;
 		for (const contentHash of [hash, `0x${"ab".repeat(32)}`]) {
 			const derivedFrom = [[{ ...target, contentHash }]];
 			const derived = await write({ ...put("derived", "mallory"), derivedFrom });
@@ -196,8 +214,8 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 		}
 		for (const id of [target.id, "no-such-memory"]) {
 			const to = { namespace: "alice", id };
-			const link = { op: "link", namespace: "mallory", from: { id: `${OWN}-3` }, type: "isA", to };
-			expect([400, 403]).toContain((await write(link)).status);
+			const link = { op: "link", from: { namespace: "mallory", id: `${OWN}-3` }, type: "isA", to };
+			refused(await write(link), "forbidden_namespace");
 			const cause = { ...put("caused", "mallory", { layer: "episodic" }), causedBy: [to] };
 			refused(await write(cause), "forbidden_namespace");
 		}
@@ -261,6 +279,86 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 		const headers = { "content-type": "application/octet-stream" };
 		const put = await mallory.ask(path, { method: "PUT", body: "x", headers });
 		refused(put, "forbidden_namespace");
+	},
+	"GET /v1/chains/{chain}/memories/{id}/explain": async () => {
+		await memory("/explain")();
+		const holders = await alice.ask(`${C}/memories?namespace=ledger&layer=semantic`);
+		const { namespace, id, contentHash } = holders.body.items[0];
+		for (const [tenant, own, name] of [
+			[alice, "alice", SECRET],
+			[world.neighbour, "mallory", OWN],
+		] as const) {
+			const derivedFrom = [[{ namespace, id, contentHash }]];
+			const concluded = { ...put(`${name}-concluded`, own), derivedFrom };
+			const written = await tenant.post(`${C}/operations`, concluded);
+			expect(written.status, written.text).toBe(201);
+		}
+		const { body } = await world.neighbour.ask(`${C}/memories/${id}/explain?namespace=ledger`);
+		expect(ids(body.dependents)).toEqual([`${OWN}-concluded`]);
+	},
+	"GET /v1/chains/{chain}/memories/{id}/links": async () => {
+		await memory("/links")();
+		const holders = await alice.ask(`${C}/memories?namespace=ledger&layer=semantic`);
+		const to = { namespace: "ledger", id: holders.body.items[0].id };
+		for (const [tenant, namespace, id] of [
+			[alice, "alice", `${SECRET}-3`],
+			[world.neighbour, "mallory", `${OWN}-3`],
+		] as const) {
+			const link = { op: "link", from: { namespace, id }, type: "about", to };
+			const linked = await tenant.post(`${C}/operations`, link);
+			expect(linked.status, linked.text).toBe(201);
+		}
+		const around = await world.neighbour.ask(`${C}/memories/${to.id}/links?namespace=ledger`);
+		expect(around.body.items).toHaveLength(1);
+		expect(around.body.items[0].link.from.namespace).toBe("mallory");
+	},
+	"GET /v1/chains/{chain}/memories/{id}/ancestors": memory("/ancestors"),
+	"GET /v1/chains/{chain}/memories/{id}/descendants": memory("/descendants"),
+	"GET /v1/chains/{chain}/memories/{id}/causes": memory("/causes"),
+	"GET /v1/chains/{chain}/memories/{id}/consequences": memory("/consequences"),
+	"GET /v1/chains/{chain}/episodes": async () => {
+		const { body } = await mallory.ask(`${C}/episodes`);
+		expect(ids(body.items.map((each: { memory: never }) => each.memory))).toContain(`${OWN}-2`);
+		for (const namespace of ["alice", "ledger"]) {
+			refused(await mallory.ask(`${C}/episodes?namespace=${namespace}`), "forbidden_namespace");
+		}
+		await alice.post(`${C}/operations`, put(`${SECRET}-then`, "alice", { layer: "episodic" }));
+		await mallory.post(`${C}/operations`, put(`${OWN}-then`, "mallory", { layer: "episodic" }));
+		await othersCursors(`${C}/episodes?limit=1`);
+	},
+	"GET /v1/chains/{chain}/results": async () => {
+		const input = { asked: SECRET };
+		const result = { namespace: "alice", model: "m", input, output: { told: SECRET } };
+		const recorded = await alice.send("PUT", `${C}/results`, result);
+		expect(recorded.status, recorded.text).toBe(201);
+		const { inputHash } = recorded.body;
+		for (const hash of [inputHash, `0x${"ab".repeat(32)}`]) {
+			const path = `${C}/results?model=m&inputHash=${hash}`;
+			refused(await mallory.ask(`${path}&namespace=alice`), "forbidden_namespace");
+			refused(await mallory.ask(`${path}&namespace=mallory`), "result_not_found");
+		}
+	},
+	"PUT /v1/chains/{chain}/results": async () => {
+		const result = { namespace: "alice", model: "m", input: 1, output: "forged", replace: true };
+		refused(await mallory.send("PUT", `${C}/results`, result), "forbidden_namespace");
+	},
+	"GET /v1/chains/{chain}/deliveries": operators(`${C}/deliveries`),
+	"POST /v1/chains/{chain}/deliveries/{id}/retry": operators(
+		`${C}/deliveries/${NOWHERE}/retry`,
+		{},
+	),
+	"GET /v1/chains/{chain}/namespaces": async () => {
+		const { body } = await mallory.ask(`${C}/namespaces?counts=true`);
+		expect(body.items.map((each: { namespace: string }) => each.namespace)).toEqual(["mallory"]);
+	},
+	"GET /v1/chains/{chain}/namespaces/{namespace}": async () => {
+		for (const namespace of ["alice", "nobody", "ledger"]) {
+			refused(await mallory.ask(`${C}/namespaces/${namespace}`), "forbidden_namespace");
+		}
+	},
+	"PUT /v1/chains/{chain}/namespaces/{namespace}": async () => {
+		const set = await mallory.send("PUT", `${C}/namespaces/alice`, { shortTermCapacity: 1 });
+		refused(set, "forbidden_namespace");
 	},
 	"GET /v1/keys": operators("/v1/keys"),
 	"POST /v1/keys": operators("/v1/keys", { name: "all", scopes: ["read"] }),
@@ -347,3 +445,124 @@ function leaks(text: string): boolean {
 	const said = /"(?:detail|id|collection|namespace|instance)":"[^"]*"/g;
 	return (text.includes('"code":') ? text.replaceAll(said, "") : text).includes(SECRET);
 }
+
+describe("what one key does", () => {
+	it("an idempotency key repeated by another key is another request", async () => {
+		const key = { "idempotency-key": "the-same" };
+		const body = { op: "put", layer: "semantic", namespace: "mallory", content: { of: "both" } };
+		const first = await mallory.post(`${C}/operations`, body, key);
+		expect(first.status).toBe(201);
+		const other = await world.mallet.post(`${C}/operations`, body, key);
+		expect(other.status).toBe(201);
+		expect(other.body.operations[0].id).not.toBe(first.body.operations[0].id);
+		const again = await mallory.post(`${C}/operations`, body, key);
+		expect(again.status).toBe(200);
+		expect(again.body.operations[0]).toMatchObject({
+			operationId: first.body.operations[0].operationId,
+		});
+		const changed = { ...body, content: { of: "one" } };
+		refused(await mallory.post(`${C}/operations`, changed, key), "idempotency_conflict");
+		const restore = { to: ANCESTOR, namespaces: ["mallory"] };
+		expect((await world.operator.post(`${C}/restores`, restore, key)).body.repeated).toBe(false);
+	});
+
+	it("makes no collection, and so decides for nobody what vectors it takes", async () => {
+		const write = (fields: object) =>
+			mallory.post(`${C}/operations`, put("vectors", "mallory", fields));
+		refused(await write({ collection: "new" }), "forbidden_scope");
+		refused(await write(vectorIn("new")), "forbidden_scope");
+		expect((await write(vectorIn(SHARED))).status).toBe(201);
+	});
+
+	it("its rate is its own", async () => {
+		const slow = await world.newKey({
+			...{ scopes: ["read"], namespaces: ["mallory"], requestsPerMinute: 2 },
+		});
+		for (let n = 0; n < 2; n += 1) expect((await slow.ask("/v1/status")).status).toBe(200);
+		const refusal = await slow.ask("/v1/status");
+		refused(refusal, "rate_limited");
+		expect(Number(refusal.headers.get("retry-after"))).toBeGreaterThan(0);
+		expect((await alice.ask("/v1/status")).status).toBe(200);
+	});
+
+	it("its event streams leave room for others', and end when it is revoked", async () => {
+		const many = await world.newKey({ scopes: ["read"], namespaces: ["mallory"] });
+		const open = (tenant: Tenant) =>
+			fetch(`${world.service.url}/v1/events`, {
+				headers: { authorization: `Bearer ${tenant.secret}` },
+				signal: AbortSignal.timeout(20_000),
+			});
+		const streams: Response[] = [];
+		for (let n = 0; n < LIMITS.eventClientsOfKey; n += 1) streams.push(await open(many));
+		expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
+		const oneMore = await open(many);
+		expect(await oneMore.json()).toMatchObject({ code: "too_many_clients" });
+		const others = await open(alice);
+		expect(others.status).toBe(200);
+		await others.body?.cancel();
+		const revoked = performance.now();
+		await world.operator.ask(`/v1/keys/${many.id}`, { method: "DELETE" });
+		expect((await many.ask("/v1/status")).status).toBe(401);
+		await Promise.all(streams.map((stream) => stream.text()));
+		expect(performance.now() - revoked).toBeLessThan(10 * LIMITS.keyStalenessMs);
+	});
+
+	it("what it has waiting leaves room in the inbox for others", async () => {
+		const hold = world.hold("replay");
+		const before = (await world.operator.ask(C)).body.generation;
+		await world.operator.post(`${C}/rollbacks`, { toBlock: HEAD });
+		await hold.held;
+		try {
+			const batch = (tenant: string, size: number) => ({
+				operations: Array.from({ length: size }, (_, n) =>
+					put(`${OWN}-${n}`, tenant, { layer: "long_term", text: undefined }),
+				),
+			});
+			const send = (tenant: Tenant, namespace: string, size: number) =>
+				tenant.post(`${C}/operations?wait=0`, batch(namespace, size));
+			const share = LIMITS.inboxOperationsOfKey;
+			for (let waiting = 0; waiting < share; waiting += share / 5) {
+				expect((await send(mallory, "mallory", share / 5)).status).toBe(202);
+			}
+			const full = problemOf(await send(mallory, "mallory", 1));
+			expect(full).toMatchObject({
+				...{ code: "inbox_full", limit: "inboxOperationsOfKey", value: share + 1, max: share },
+			});
+			expect((await send(alice, "alice", 1_000)).status).toBe(202);
+		} finally {
+			hold.release();
+		}
+		await until("the rollback", async () => {
+			const { body } = await world.operator.ask(C);
+			return body.generation !== before && body.inbox === 0;
+		});
+	});
+});
+
+describe("pages", () => {
+	it("stay those of their first coordinate, and say so when it was rolled back", async () => {
+		const path = `${C}/memories?namespace=alice&layer=semantic&limit=1`;
+		const whole = await alice.ask(`${path.replace("limit=1", "limit=200")}&at=latest`);
+		const first = await alice.ask(`${path}&at=latest`);
+		expect(first.body.at.rolledBack).toBeUndefined();
+		const { height, generation } = first.body.at;
+		await alice.post(`${C}/operations`, put(`${SECRET}-between`, "alice"));
+		await world.operator.post(`${C}/rollbacks`, { toBlock: Number(height) - 1 });
+		await until("the rollback", async () => {
+			const { body } = await world.operator.ask(C);
+			return body.generation !== generation && body.state === "following";
+		});
+		const items = [...first.body.items];
+		for (let { cursor } = first.body; cursor !== undefined; ) {
+			const page = await alice.ask(`${path}&cursor=${cursor}`);
+			expect(page.body.at, page.text).toMatchObject({ height, generation, rolledBack: true });
+			items.push(...page.body.items);
+			cursor = page.body.cursor;
+		}
+		expect(items).toEqual(whole.body.items);
+		refused(
+			await alice.ask(`${path.replace("semantic", "episodic")}&cursor=${first.body.cursor}`),
+			"cursor_invalid",
+		);
+	});
+});

@@ -5,6 +5,9 @@
 import { test } from "vitest";
 import type { SignedTransaction } from "../../scripts/support/token.ts";
 import { RecantError } from "../../src/domain/errors.ts";
+import type { Layer } from "../../src/domain/layer.ts";
+import { LOSS_POLICIES, type Sources } from "../../src/domain/provenance.ts";
+import { readMemories } from "../support/held-state.ts";
 import { expectStraightRun } from "../support/oracle.ts";
 import { Random } from "../support/random.ts";
 import { CHAIN } from "../support/recant.ts";
@@ -12,13 +15,24 @@ import { announcedSeed } from "../support/seed.ts";
 import { takeSnapshot } from "../support/snapshot-api.ts";
 import type { TestChain } from "../support/test-chain.ts";
 import { until } from "../support/until.ts";
-import { type AgentOperation, World } from "../support/world.ts";
+import {
+	type AgentOperation,
+	type AnchorOf,
+	type LinkOperation,
+	World,
+	type WorldOperation,
+} from "../support/world.ts";
 
 const FILE = "test/integration/reorg-random.test.ts";
 const STEPS = 40;
 /** Lowest block that a fork leaves: the accounts have their tokens there. */
 const ROOT = 2;
-const IDS = ["a", "b", "c", "d"];
+/** Of the namespace's short-term memories two are kept. */
+const SHORT_IDS = ["a", "e", "f"];
+const LINKED_IDS = ["b", "c", "d"];
+const IDS = [...SHORT_IDS, ...LINKED_IDS];
+const MEMORY = { memory: { default: { shortTermCapacity: 2 } } };
+const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
 
 test("any schedule ends as a straight run does", { timeout: 120_000 }, async ({ annotate }) => {
 	const seed = announcedSeed(FILE);
@@ -28,6 +42,7 @@ test("any schedule ends as a straight run does", { timeout: 120_000 }, async ({ 
 	const restores = random.chance(0.3);
 	const world = await World.create({
 		inlineRollbacks: random.chance(0.8),
+		chainFile: MEMORY,
 		// Then every rollback restores the ancestor's state instead of setting memories back.
 		...(restores ? { rollbackChanges: 0 } : {}),
 	});
@@ -96,8 +111,11 @@ class Schedule {
 
 	async #write(): Promise<void> {
 		const count = this.#random.between(1, 2);
-		const operations: AgentOperation[] = [];
-		for (let index = 0; index < count; index += 1) operations.push(await this.#operation());
+		const operations: WorldOperation[] = [];
+		for (let index = 0; index < count; index += 1) {
+			const isLink = this.#random.chance(0.15);
+			operations.push(isLink ? await this.#link() : await this.#operation());
+		}
 		try {
 			await this.#world.write(...operations);
 		} catch (error) {
@@ -107,32 +125,61 @@ class Schedule {
 	}
 
 	async #operation(): Promise<AgentOperation> {
-		const id = this.#random.oneOf(IDS);
-		const n = this.#random.between(0, 9);
-		const anchor = this.#random.chance(0.4) ? await this.#anchor() : undefined;
-		const condition = this.#random.chance(0.2) ? ("present" as const) : undefined;
-		const shared = {
-			id,
-			...(anchor === undefined ? {} : { anchor }),
-			...(condition === undefined ? {} : { ifVersion: condition }),
-		};
+		const grounds = await this.#grounds();
 		const kind = this.#random.next();
-		if (kind < 0.1) return { op: "delete", ...shared };
-		if (kind < 0.3) return { op: "patch", ...shared, content: { [`patch ${n}`]: n } };
-		const head = Number((await this.#world.chain.head()).number);
+		if (kind < 0.08) {
+			const content = { n: this.#random.between(0, 9) };
+			return { op: "action", id: `action ${this.#world.journal.length}`, content, ...grounds };
+		}
+		const id = this.#random.oneOf(IDS);
+		const condition = this.#random.chance(0.2) ? ({ ifVersion: "present" } as const) : {};
+		const shared = { id, ...grounds, ...condition };
+		const n = this.#random.between(0, 9);
+		if (kind < 0.17) return { op: "delete", ...shared };
+		if (kind < 0.35) return { op: "patch", ...shared, content: { [`patch ${n}`]: n } };
 		return {
 			op: "put",
 			...shared,
-			layer: id === "a" ? "short_term" : this.#random.chance(0.9) ? "semantic" : "long_term",
+			layer: this.#layer(id),
 			content: { n },
 			...(this.#random.chance(0.6) ? { text: `the whale moves ${n}` } : {}),
-			...(this.#random.chance(0.25)
-				? { expiresAtBlock: BigInt(head + this.#random.between(2, 6)) }
-				: {}),
+			...(await this.#end()),
 		};
 	}
 
-	async #anchor(): Promise<AgentOperation["anchor"]> {
+	#layer(id: string): Layer {
+		if (SHORT_IDS.includes(id)) return "short_term";
+		return this.#random.chance(0.9) ? "semantic" : "long_term";
+	}
+
+	async #end(): Promise<Pick<AgentOperation, "expiresAtBlock" | "expiresAtTime">> {
+		const { number, timestamp } = await this.#world.chain.head();
+		const blocks = this.#random.between(2, 6);
+		if (this.#random.chance(0.2)) return { expiresAtBlock: number + BigInt(blocks) };
+		if (this.#random.chance(0.2)) return { expiresAtTime: timestamp + BigInt(12 * blocks) };
+		return {};
+	}
+
+	/** What it rests on, if on anything, and what becomes of it without. */
+	async #grounds(): Promise<Pick<AgentOperation, "anchor" | "anchors" | "derivedFrom" | "onLoss">> {
+		const random = this.#random;
+		const anchors = random.chance(0.35) ? await this.#anchors() : {};
+		const sources = random.chance(0.4) ? await this.#sources() : [];
+		return {
+			...anchors,
+			...(sources.length === 0 ? {} : { derivedFrom: sources }),
+			...(random.chance(0.4) ? { onLoss: random.oneOf(LOSS_POLICIES) } : {}),
+		};
+	}
+
+	async #anchors(): Promise<Pick<AgentOperation, "anchor" | "anchors">> {
+		const first = await this.#anchor();
+		if (this.#random.chance(0.7)) return { anchor: first };
+		const both = [first, await this.#anchor()];
+		return { anchors: this.#random.chance(0.5) ? { all: both } : { any: both } };
+	}
+
+	async #anchor(): Promise<AnchorOf> {
 		const { chain } = this.#world;
 		const blocks = chain.record.branch((await chain.head()).hash).slice(-6);
 		const transactions = blocks.flatMap((block) => [...block.effects.keys()]);
@@ -140,6 +187,35 @@ class Schedule {
 			return { transaction: this.#random.oneOf(transactions) };
 		}
 		return { block: this.#random.oneOf(blocks).hash };
+	}
+
+	/** Alternatives of what agents and handlers say now; a handler's memory of a transfer as well. */
+	async #sources(): Promise<Sources> {
+		const memories = (await readMemories(this.#world.service, PENDING)).filter(
+			({ namespace }) => namespace === "default" || this.#random.chance(0.3),
+		);
+		if (memories.length === 0) return [];
+		const set = () => {
+			const chosen = Array.from({ length: this.#random.between(1, 2) }, () =>
+				this.#random.oneOf(memories),
+			);
+			return [...new Set(chosen)].map(({ namespace, id, contentHash }) => ({
+				...{ namespace, id, contentHash },
+			}));
+		};
+		return Array.from({ length: this.#random.between(1, 2) }, set);
+	}
+
+	async #link(): Promise<LinkOperation> {
+		const [from, to] = [this.#random.oneOf(LINKED_IDS), this.#random.oneOf(LINKED_IDS)];
+		const type = this.#random.oneOf(["isA", "isA", "near"]);
+		const { anchor, derivedFrom } = await this.#grounds();
+		return {
+			op: this.#random.chance(0.2) ? "unlink" : "link",
+			...{ from, type, to },
+			...(anchor === undefined ? {} : { anchor }),
+			...(derivedFrom === undefined ? {} : { derivedFrom }),
+		};
 	}
 
 	async #rollBack(): Promise<void> {

@@ -4,9 +4,8 @@
  */
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { fromWire } from "../../src/memory/operation-codec.ts";
-import type { OperationRequest } from "../../src/service/recant-service.ts";
 import { CHAIN } from "./recant.ts";
-import type { World } from "./world.ts";
+import type { AgentOperation, World } from "./world.ts";
 
 /** Every operation of the log that the journal does not know. */
 export async function adoptOperations(world: World): Promise<readonly StoredOperation[]> {
@@ -26,8 +25,7 @@ export async function adoptOperations(world: World): Promise<readonly StoredOper
 				adopted.push(stored);
 				const readFrom =
 					conditionPosition === undefined ? undefined : at.get(`${conditionPosition}`);
-				const requestIndex = journal.length;
-				journal.push({ operationId, request: requestOf(stored), readFrom, requestIndex });
+				world.adopt(operationId, saidBy(stored, readFrom), readFrom);
 			}
 		}
 		if (position === logPosition) ending.abort();
@@ -35,15 +33,24 @@ export async function adoptOperations(world: World): Promise<readonly StoredOper
 	return adopted;
 }
 
-function requestOf({ operation }: StoredOperation): OperationRequest & { readonly id: string } {
+function saidBy({ operation }: StoredOperation, readFrom: string | undefined): AgentOperation {
 	const { namespace, id, ifVersion } = operation;
-	const target = { namespace, id, ifVersion, anchor: undefined };
+	const ifRead = readFrom === undefined ? {} : ({ ifVersion: "present" } as const);
+	const condition = ifVersion === 0n ? ({ ifVersion: "absent" } as const) : ifRead;
+	const target = { namespace, id, ...condition };
 	switch (operation.kind) {
 		case "put":
-			return { ...target, kind: "put", ...operation.body };
+			return { ...target, op: "put", ...withoutUndefined(operation.body) };
 		case "delete":
-			return { ...target, kind: "delete" };
-		case "patch":
-			throw new Error(`nothing makes patches by itself, as of ${id}`);
+			return { ...target, op: "delete" };
+		default:
+			throw new Error(`nothing makes a ${operation.kind} by itself, as of ${id}`);
 	}
+}
+
+type Given<Fields> = { readonly [Field in keyof Fields]?: Exclude<Fields[Field], undefined> };
+
+function withoutUndefined<Fields extends object>(fields: Fields): Given<Fields> {
+	const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+	return Object.fromEntries(given) as Given<Fields>;
 }

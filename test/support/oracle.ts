@@ -11,29 +11,54 @@ import { expect } from "vitest";
 import type { StateRoots } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Hex } from "../../src/domain/ids.ts";
+import { isLinkId, type LinkEnd, linkContent, linkId } from "../../src/domain/link.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import type { MemoryView, RecantService } from "../../src/service/recant-service.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";
-import { nameOf, readHeld, readMemories } from "./held-state.ts";
+import { type Held, readHeld, readMemories } from "./held-state.ts";
 import { ledgerChain } from "./naive-ledger.ts";
 import { CHAIN, startTestRecant, type TestRecant } from "./recant.ts";
+import { allVisibleIn, hashOf as contentHashOf } from "./reference-history.ts";
 import { type Committed, type ModelOperation, ReferenceModel } from "./reference-model.ts";
+import { expectReport } from "./rollback-report.ts";
 import { readVectors } from "./stored-vectors.ts";
 import { until } from "./until.ts";
-import { hashOf, type JournalEntry, type World } from "./world.ts";
+import {
+	type AgentOperation,
+	hashOf,
+	isLinking,
+	type JournalEntry,
+	type LinkOperation,
+	linkNameOf,
+	requestOf,
+	type World,
+	type WorldOperation,
+} from "./world.ts";
 
 /** Compares the world's instance with a straight run. Nothing may be under way. */
 export async function expectStraightRun(world: World): Promise<void> {
 	await world.followed();
 	const { record, token } = world.chain;
-	const run = new ReferenceModel(ledgerChain(record, token.address));
+	const run = new ReferenceModel(ledgerChain(record, token.address), capacitiesOf(world));
 	for (const entry of await committedBy(world)) run.take(entry);
 	await expectFates(world, run);
+	await expectReports(world, run);
 	const fresh = await runStraight(world, run);
-	await expectEqualHistory(world.recant, fresh, run.head.number);
+	await expectEqualHistory(world.recant, fresh, run);
+	await expectEqualLinks(world, fresh);
 	await expectBalances(world);
 	await expectRemembered(world);
+}
+
+/** Of each namespace for which the chain's file says one. */
+function capacitiesOf({ options }: World): ReadonlyMap<string, number> {
+	const declared = Object.entries(options.chainFile?.memory ?? {});
+	return new Map(
+		declared.flatMap(([namespace, { shortTermCapacity }]) =>
+			shortTermCapacity === undefined ? [] : [[namespace, shortTermCapacity] as const],
+		),
+	);
 }
 
 /** The log, reduced to what the model takes from it: what was committed, and in which order. */
@@ -86,38 +111,62 @@ function takeOperation(
 	committed.push({ type: "operations", operations: [...earlier, modelOperation(entry)] });
 }
 
-function modelOperation({ operationId, request, readFrom }: JournalEntry): ModelOperation {
+function modelOperation({ operationId, said, readFrom }: JournalEntry): ModelOperation {
+	const { anchor, anchors, derivedFrom = [], onLoss = "recant" } = grounds(said);
+	const all = anchor === undefined ? [] : [anchor];
 	return {
 		operationId,
-		namespace: request.namespace ?? "default",
-		id: request.id,
-		kind: request.kind,
-		says: request.kind === "put" ? request : undefined,
-		patch: request.kind === "patch" ? patchOf(request) : undefined,
-		link: undefined,
-		condition:
-			request.ifVersion === 0n
-				? { type: "absent" }
-				: readFrom === undefined
-					? undefined
-					: { type: "written_by", operationId: readFrom },
-		mode: "all",
-		anchors: request.anchor === undefined ? [] : [request.anchor],
-		sources: [],
-		onLoss: "recant",
-		isAction: false,
+		...(isLinking(said) ? linkChange(said) : memoryChange(said)),
+		condition: conditionOf(said, readFrom),
+		mode: anchors !== undefined && "any" in anchors ? "any" : "all",
+		anchors: anchors === undefined ? all : "any" in anchors ? anchors.any : anchors.all,
+		sources: derivedFrom,
+		onLoss: said.op === "action" ? "keep" : onLoss,
+		isAction: said.op === "action",
 	};
 }
 
-function patchOf(request: Extract<JournalEntry["request"], { readonly kind: "patch" }>) {
-	const { content, text, importance, confidence } = request;
-	return { content, text, importance, confidence };
+function grounds(said: WorldOperation): Partial<AgentOperation> {
+	return said as Partial<AgentOperation>;
+}
+
+function conditionOf(
+	said: WorldOperation,
+	readFrom: string | undefined,
+): ModelOperation["condition"] {
+	if (!isLinking(said) && said.ifVersion === "absent") return { type: "absent" };
+	return readFrom === undefined ? undefined : { type: "written_by", operationId: readFrom };
+}
+
+type Change = Pick<ModelOperation, "kind" | "namespace" | "id" | "says" | "patch" | "link">;
+
+function memoryChange(said: AgentOperation): Change {
+	const { op, namespace = "default", id, content = {} } = said;
+	const name = { namespace, id, link: undefined };
+	if (op === "delete") return { ...name, kind: "delete", says: undefined, patch: undefined };
+	if (op === "patch")
+		return { ...name, kind: "patch", says: undefined, patch: { ...said, content } };
+	const { layer = "semantic", text, vector, importance, expiresAtBlock, expiresAtTime } = said;
+	const ends = { expiresAtBlock, expiresAtTime };
+	const says =
+		op === "action"
+			? { layer: "episodic", content: { ...content, kind: "action" }, text, importance, ...ends }
+			: { layer, content, text, vector, importance, ...ends };
+	return { ...name, kind: "put", says, patch: undefined };
+}
+
+function linkChange(said: LinkOperation): Change {
+	const link = linkNameOf(said);
+	const name = { namespace: link.from.namespace, id: linkId(link), patch: undefined };
+	if (said.op === "unlink") return { ...name, kind: "delete", says: undefined, link: undefined };
+	const content = linkContent(link, said.weight ?? 1, undefined);
+	return { ...name, kind: "put", says: { layer: "semantic", content }, link };
 }
 
 async function expectFates(world: World, run: ReferenceModel): Promise<void> {
 	const [actual, expected] = [new Map<string, unknown>(), new Map<string, unknown>()];
-	for (const [index, { operationId, request }] of world.journal.entries()) {
-		const name = `${index} ${request.kind} ${request.id}`;
+	for (const [index, { operationId, said }] of world.journal.entries()) {
+		const name = `${index} ${said.op} ${isLinking(said) ? said.type : said.id}`;
 		const { status, effectiveSlot } = await world.service.operation(CHAIN, operationId);
 		actual.set(name, status === "refused" ? status : { status, slot: effectiveSlot });
 		const fate = run.fates.get(operationId);
@@ -128,14 +177,27 @@ async function expectFates(world: World, run: ReferenceModel): Promise<void> {
 	);
 }
 
+/** Of every rollback that was committed, the oldest first. */
+async function expectReports(world: World, run: ReferenceModel): Promise<void> {
+	const committed = (await world.rollbacks()).filter(({ state }) => state === "committed");
+	expect(committed.length, "rollbacks").toBe(run.reports.length);
+	for (const [index, { id }] of committed.toReversed().entries()) {
+		const expected = run.reports[index];
+		if (expected === undefined) continue;
+		expectReport(await world.service.report(CHAIN, id), expected, `report of rollback ${id}`);
+	}
+}
+
 /** A fresh instance that sees the final chain grow, and gets each slot's writes in that slot. */
 async function runStraight(world: World, run: ReferenceModel): Promise<TestRecant> {
 	const gate = await startHeadGate(world.chain.node.rpcUrl);
 	gate.limit(1n);
+	const { memory } = world.options.chainFile ?? {};
 	const fresh = await startTestRecant({
 		name: "straight",
 		rpcUrl: gate.url,
 		token: world.chain.token.address,
+		...(memory === undefined ? {} : { chainFile: { memory } }),
 		// All of its vectors stay in the tail, so LanceDB and the tail are compared as well.
 	});
 	const operations = new Map(world.journal.map((entry) => [entry.operationId, entry]));
@@ -143,7 +205,7 @@ async function runStraight(world: World, run: ReferenceModel): Promise<TestRecan
 		await seenUpTo(fresh.service, gate, slot - 1n);
 		for (const { operationId, effect } of writes) {
 			const entry = operations.get(operationId);
-			if (entry !== undefined && effect !== "nothing") await again(fresh.service, entry, effect);
+			if (entry !== undefined && effect !== "nothing") await again(fresh, entry, effect);
 		}
 	}
 	await seenUpTo(fresh.service, gate, run.head.number);
@@ -164,33 +226,45 @@ async function seenUpTo(service: RecantService, gate: HeadGate, height: bigint):
 
 /** The operation without what the model has decided already. */
 async function again(
-	service: RecantService,
-	{ request }: JournalEntry,
+	fresh: World["recant"],
+	{ said }: JournalEntry,
 	effect: "writes" | "ends",
 ): Promise<void> {
-	const bare = { ...request, anchor: undefined, ifVersion: undefined };
-	const { namespace, anchor, ifVersion, id } = bare;
-	const operation =
-		effect === "writes" ? bare : ({ namespace, anchor, ifVersion, id, kind: "delete" } as const);
-	const { committed } = await service.write(CHAIN, {
-		operations: [operation],
+	const {
+		anchor: _1,
+		anchors: _2,
+		derivedFrom: _3,
+		onLoss: _4,
+		ifVersion: _5,
+		...bare
+	} = said as AgentOperation;
+	const ending = { op: "delete", id: bare.id, ...optionalNamespace(bare) } as const;
+	const operation = effect === "ends" && bare.op !== "delete" && !isLinking(said) ? ending : bare;
+	const { committed } = await fresh.service.write(CHAIN, {
+		operations: [requestOf(operation as WorldOperation, undefined)],
 		idempotencyKey: undefined,
 		deadlineMs: 5_000,
 	});
-	if (!committed) throw new Error(`the fresh instance did not commit ${request.kind} ${id}`);
+	if (!committed) throw new Error(`the fresh instance did not commit ${JSON.stringify(bare)}`);
+}
+
+function optionalNamespace({ namespace }: { readonly namespace?: string }) {
+	return namespace === undefined ? {} : { namespace };
 }
 
 async function expectEqualHistory(
 	actual: TestRecant,
 	expected: TestRecant,
-	head: bigint,
+	run: ReferenceModel,
 ): Promise<void> {
+	const head = run.head.number;
 	for (let height = 0n; height <= head + 1n; height += 1n) {
 		const at = { at: { kind: "height", height }, generation: undefined } as const;
 		const memories = await readMemories(actual.service, at);
 		expect(byName(memories), `memories at height ${height}`).toEqual(
 			byName(await readMemories(expected.service, at)),
 		);
+		expectMarks(memories, run, height);
 		if (height < 1n || height > head) continue;
 		// Both may be wrong in the same way, so each is held against what is visible as well.
 		for (const { name, service } of [
@@ -198,7 +272,9 @@ async function expectEqualHistory(
 			{ name: "straight run", service: expected.service },
 		]) {
 			const { roots } = await service.checkpoint(CHAIN, height);
-			expect(roots, `roots of the ${name} at height ${height}`).toMatchObject(rootsOf(memories));
+			expect(roots, `roots of the ${name} at height ${height}`).toMatchObject(
+				rootsOf(memories, run, height),
+			);
 		}
 	}
 	for (let height = 1n; height <= head; height += 1n) {
@@ -210,8 +286,8 @@ async function expectEqualHistory(
 	}
 	for (const tag of ["latest", "pending"] as const) {
 		const at = { at: { kind: "tag", tag }, generation: undefined } as const;
-		expect(await readHeld(actual.service, at), `state at ${tag}`).toEqual(
-			await readHeld(expected.service, at),
+		expect(shared(await readHeld(actual.service, at)), `state at ${tag}`).toEqual(
+			shared(await readHeld(expected.service, at)),
 		);
 		expect(await readVectors(actual, at), `vectors at ${tag}`).toEqual(
 			await readVectors(expected, at),
@@ -219,14 +295,34 @@ async function expectEqualHistory(
 	}
 	for (const height of [head / 4n, head / 2n, (3n * head) / 4n]) {
 		const at = { at: { kind: "height", height }, generation: undefined } as const;
-		expect(await readHeld(actual.service, at), `state at ${height}`).toEqual(
-			await readHeld(expected.service, at),
+		expect(shared(await readHeld(actual.service, at)), `state at ${height}`).toEqual(
+			shared(await readHeld(expected.service, at)),
 		);
 	}
 }
 
-/** The roots of what is visible, hashed anew. */
-function rootsOf(memories: readonly MemoryView[]): StateRoots {
+/** What the straight run knows nothing of: marks, and that they were taken away again. */
+function expectMarks(memories: readonly MemoryView[], run: ReferenceModel, height: bigint): void {
+	const visible = allVisibleIn(run.history, height).filter(({ id }) => !isLinkId(id));
+	const marks = (each: { namespace: string; id: string; since: bigint; suspect: boolean }) => [
+		`${each.namespace}/${each.id}`,
+		{ since: each.since, suspect: each.suspect },
+	];
+	expect(Object.fromEntries(memories.map(marks)), `marks at height ${height}`).toEqual(
+		Object.fromEntries(visible.map((each) => marks({ ...each, since: each.slot }))),
+	);
+}
+
+/** What two instances share: not what is marked, and not since when the same was said. */
+function shared({ memories, found }: Held) {
+	const compared = Object.entries(memories).map(
+		([name, { since: _since, suspect: _mark, ...memory }]) => [name, memory],
+	);
+	return { memories: Object.fromEntries(compared), found };
+}
+
+/** The roots of what is visible, hashed anew; links, which lists leave out, are the model's. */
+function rootsOf(memories: readonly MemoryView[], run: ReferenceModel, height: bigint): StateRoots {
 	const tree = new StateTree();
 	for (const { expiresAtBlock: expiresBlock, expiresAtTime, ...memory } of memories) {
 		tree.set({
@@ -235,18 +331,60 @@ function rootsOf(memories: readonly MemoryView[]): StateRoots {
 			contentHash: contentHash({ ...memory, expiresBlock, expiresTime: expiresAtTime }),
 		});
 	}
+	for (const each of allVisibleIn(run.history, height).filter(({ id }) => isLinkId(id))) {
+		tree.set({
+			memoryKey: memoryKey(each.namespace, each.id),
+			layer: "semantic",
+			contentHash: contentHashOf(each, each.owner, each.says),
+		});
+	}
 	return tree.roots();
 }
 
-function byName(memories: Awaited<ReturnType<typeof readMemories>>): Record<string, unknown> {
+function byName(memories: readonly MemoryView[]): Record<string, unknown> {
 	const named = Object.fromEntries(
-		memories.map(({ versionId: _own, ...memory }) => [
-			nameOf({ ...memory, versionId: 0n }),
+		memories.map(({ versionId: _own, since: _since, suspect: _mark, ...memory }) => [
+			`${memory.namespace}/${memory.layer}/${memory.id}`,
 			memory,
 		]),
 	);
 	expect(Object.keys(named), "each memory is listed once").toHaveLength(memories.length);
 	return named;
+}
+
+/** Links of every memory that the agent linked, with the memories at their other ends. */
+async function expectEqualLinks(world: World, fresh: TestRecant): Promise<void> {
+	const names = world.journal.flatMap(({ said }) =>
+		isLinking(said) ? [linkNameOf(said).from] : [],
+	);
+	for (const { namespace, id } of new Map(
+		names.map((name) => [JSON.stringify(name), name]),
+	).values()) {
+		const [ours, theirs] = await Promise.all(
+			[world.recant, fresh].map((each) => readLinks(each, { namespace, id })),
+		);
+		expect(ours, `links of ${namespace}/${id}`).toEqual(theirs);
+	}
+}
+
+/** By link: weight and the memory at the other end. Undefined: there is no such memory. */
+async function readLinks({ url }: TestRecant, { namespace, id }: LinkEnd): Promise<unknown> {
+	const path = `/v1/chains/${CHAIN}/memories/${encodeURIComponent(id)}/links`;
+	const response = await fetch(`${url}${path}?namespace=${namespace}&at=pending&limit=200`);
+	if (response.status === 404) return undefined;
+	expect(response.status, await response.clone().text()).toBe(200);
+	const { items } = (await response.json()) as {
+		readonly items: readonly {
+			readonly direction: string;
+			readonly link: { readonly id: string; readonly weight: number };
+			readonly memory: { readonly id: string; readonly contentHash: string };
+		}[];
+	};
+	return items
+		.map(({ direction, link, memory }) =>
+			[direction, link.id, link.weight, memory.id, memory.contentHash].join(" "),
+		)
+		.sort();
 }
 
 /** The ledger against the token's own books. */

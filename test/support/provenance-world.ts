@@ -18,8 +18,9 @@ import { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
 import { MemoryNode, type NodeBlock, type NodeTransaction, nodeSpec } from "./memory-node.ts";
 import { MemoryWriterStore } from "./memory-writer-store.ts";
-import { allVisibleIn, hashOf, nameOf } from "./reference-history.ts";
-import { type ModelOperation, type ModelReport, ReferenceModel } from "./reference-model.ts";
+import { allVisibleIn, type Happening, type History, hashOf, nameOf } from "./reference-history.ts";
+import { type ModelOperation, ReferenceModel } from "./reference-model.ts";
+import { expectReport } from "./rollback-report.ts";
 
 const CHAIN = 1;
 /** Beyond it a memory is set back by a restore, of which this has no part. */
@@ -169,11 +170,10 @@ export class ProvenanceWorld {
 		const generations = [...this.model.ended, this.model];
 		for (const [index, { history, head }] of generations.entries()) {
 			for (let height = 0n; height <= head.number + 1n; height += 1n) {
-				const actual = this.store.visible(height, BigInt(index)).map(asSeen);
 				// The last pending slot of a generation that has ended is not sealed.
 				if (index < generations.length - 1 && height > head.number) continue;
-				const expected = allVisibleIn(history, height).map(asExpected);
-				expect(byName(actual), `generation ${index}, height ${height}`).toEqual(byName(expected));
+				const actual = seen(this.store.visible(height, BigInt(index)));
+				expectSeen(actual, believed(history, height), `generation ${index}, height ${height}`);
 			}
 		}
 	}
@@ -208,36 +208,15 @@ export class ProvenanceWorld {
 	}
 
 	#compareMemories(slot: bigint): void {
-		const actual = byName(this.store.visible(slot).map(asSeen));
-		expect(actual, `memories in slot ${slot}`).toEqual(
-			byName(allVisibleIn(this.model.history, slot).map(asExpected)),
-		);
+		const expected = believed(this.model.history, slot);
+		expectSeen(seen(this.store.visible(slot)), expected, `memories in slot ${slot}`);
 	}
 
 	#compareReports(): void {
 		const expected = this.model.reports.at(-1);
-		const said = JSON.parse(this.store.reports.at(-1) ?? "{}");
-		const ids = (list: readonly { readonly operationId: string }[] = []) =>
-			list.map(({ operationId }) => operationId).sort();
-		const actual: Partial<Record<keyof ModelReport, readonly string[]>> = {};
-		for (const list of LISTS) actual[list] = ids(said[list]);
-		actual.recanted = said.recanted
-			.filter((line: { namespace: string; id: string }) => !this.#isOver(line))
-			.map(nameOf)
-			.sort();
-		expect(actual, "report").toEqual(
-			Object.fromEntries(
-				Object.entries(expected ?? {})
-					.filter(([list]) => list === "recanted" || LISTS.includes(list as keyof ModelReport))
-					.map(([list, items]) => [list, [...items].sort()]),
-			),
-		);
-	}
-
-	#isOver(name: { readonly namespace: string; readonly id: string }): boolean {
-		const before = this.model.ended.at(-1);
-		const last = before?.history.findLast((each) => nameOf(each) === nameOf(name));
-		return last?.says !== undefined && this.model.isOverByItself(last.says);
+		const said = this.store.reports.at(-1);
+		if (expected === undefined || said === undefined) throw new RangeError("no report");
+		expectReport(JSON.parse(said), expected, `report of rollback ${this.model.reports.length}`);
 	}
 
 	#stored(of: ModelOperation): StoredOperation {
@@ -303,21 +282,40 @@ export class ProvenanceWorld {
 	}
 }
 
-const LISTS: readonly (keyof ModelReport)[] = ["suspended", "reinstated", "replayed", "withdrawn"];
-
 interface Seen {
-	readonly name: string;
 	readonly hash: string;
+	readonly since: bigint;
+	readonly suspect: boolean;
+	readonly grounds: Happening["grounds"];
 }
 
-function asSeen(version: Version): Seen {
-	return { name: nameOf(version), hash: version.contentHash };
+/** By name. */
+function seen(versions: readonly Version[]): Readonly<Record<string, Seen>> {
+	return Object.fromEntries(
+		versions.map((version) => {
+			const { contentHash: hash, fromBlock: since, suspect, grounds = "none" } = version;
+			return [nameOf(version), { hash, since, suspect, grounds }];
+		}),
+	);
 }
 
-function asExpected(each: ReturnType<typeof allVisibleIn>[number]): Seen {
-	return { name: nameOf(each), hash: hashOf(each, each.owner, each.says) };
+function believed(history: History, slot: bigint): Readonly<Record<string, Seen>> {
+	return Object.fromEntries(
+		allVisibleIn(history, slot).map((each) => {
+			const { slot: since, suspect, grounds } = each;
+			return [nameOf(each), { hash: hashOf(each, each.owner, each.says), since, suspect, grounds }];
+		}),
+	);
 }
 
-function byName(seen: readonly Seen[]): Readonly<Record<string, string>> {
-	return Object.fromEntries(seen.map(({ name, hash }) => [name, hash]));
+function expectSeen(
+	actual: Readonly<Record<string, Seen>>,
+	expected: Readonly<Record<string, Seen>>,
+	where: string,
+): void {
+	const unsaid = Object.entries(actual).map(([name, each]) => {
+		const isLost = expected[name]?.grounds === "lost";
+		return [name, isLost ? { ...each, grounds: "lost" } : each];
+	});
+	expect(Object.fromEntries(unsaid), where).toEqual(expected);
 }

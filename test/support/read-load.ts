@@ -138,6 +138,7 @@ export class ReadLoad {
 		if (wanted?.text === undefined) return;
 		const { at, results } = await service.search(chain, {
 			text: wanted.text,
+			mode: "vector",
 			vector: undefined,
 			collection: undefined,
 			namespace: NAMESPACE,

@@ -28,7 +28,10 @@ export interface TestRecantOptions
 	/** Settings beside those that a test always has; see src/config/environment.ts. */
 	readonly environment?: Readonly<Record<string, string>>;
 	/** What the chain's file says beside its contracts. */
-	readonly chainFile?: Pick<ChainDefinition, "consistency" | "snapshots" | "log" | "merges">;
+	readonly chainFile?: Pick<
+		ChainDefinition,
+		"consistency" | "snapshots" | "log" | "merges" | "memory" | "consolidations"
+	>;
 	/** From an instance that was stopped: goes on with what that one left. */
 	readonly home?: Home;
 }

@@ -1,5 +1,13 @@
 /** What a conclusion rests on, in the reference model: its anchors, and its sources. */
-import { type History, hashOf, isKept, isSame, type MemoryName } from "./reference-history.ts";
+import {
+	type Happening,
+	type History,
+	hashOf,
+	higherGrounds,
+	isKept,
+	isSame,
+	type MemoryName,
+} from "./reference-history.ts";
 
 export type ModelAnchor =
 	| { readonly block: string }
@@ -25,7 +33,11 @@ export interface Ground {
 	readonly height: bigint;
 	/** What it is derived from is marked itself. */
 	readonly suspect: boolean;
+	readonly grounds: Happening["grounds"];
 }
+
+/** Of what holds nowhere and is kept. */
+export const LOST = { suspect: false, grounds: "lost" } as const;
 
 /** A block as the model needs it. */
 export interface GroundBlock {
@@ -45,7 +57,12 @@ export function groundOf(
 	const derived = sourcesHold(sources, history);
 	if (anchored === undefined || derived === undefined) return undefined;
 	const { height, suspect } = derived;
-	return { height: anchored > height ? anchored : height, suspect };
+	const own = anchors.length === 0 ? "none" : anchored;
+	return {
+		height: anchored > height ? anchored : height,
+		suspect,
+		grounds: higherGrounds(own, derived.grounds),
+	};
 }
 
 function anchorsHold(
@@ -69,9 +86,11 @@ function anchorHolds(anchor: ModelAnchor, chain: readonly GroundBlock[]): bigint
 	return holder?.number;
 }
 
+const ON_NOTHING: Ground = { height: 0n, suspect: false, grounds: "none" };
+
 /** The set that holds first; of two in the same slot rather one that is not marked. */
 function sourcesHold(sources: RestsOn["sources"], history: History): Ground | undefined {
-	if (sources.length === 0) return { height: 0n, suspect: false };
+	if (sources.length === 0) return ON_NOTHING;
 	const sets = sources.map((set) => setHolds(set, history)).filter((set) => set !== undefined);
 	return sets.sort((a, b) => rising(a.height, b.height) || +a.suspect - +b.suspect).at(0);
 }
@@ -80,12 +99,14 @@ function setHolds(set: readonly ModelSource[], history: History): Ground | undef
 	const members = set.map((source) => sourceHolds(source, history));
 	const held = members.filter((member) => member !== undefined);
 	if (held.length < members.length) return undefined;
-	const height =
-		held
-			.map((member) => member.height)
-			.sort(rising)
-			.at(-1) ?? 0n;
-	return { height, suspect: held.some((member) => member.suspect) };
+	return held.reduce(
+		(all, one) => ({
+			height: all.height > one.height ? all.height : one.height,
+			suspect: all.suspect || one.suspect,
+			grounds: higherGrounds(all.grounds, one.grounds),
+		}),
+		ON_NOTHING,
+	);
 }
 
 /** The memory said so, whatever it says by now. Marked: it never said so without a mark. */
@@ -97,9 +118,13 @@ function sourceHolds(source: ModelSource, history: History): Ground | undefined 
 			hashOf(each, each.owner, each.says) === source.contentHash &&
 			isKept(history, each),
 	);
-	const [first] = said.map(({ slot }) => slot).sort(rising);
+	const [first] = said.toSorted((a, b) => rising(a.slot, b.slot));
 	if (first === undefined) return undefined;
-	return { height: first, suspect: said.every(({ suspect }) => suspect) };
+	return {
+		height: first.slot,
+		suspect: said.every(({ suspect }) => suspect),
+		grounds: first.grounds,
+	};
 }
 
 function rising(a: bigint, b: bigint): number {

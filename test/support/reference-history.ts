@@ -40,6 +40,8 @@ export interface Happening extends MemoryName {
 	/** Undefined: it is gone from here on. */
 	readonly says: Says | undefined;
 	readonly suspect: boolean;
+	/** Highest block that it rests on; none: on no block. lost: its ground is gone, so nothing is said. */
+	readonly grounds: bigint | "none" | "lost";
 	/** Of an agent's memory: who wrote it, in the order of first writing. Handlers': -1. */
 	readonly order: number;
 }
@@ -97,6 +99,16 @@ export function allVisibleIn(
 ): readonly (Happening & { readonly says: Says })[] {
 	const names = new Map(history.map((each) => [nameOf(each), each]));
 	return [...names.values()].flatMap((each) => visibleIn(history, each, slot) ?? []);
+}
+
+/** On what is only kept nothing can be built. */
+export function higherGrounds(
+	a: Happening["grounds"],
+	b: Happening["grounds"],
+): Happening["grounds"] {
+	if (a === "lost" || b === "lost") return "lost";
+	if (a === "none" || b === "none") return a === "none" ? b : a;
+	return a > b ? a : b;
 }
 
 /** A slot that is written twice keeps the later version. */

@@ -22,6 +22,7 @@ import {
 	type Ground,
 	type GroundBlock,
 	groundOf,
+	LOST,
 	type ModelSource,
 	type RestsOn,
 } from "./reference-ground.ts";
@@ -30,6 +31,7 @@ import {
 	type Happening,
 	type History,
 	hashOf,
+	higherGrounds,
 	type MemoryName,
 	nameOf,
 	type Says,
@@ -94,6 +96,8 @@ export interface ModelReport {
 	readonly flagged: readonly string[];
 	readonly cleared: readonly string[];
 	readonly actions: readonly string[];
+	/** Believed before, and over by now whatever forks: may be called recanted or not. */
+	readonly over: readonly string[];
 }
 
 /** One write of the straight run. */
@@ -243,7 +247,7 @@ export class ReferenceModel {
 				throw new ImpossibleHistory(`operation ${operation.operationId} has no ground`);
 			}
 			this.#entries.push(entry);
-			this.#apply(entry, slot, ground.suspect);
+			this.#apply(entry, slot, ground);
 			if (entry.status !== "applied") {
 				throw new ImpossibleHistory(`operation ${operation.operationId} should have been refused`);
 			}
@@ -345,7 +349,7 @@ export class ReferenceModel {
 		if (ground === undefined && onLoss === "recant") return false;
 		const own = entry.originalSlot < pass.pending ? entry.originalSlot : pass.pending;
 		this.#reach(pass, highest(own, ground?.height ?? 0n, pass.floor));
-		this.#apply(entry, pass.floor, ground?.suspect ?? onLoss === "flag");
+		this.#apply(entry, pass.floor, ground ?? { ...LOST, suspect: onLoss === "flag" });
 		if (entry.status === "recanted") pass.withdrawn.push(entry);
 		return true;
 	}
@@ -388,8 +392,8 @@ export class ReferenceModel {
 		if (entry.status === "applied" && ground.suspect) return false;
 		if (pass !== undefined) this.#reach(pass, highest(pass.floor, ground.height));
 		const at = pass?.floor ?? slot;
-		if (entry.status === "applied") this.#clear(entry, at);
-		else this.#apply(entry, at, ground.suspect);
+		if (entry.status === "applied") this.#clear(entry, at, ground);
+		else this.#apply(entry, at, ground);
 		if (entry.status === "recanted") pass?.withdrawn.push(entry);
 		return true;
 	}
@@ -412,14 +416,14 @@ export class ReferenceModel {
 		}
 	}
 
-	#apply(entry: Entry, slot: bigint, suspect: boolean): void {
+	#apply(entry: Entry, slot: bigint, ground: Omit<Ground, "height">): void {
 		const { operation, order } = entry;
 		const condition = this.#conditionOf(operation);
 		const outcome = outcomeOf({ ...operation, condition }, order, this.#history, slot);
 		entry.slot = slot;
 		entry.clearedAt = undefined;
 		entry.status = outcome.type === "fails" ? "recanted" : "applied";
-		entry.suspect = suspect && entry.status === "applied";
+		entry.suspect = ground.suspect && entry.status === "applied";
 		if (outcome.type === "fails") return;
 		const isEnd = outcome.type === "writes" && outcome.says === undefined;
 		const effect = outcome.type === "nothing" ? "nothing" : isEnd ? "ends" : "writes";
@@ -427,7 +431,11 @@ export class ReferenceModel {
 		this.#placed.push({ entry, operationId, slot, effect });
 		if (outcome.type === "nothing") return;
 		const { says } = outcome;
-		this.#history.push({ namespace, id, slot, owner: "agent", says, suspect, order });
+		// A patch rests on what it patches as well.
+		const patched = operation.kind === "patch" && visibleIn(this.#history, operation, slot);
+		const grounds = higherGrounds(ground.grounds, patched ? patched.grounds : "none");
+		const how = { suspect: ground.suspect, grounds, order };
+		this.#history.push({ namespace, id, slot, owner: "agent", says, ...how });
 		if (operation.kind === "put" && says?.layer === "short_term") this.#evict(namespace, slot);
 	}
 
@@ -443,14 +451,16 @@ export class ReferenceModel {
 
 	/** Who comes later in the log may write it again: nobody asked for its end. */
 	#end({ namespace, id, owner, order }: Happening, slot: bigint): void {
-		const gone = { says: undefined, suspect: false };
+		const gone = { says: undefined, suspect: false, grounds: "none" } as const;
 		this.#history.push({ namespace, id, slot, owner, order, ...gone });
 	}
 
 	/** The same is said again without the mark, as long as it is said still. */
-	#clear(entry: Entry, slot: bigint): void {
+	#clear(entry: Entry, slot: bigint, { grounds }: Ground): void {
 		const said = visibleIn(this.#history, entry.operation, slot);
-		if (said?.order === entry.order) this.#history.push({ ...said, slot, suspect: false });
+		if (said?.order === entry.order) {
+			this.#history.push({ ...said, slot, suspect: false, grounds });
+		}
 		entry.suspect = false;
 		entry.clearedAt = slot;
 	}
@@ -467,9 +477,11 @@ export class ReferenceModel {
 		const ids = (keep: (now: Entry, was: Standing) => boolean) =>
 			[...before].filter(([now, was]) => keep(now, was)).map(([now]) => idOf(now));
 		const isApplied = ({ status }: Standing) => status === "applied";
+		const orphaned = believed.filter(({ slot }) => slot > ancestor);
 		return {
-			recanted: believed
-				.filter(({ slot, says }) => slot > ancestor && !this.isOverByItself(says))
+			over: believed.filter(({ says }) => this.#isOverByItself(says)).map(nameOf),
+			recanted: orphaned
+				.filter(({ says }) => !this.#isOverByItself(says))
 				.filter((each) => !saysTheSame(each, visibleIn(this.#history, each, pending)))
 				.map(nameOf),
 			suspended: ids((now, was) => now.status === "suspended" && was.status !== "suspended"),
@@ -483,14 +495,15 @@ export class ReferenceModel {
 	}
 
 	/** Whether it would be gone in the pending slot, whatever forks. */
-	isOverByItself({ expiresAtBlock, expiresAtTime }: Says): boolean {
+	#isOverByItself({ expiresAtBlock, expiresAtTime }: Says): boolean {
 		const byHeight = expiresAtBlock !== undefined && expiresAtBlock <= this.pending;
 		return byHeight || (expiresAtTime !== undefined && expiresAtTime <= this.head.timestamp);
 	}
 }
 
 function happeningsOf({ number: slot, writes }: ModelBlock): readonly Happening[] {
-	return writes.map((write) => ({ ...write, slot, owner: "handler", suspect: false, order: -1 }));
+	const how = { slot, owner: "handler", suspect: false, grounds: slot, order: -1 } as const;
+	return writes.map((write) => ({ ...write, ...how }));
 }
 
 /** It was taken away in a block that is gone. */

@@ -65,6 +65,8 @@ export class StoredHistory {
 	readonly #links = new Map<MemoryKey, LinkName>();
 	readonly #headers: Header[] = [];
 	readonly #derivations: object[] = [];
+	readonly #operations: object[] = [];
+	readonly #log: object[] = [];
 	readonly #generations: {
 		ancestor: bigint | null;
 		last: bigint | null;
@@ -94,6 +96,29 @@ export class StoredHistory {
 		return this.#generations[Number(generation)]?.rollbackId ?? undefined;
 	}
 
+	ancestorOf(generation: bigint): bigint | undefined {
+		return this.#generations[Number(generation)]?.ancestor ?? undefined;
+	}
+
+	/** Height at which a memory of `ours` last began to say what it says there, or nothing. */
+	lastSaidAt(
+		id: string,
+		{ height, generation }: { readonly height: bigint; readonly generation: bigint },
+	): bigint | undefined {
+		const rows = this.#rows.filter(
+			(row) =>
+				row.namespace === "ours" &&
+				row.id === id &&
+				row.fromBlock <= height &&
+				row.fromGen <= generation &&
+				generation < row.toGen,
+		);
+		return rows
+			.map(({ fromBlock }) => fromBlock)
+			.sort(compare)
+			.at(-1);
+	}
+
 	/** All that is believed there; heights up to the pending slot. */
 	stateAt(generation: bigint, height: bigint): State {
 		if (generation === this.#generation && height === this.#head + 1n) return this.#current;
@@ -108,6 +133,13 @@ export class StoredHistory {
 		);
 		if (found === undefined) throw new RangeError(`no block ${height} in ${generation}`);
 		return found;
+	}
+
+	/** Of the rows with content that fit: the one that ended last, and of those the one that began highest. */
+	newestRow(fits: (row: Written) => boolean): Written | undefined {
+		return this.#rows
+			.filter((row) => row.content !== undefined && fits(row))
+			.sort((a, b) => compare(b.toGen, a.toGen) || compare(b.fromBlock, a.fromBlock))[0];
 	}
 
 	/** Writes in the pending slot. */
@@ -174,6 +206,57 @@ export class StoredHistory {
 		}
 	}
 
+	/** An agent's operation that wrote this, or that a fork withdrew; answers its id. */
+	operate(written: Written, status: "applied" | "suspended" | "recanted" = "applied"): string {
+		const operationId = operationIdOf(written);
+		const slot = status === "applied" ? written.fromBlock.toString() : null;
+		this.#operations.push({
+			chain_id: HISTORY_CHAIN,
+			operation_id: operationId,
+			kind: "put",
+			namespace: written.namespace,
+			id: written.id,
+			status,
+			reason:
+				status === "applied" ? null : JSON.stringify({ code: "anchor_absent", message: "gone" }),
+			position: written.position.toString(),
+			original_slot: written.fromBlock.toString(),
+			effective_slot: slot,
+			judged_slot: written.fromBlock.toString(),
+			version_id: status === "applied" ? written.versionId.toString() : null,
+		});
+		return operationId;
+	}
+
+	/** Says the same again in the present generation, as what a rollback carries on. */
+	carry(written: Written): void {
+		const before = this.#rows.length;
+		this.write(written);
+		const row = this.#rows[before];
+		if (row !== undefined) this.#rows[before] = { ...row, position: written.position };
+		this.verdict(written, "replayed", this.#head + 1n);
+	}
+
+	/** In the present generation; `slot` undefined: it takes effect nowhere. */
+	verdict(written: Written, verdict: string, slot: bigint | undefined): void {
+		this.#position += 1n;
+		this.#log.push({
+			chain_id: HISTORY_CHAIN,
+			position: this.#position.toString(),
+			generation: this.#generation.toString(),
+			height: (this.#head + 1n).toString(),
+			kind: "verdict",
+			operation_id: operationIdOf(written),
+			memory_key: written.key,
+			body: JSON.stringify({
+				verdict,
+				...(slot === undefined ? {} : { slot: slot.toString() }),
+				...(slot === undefined ? { reason: { code: "anchor_absent", message: "gone" } } : {}),
+			}),
+			checksum: Buffer.alloc(8),
+		});
+	}
+
 	/** Ends the pending slot by a block. `kept` false: its header stays at the node. */
 	seal({ kept = true, seconds = BLOCK_SECONDS } = {}): Header {
 		this.#head += 1n;
@@ -237,6 +320,8 @@ export class StoredHistory {
 		await insert(sql, "links", [...this.#links].map(linkRow));
 		await insert(sql, "blocks", this.#headers.filter(({ kept }) => kept).map(blockRow));
 		await insert(sql, "derivations", this.#derivations);
+		await insert(sql, "operations", this.#operations);
+		await insert(sql, "log", this.#log);
 		await insert(
 			sql,
 			"generations",
@@ -294,6 +379,11 @@ export class StoredHistory {
 		} else if (row.fromBlock < slot) row.toBlock = slot;
 		else this.#rows.splice(open, 1);
 	}
+}
+
+function compare(a: bigint, b: bigint): number {
+	if (a === b) return 0;
+	return a < b ? -1 : 1;
 }
 
 /** What a jsonb column takes. */
@@ -354,6 +444,10 @@ function blockRow(header: Header): object {
 		timestamp: header.timestamp.toString(),
 		checksum: Buffer.alloc(8),
 	};
+}
+
+function operationIdOf({ position }: Written): string {
+	return `00000000-0000-4000-8001-${position.toString().padStart(12, "0")}`;
 }
 
 function hashOf(text: string): Hex {

@@ -4,6 +4,8 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Anvil } from "../../scripts/support/anvil.ts";
+import { devAccount } from "../../scripts/support/dev-accounts.ts";
+import type { Hex } from "../../src/domain/ids.ts";
 import type { Stage } from "../../src/rollback/rollback-record.ts";
 import {
 	type Answer,
@@ -38,6 +40,8 @@ export interface Tenants {
 	readonly mallory: Tenant;
 	/** Another key for Mallory's namespace. */
 	readonly mallet: Tenant;
+	/** One for Mallory's namespace and the one that the chain's handlers write, which Alice may read too. */
+	readonly neighbour: Tenant;
 	/** Everything that the two were answered, as text. */
 	readonly leaks: string[];
 	reaches(height: number): Promise<void>;
@@ -48,19 +52,33 @@ export interface Tenants {
 }
 
 export async function startTenants(): Promise<Tenants> {
-	const installation: Installation = await makeInstallation("isolation");
+	const installation = await makeInstallation("isolation");
 	const { anvil, token } = await startTokenNode();
-	const holds = new Map<Stage, { readonly arrived: () => void; readonly released: Promise<void> }>();
+	try {
+		await token.mint({ to: devAccount(1).address, value: 1n });
+		await anvil.mine(1);
+		return await serve(installation, anvil, token.address);
+	} catch (error) {
+		await anvil.stop();
+		throw error;
+	}
+}
+
+async function serve(installation: Installation, anvil: Anvil, token: Hex): Promise<Tenants> {
+	const holds = new Map<
+		Stage,
+		{ readonly arrived: () => void; readonly released: Promise<void> }
+	>();
 	const service = await startService({
 		installation,
-		chains: [tokenChain({ rpcUrl: anvil.rpcUrl, token: token.address })],
+		chains: [tokenChain({ rpcUrl: anvil.rpcUrl, token })],
 		beforeStage: async (stage) => {
 			const hold = holds.get(stage);
 			hold?.arrived();
 			await hold?.released;
 		},
 	});
-	await service.reaches(1);
+	await service.reaches(2);
 	const leaks: string[] = [];
 	const json = { "content-type": "application/json" };
 	const tenant = (id: string, secret: string, kept: boolean): Tenant => {
@@ -93,9 +111,10 @@ export async function startTenants(): Promise<Tenants> {
 	const all = { scopes: ["read", "write", "operate"] };
 	return {
 		...{ anvil, service, operator, leaks },
-		alice: await newKey({ ...all, namespaces: ["alice"] }, false),
+		alice: await newKey({ ...all, namespaces: ["alice", "ledger"] }, false),
 		mallory: await newKey({ ...all, namespaces: ["mallory"] }),
 		mallet: await newKey({ ...all, namespaces: ["mallory"] }),
+		neighbour: await newKey({ ...all, namespaces: ["mallory", "ledger"] }),
 		newKey: (fields) => newKey(fields),
 		reaches: (height) =>
 			until(`the head to reach ${height}`, async () => {

@@ -5,11 +5,14 @@
 import type { SignedTransaction } from "../../scripts/support/token.ts";
 import type { Hex } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
+import type { LinkEnd, LinkName } from "../../src/domain/link.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
+import type { LossPolicy, SourceRef, Sources } from "../../src/domain/provenance.ts";
 import type {
 	MemoryView,
 	OperationRequest,
 	OperationView,
+	RollbackReport,
 	RollbackView,
 	WriteAnswer,
 } from "../../src/service/recant-service.ts";
@@ -37,25 +40,52 @@ export const FIRST_TRANSFERS: readonly Transfer[] = [1, 2, 3].map((to) => ({
 	value: 1_000n * BigInt(to),
 }));
 
-/** What a test says of an operation. The namespace is `default`, a put's layer `semantic`. */
+export type AnchorOf = { readonly block: Hex } | { readonly transaction: Hex };
+
+/**
+ * What a test says of an operation. The namespace is `default`, a put's layer `semantic`. An action's
+ * content is marked as one by Recant.
+ */
 export interface AgentOperation {
-	readonly op: "put" | "patch" | "delete";
+	readonly op: "put" | "patch" | "delete" | "action";
+	readonly namespace?: string;
 	readonly id: string;
 	readonly layer?: Layer;
 	readonly content?: JsonObject;
 	readonly text?: string;
 	readonly vector?: readonly number[];
+	readonly collection?: string;
 	readonly importance?: number;
 	readonly expiresAtBlock?: bigint;
 	readonly expiresAtTime?: bigint;
-	readonly anchor?: { readonly block: Hex } | { readonly transaction: Hex };
+	/** All of them must hold. */
+	readonly anchor?: AnchorOf | undefined;
+	readonly anchors?: { readonly all: readonly AnchorOf[] } | { readonly any: readonly AnchorOf[] };
+	/** Alternatives of sets. */
+	readonly derivedFrom?: Sources;
+	readonly onLoss?: LossPolicy;
 	/** present: the version that the agent reads at `pending` right before. absent: none. */
 	readonly ifVersion?: "present" | "absent";
 }
 
+/** Of two memories of namespace `default`, unless named otherwise. */
+export interface LinkOperation {
+	readonly op: "link" | "unlink";
+	readonly from: string | LinkEnd;
+	readonly type: string;
+	readonly to: string | LinkEnd;
+	/** Of a link; default 1. */
+	readonly weight?: number;
+	readonly anchor?: AnchorOf;
+	readonly derivedFrom?: Sources;
+	readonly onLoss?: LossPolicy;
+}
+
+export type WorldOperation = AgentOperation | LinkOperation;
+
 export interface JournalEntry {
 	readonly operationId: string;
-	readonly request: OperationRequest & { readonly id: string };
+	readonly said: WorldOperation;
 	/** Operation that wrote the version which `ifVersion` names. */
 	readonly readFrom: string | undefined;
 	/** Of the request that it came with. */
@@ -171,35 +201,41 @@ export class World {
 	}
 
 	/** Writes one request and waits for its commit. */
-	async write(...operations: readonly AgentOperation[]): Promise<readonly OperationView[]> {
+	async write(...operations: readonly WorldOperation[]): Promise<readonly OperationView[]> {
 		return (await this.submit(operations, 5_000)).operations;
 	}
 
 	/** Writes one request; waits for at most `deadlineMs`. */
-	async submit(operations: readonly AgentOperation[], deadlineMs: number): Promise<WriteAnswer> {
+	async submit(operations: readonly WorldOperation[], deadlineMs: number): Promise<WriteAnswer> {
 		const requestIndex = this.journal.length;
-		const prepared: Omit<JournalEntry, "operationId" | "requestIndex">[] = [];
-		for (const each of operations) prepared.push(await this.#prepared(each));
+		const requests: OperationRequest[] = [];
+		const writers: (string | undefined)[] = [];
+		for (const said of operations) {
+			const read = isRead(said) ? await this.memory(said.id, PENDING, said.namespace) : undefined;
+			requests.push(requestOf(said, read?.versionId));
+			writers.push(read && (await this.#writerOf(read)));
+		}
 		const answer = await this.service.write(CHAIN, {
-			operations: prepared.map(({ request }) => request),
+			operations: requests,
 			idempotencyKey: undefined,
 			deadlineMs,
 		});
 		for (const [index, { operationId }] of answer.operations.entries()) {
-			const entry = prepared[index];
-			if (entry !== undefined) this.journal.push({ operationId, requestIndex, ...entry });
+			const said = operations[index];
+			if (said === undefined) continue;
+			this.journal.push({ operationId, said, readFrom: writers[index], requestIndex });
 		}
 		return answer;
 	}
 
 	/** Writes down an operation that was sent some other way. */
-	adopt(operationId: string, operation: AgentOperation): void {
-		this.journal.push({
-			operationId,
-			request: requestOf(operation, undefined),
-			readFrom: undefined,
-			requestIndex: this.journal.length,
-		});
+	adopt(operationId: string, said: WorldOperation, readFrom?: string | undefined): void {
+		this.journal.push({ operationId, said, readFrom, requestIndex: this.journal.length });
+	}
+
+	/** How the operation that was written last stands now. */
+	async lastWrite(): Promise<OperationView> {
+		return this.service.operation(CHAIN, this.journal.at(-1)?.operationId ?? "none");
 	}
 
 	/** How an operation stands now. */
@@ -212,15 +248,30 @@ export class World {
 	async memory(
 		id: string,
 		at: Parameters<TestRecant["service"]["memory"]>[1]["at"] = PENDING,
+		namespace = "default",
 	): Promise<MemoryView | undefined> {
 		const { items } = await this.service.memories(CHAIN, {
 			at,
-			namespace: "default",
+			namespace,
 			layer: undefined,
 			limit: 200,
 			cursor: undefined,
 		});
 		return items.find((memory) => memory.id === id);
+	}
+
+	/** What a memory says now, to derive from. */
+	async said(id: string, namespace = "default"): Promise<SourceRef> {
+		const memory = await this.memory(id, PENDING, namespace);
+		if (memory === undefined) throw new Error(`there is no memory ${id}`);
+		return { namespace, id, contentHash: memory.contentHash };
+	}
+
+	/** Of the newest rollback. */
+	async report(): Promise<RollbackReport> {
+		const [newest] = await this.rollbacks();
+		if (newest === undefined) throw new Error("there was no rollback");
+		return this.service.report(CHAIN, newest.id);
 	}
 
 	/** Newest first. */
@@ -235,15 +286,6 @@ export class World {
 	/** Starts again on what the stopped one left. */
 	async start(): Promise<void> {
 		this.recant = await startTestRecant({ ...this.#options, home: this.recant.home });
-	}
-
-	async #prepared(of: AgentOperation): Promise<Omit<JournalEntry, "operationId" | "requestIndex">> {
-		const read = of.ifVersion === "present" ? await this.memory(of.id) : undefined;
-		const ifVersion = of.ifVersion === "absent" ? 0n : read?.versionId;
-		return {
-			request: requestOf(of, ifVersion),
-			readFrom: read && (await this.#writerOf(read)),
-		};
 	}
 
 	/** The operation that wrote the version which is there now. */
@@ -269,8 +311,26 @@ export function onlyOne(sent: readonly SignedTransaction[]): SignedTransaction {
 	return only;
 }
 
-function requestOf(of: AgentOperation, ifVersion: bigint | undefined): JournalEntry["request"] {
-	const target = { namespace: "default", anchor: of.anchor, ifVersion, id: of.id };
+function isRead(said: WorldOperation): said is AgentOperation {
+	return !isLinking(said) && said.ifVersion === "present";
+}
+
+export function isLinking(said: WorldOperation): said is LinkOperation {
+	return said.op === "link" || said.op === "unlink";
+}
+
+/** Directed, with namespaces. */
+export function linkNameOf({ from, type, to }: LinkOperation): LinkName {
+	const end = (of: string | LinkEnd) =>
+		typeof of === "string" ? { namespace: "default", id: of } : of;
+	return { from: end(from), type, to: end(to) };
+}
+
+/** `present`: version that `ifVersion` names. */
+export function requestOf(of: WorldOperation, present: bigint | undefined): OperationRequest {
+	if (isLinking(of)) throw new Error("links come later");
+	const ifVersion = of.ifVersion === "absent" ? 0n : present;
+	const target = { namespace: of.namespace ?? "default", anchor: of.anchor, ifVersion, id: of.id };
 	if (of.op === "delete") return { ...target, kind: "delete" };
 	const { content = {}, text, importance } = of;
 	const said = { ...target, content, text, importance, confidence: undefined };
@@ -280,7 +340,7 @@ function requestOf(of: AgentOperation, ifVersion: bigint | undefined): JournalEn
 		kind: "put",
 		layer: of.layer ?? "semantic",
 		vector: of.vector,
-		collection: undefined,
+		collection: of.collection,
 		expiresAtBlock: of.expiresAtBlock,
 		expiresAtTime: of.expiresAtTime,
 	};

@@ -21,6 +21,7 @@ import type {
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 import { fakeConsistency } from "./http-fixture-consistency.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";
+import { fakeReads } from "./http-fixture-reads.ts";
 import { fakeRestores } from "./http-fixture-restores.ts";
 
 export const CHAIN_ID = 31_337;
@@ -112,7 +113,7 @@ const STORE: StatusView["stores"][number] = {
 	pool: { size: 12, busy: 1, waiting: 0 },
 };
 
-const OPERATION: OperationView = {
+export const OPERATION: OperationView = {
 	operationId: UUID as OperationId,
 	kind: "put",
 	namespace: "default",
@@ -282,6 +283,7 @@ export function testHttp(
 		proofs: fakeProofs(fake.calls),
 		restores: fakeRestores(fake.calls, OPERATION, options.restores),
 		consistency: fakeConsistency(fake.calls),
+		reads: fakeReads(fake.calls, { at: AT, memory: MEMORY, operation: OPERATION }),
 		apiKeys: options.apiKeys ?? [],
 		keys: testKeys(options.keyStore ?? new MemoryKeyStore(), options.apiKeys ?? []),
 		log: { error: (fields, message) => void logged.push({ fields, message }) },

@@ -3,6 +3,8 @@ import type { z } from "zod";
 import * as answers from "../../src/http/answer-schema.ts";
 import * as consistencyAnswers from "../../src/http/consistency-schema.ts";
 import { documentedOperations } from "../../src/http/docs-page.ts";
+import { explainAnswer } from "../../src/http/explain-schema.ts";
+import * as graphAnswers from "../../src/http/graph-schema.ts";
 import { ERROR_CODES, STATUS_OF } from "../../src/http/problem.ts";
 import * as proofAnswers from "../../src/http/proof-schema.ts";
 import { openApiDocument } from "../../src/http/routes/document-routes.ts";
@@ -42,9 +44,16 @@ describe("the OpenAPI document", () => {
 				"GET /v1/chains/:chain/consistency",
 				"GET /v1/chains/:chain/consistency/:id",
 				"GET /v1/chains/:chain/diff",
+				"GET /v1/chains/:chain/episodes",
 				"GET /v1/chains/:chain/memories",
 				"GET /v1/chains/:chain/memories/:id",
+				"GET /v1/chains/:chain/memories/:id/ancestors",
+				"GET /v1/chains/:chain/memories/:id/causes",
+				"GET /v1/chains/:chain/memories/:id/consequences",
+				"GET /v1/chains/:chain/memories/:id/descendants",
+				"GET /v1/chains/:chain/memories/:id/explain",
 				"GET /v1/chains/:chain/memories/:id/history",
+				"GET /v1/chains/:chain/memories/:id/links",
 				"GET /v1/chains/:chain/memories/:id/proof",
 				"GET /v1/chains/:chain/operations/:id",
 				"GET /v1/chains/:chain/rollbacks",
@@ -114,6 +123,13 @@ const ANSWERS: readonly (readonly [path: string, schema: z.ZodObject])[] = [
 	[`${C}/memories/fact:1`, answers.oneMemoryAnswer],
 	[`${C}/memories/fact:1/history`, answers.historyAnswer],
 	[`${C}/memories/fact:1/proof`, proofAnswers.proofAnswer],
+	[`${C}/memories/fact:1/explain`, explainAnswer],
+	[`${C}/memories/fact:1/links`, graphAnswers.linksAnswer],
+	[`${C}/memories/fact:1/ancestors`, graphAnswers.walkAnswer],
+	[`${C}/memories/fact:1/descendants`, graphAnswers.walkAnswer],
+	[`${C}/memories/fact:1/causes`, graphAnswers.walkAnswer],
+	[`${C}/memories/fact:1/consequences`, graphAnswers.walkAnswer],
+	[`${C}/episodes`, graphAnswers.episodesAnswer],
 	[`${C}/tree?layer=semantic&paths=,0,12`, proofAnswers.treeAnswer],
 	[`${C}/tree/memories?keys=${UUID}`, proofAnswers.namesAnswer],
 	[`${C}/diff?from=${HASH_A}`, answers.diffAnswer],

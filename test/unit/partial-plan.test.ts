@@ -61,6 +61,7 @@ function storeOf({ now, before, vectors = new Map() }: Stored): Pick<StateStore,
 				from,
 				to,
 				pending: async () => from,
+				takenBack: async () => [],
 				candidates: async ({ namespaces, limit }) =>
 					[...byKey(all.filter((each) => namespaces?.includes(each.namespace) ?? true))]
 						.map(([key]) => key)

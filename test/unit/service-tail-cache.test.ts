@@ -66,8 +66,8 @@ test("is whole as soon as what is left of it fits", async () => {
 	const { asked, tailAbove } = imported();
 	await expect(tailAbove(0n)).rejects.toMatchObject({ code: "tail_full" });
 	const flushed = 20_000n;
-	expect((await tailAbove(flushed)).size).toBe(ROWS - Number(flushed));
+	expect((await tailAbove(flushed)).scan.size).toBe(ROWS - Number(flushed));
 	asked.length = 0;
-	expect((await tailAbove(BigInt(ROWS - 5))).size).toBe(5);
+	expect((await tailAbove(BigInt(ROWS - 5))).scan.size).toBe(5);
 	expect(asked).toEqual([]);
 });

@@ -4,6 +4,7 @@ import type { BlocksQuery } from "../../client/requests.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import type { Session } from "../session.ts";
 import { paint, printJson, printLine, printTable } from "../terminal.ts";
+import { timeOf } from "../time-of.ts";
 
 export async function blocks(session: Session, query: BlocksQuery): Promise<ExitCode> {
 	const { terminal, client } = session;
@@ -32,10 +33,4 @@ function generationsOf({ from, to }: BlocksAnswer["items"][number]["generations"
 	if (to === undefined) return `${from} to now`;
 	const last = BigInt(to) - 1n;
 	return last === BigInt(from) ? from : `${from} to ${last}`;
-}
-
-/** Seconds since the epoch, as ISO 8601; as they are where no date can hold them. */
-function timeOf(seconds: string): string {
-	const date = new Date(Number(seconds) * 1_000);
-	return Number.isNaN(date.getTime()) ? seconds : date.toISOString();
 }

@@ -17,13 +17,14 @@ export async function search(session: Session, input: SearchInput): Promise<Exit
 	if (reason !== undefined) printLine(terminal, printable(reason));
 	printTable(
 		terminal,
-		["score", "namespace", "id", "layer", "since", "text"],
-		found.results.map(({ memory, score }) => [
+		["score", "namespace", "id", "layer", "since", "finality", "text"],
+		found.results.map(({ memory, score, finality, suspect }) => [
 			score.toFixed(4),
 			printable(memory.namespace),
 			printable(memory.id),
 			memory.layer,
 			memory.since,
+			suspect ? paint(terminal, "yellow", "suspect") : finality,
 			// What was found by a vector of its own may have none.
 			printable(memory.text ?? JSON.stringify(memory.content)),
 		]),

@@ -69,6 +69,13 @@ function printDetails(terminal: Terminal, chain: ChainAnswer): void {
 		const where = `${stage ?? state} ${progress.done}/${progress.total}`;
 		printLine(terminal, `${printable(name)}: rollback ${id} is at ${where}`);
 	}
+	for (const { name: collection, index } of chain.collections) {
+		if (index?.recall === undefined) continue;
+		const { share, k, sample } = index.recall;
+		const recall = `recall ${share.toFixed(3)} at ${k}, measured with ${sample} questions`;
+		const line = `${index.rows} vectors by index, ${recall}; ${index.unindexedRows} not indexed yet`;
+		printLine(terminal, `${printable(name)}: collection ${printable(collection)}: ${line}`);
+	}
 	for (const { url, lastError } of chain.providers.filter(({ state }) => state === "failing")) {
 		const reason = lastError === undefined ? "" : `: ${printable(lastError)}`;
 		printLine(terminal, `${printable(name)}: ${printable(url)} is failing${reason}`);

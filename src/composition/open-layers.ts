@@ -1,0 +1,59 @@
+/** What the layers of agents' memory are told to do: settings, schemas, consolidation, optimisation. */
+import type { ChainId } from "../domain/ids.ts";
+import type { ChainSpec } from "../follower/chain-spec.ts";
+import type { LayerServices } from "../http/app.ts";
+import { partialGate } from "../resilience/request-gates.ts";
+import type { ChainRuntime } from "../service/chain-runtime.ts";
+import { ContentSchemas } from "../service/content-schemas.ts";
+import { KnownSettings } from "../service/known-settings.ts";
+import { Namespaces } from "../service/namespaces.ts";
+import { Optimisations } from "../service/optimise.ts";
+import type { PendingLook } from "../service/pending-look.ts";
+import type { VectorUpkeep } from "../service/vector-upkeep.ts";
+import type { Database } from "../store/database.ts";
+import { PostgresNamespaceStore } from "../store/postgres-namespace-store.ts";
+import { PostgresOptimiseStore } from "../store/postgres-optimise-store.ts";
+import { PostgresPendingLook } from "../store/postgres-pending-look.ts";
+
+export interface Layers {
+	readonly schemas: ContentSchemas;
+	readonly look: PendingLook;
+	/** Of one chain, for its writer and for whoever checks writes. */
+	settings(spec: ChainSpec): KnownSettings;
+	/** When the chains are there. */
+	services(
+		chains: readonly ChainRuntime[],
+		upkeep: Pick<VectorUpkeep, "run"> | undefined,
+	): LayerServices;
+}
+
+export function openLayers(database: Database): Layers {
+	const store = new PostgresNamespaceStore(database);
+	const schemas = new ContentSchemas();
+	const known = new Map<ChainId, KnownSettings>();
+	const settings = ({ id: chainId, memory: declared }: ChainSpec) => {
+		const found = known.get(chainId) ?? new KnownSettings({ chainId, store, declared });
+		known.set(chainId, found);
+		return found;
+	};
+	return {
+		schemas,
+		look: new PostgresPendingLook(database),
+		settings,
+		services: (chains, upkeep) => ({
+			namespaces: new Namespaces({
+				chains: chains.map(({ spec }) => ({ spec, settings: settings(spec) })),
+				store,
+				schemas,
+			}),
+			optimise: new Optimisations({
+				chains,
+				store: new PostgresOptimiseStore(database),
+				upkeep,
+				turns: partialGate(),
+				now: Date.now,
+			}),
+			consolidations: undefined,
+		}),
+	};
+}
