@@ -13,9 +13,9 @@ import {
 } from "./composition/chain-views.ts";
 import { Ending } from "./composition/ending.ts";
 import { openDatabase } from "./composition/open-database.ts";
-import { openLayers } from "./composition/open-layers.ts";
-import { openKeys } from "./composition/open-keys.ts";
 import { openEmbedder } from "./composition/open-embedder.ts";
+import { openKeys } from "./composition/open-keys.ts";
+import { openLayers } from "./composition/open-layers.ts";
 import { openSource, startNode } from "./composition/open-node.ts";
 import { openReads } from "./composition/open-reads.ts";
 import { openRecords } from "./composition/open-records.ts";
@@ -138,7 +138,6 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 
 	const opened = await openEmbedder(environment.embedder, database, log);
 	const { embedder } = opened;
-	const layers = openLayers(database);
 	const state = new PostgresStateStore(database);
 	const inbox = new PostgresInboxStore(database);
 	const writerStore = new PostgresWriterStore(database, isGone);
@@ -159,6 +158,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		snapshots: archive,
 	});
 	const restoredStates = new PostgresRestoredStates(database);
+	const layers = openLayers(specs, { database, log });
 	const coordinator = new RollbackCoordinator({
 		store: rollbackStore,
 		writerStore,
@@ -167,6 +167,8 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		changesLimit: options.rollbackChanges ?? LIMITS.rollbackChanges,
 		embedder,
 		collections: collectionsOf,
+		settings: layers.settingsOf,
+		consolidator: layers.consolidator,
 		holder,
 		log,
 		beforeStage: options.beforeStage ?? (async () => undefined),
@@ -209,6 +211,8 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			embedder,
 			tables,
 			collections,
+			settings: layers.settings(spec),
+			consolidator: layers.consolidator,
 			workingMemories,
 			snapshots: snapshotWork,
 			logCutter: new PostgresLogCutter(database),
@@ -224,6 +228,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			runtime(
 				chain,
 				source,
+				layers.settings(spec),
 				new AgentWrites({
 					spec,
 					source,

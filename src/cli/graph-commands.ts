@@ -1,8 +1,9 @@
-/** The commands of how memories hang together: `recant explain`, `links`, `episodes`, and walks along links. */
+/** The commands of how memories hang together: explain, links, walks along them, episodes, diff. */
 import { type Command, Option } from "commander";
 import { LIMITS } from "../domain/limits.ts";
 import { atArgument, countArgument, heightArgument, timeArgument } from "./arguments.ts";
 import { type CommandRun, inSession } from "./command-run.ts";
+import { diff } from "./commands/diff.ts";
 import { episodes } from "./commands/episodes.ts";
 import { explain } from "./commands/explain.ts";
 import { GRAPH_WALKS, type GraphWalk, graph } from "./commands/graph.ts";
@@ -16,6 +17,7 @@ export function addGraphCommands(program: Command, run: CommandRun): void {
 	addLinks(program, run);
 	for (const walk of GRAPH_WALKS) addWalk(program, run, walk);
 	addEpisodes(program, run);
+	addDiff(program, run);
 }
 
 interface PlaceFlags {
@@ -145,5 +147,31 @@ function addEpisodes(program: Command, run: CommandRun): void {
 				cursor,
 			} as const;
 			return inSession(run, command, (session) => episodes(session, query));
+		});
+}
+
+interface DiffFlags {
+	readonly fromGeneration?: string;
+	readonly toGeneration?: string;
+	readonly namespace?: string;
+	readonly limit: number;
+	readonly cursor?: string;
+}
+
+function addDiff(program: Command, run: CommandRun): void {
+	program
+		.command("diff")
+		.description("what differs between two coordinates, and which rollback made the difference")
+		.argument("<from>", AT_HELP, atArgument)
+		.argument("[to]", `${AT_HELP}; pending if left out`, atArgument)
+		.option("--from-generation <n>", "generation of the first", heightArgument)
+		.option("--to-generation <n>", "generation of the second", heightArgument)
+		.option("--namespace <namespace>", "only this namespace")
+		.option("--limit <n>", `differences, 1 to ${LIMITS.diffPage}`, countArgument("diffPage"), 100)
+		.option("--cursor <cursor>", "next page, as the page before says")
+		.action((from: string, to: string | undefined, flags: DiffFlags, command: Command) => {
+			const { fromGeneration, toGeneration, namespace, limit, cursor } = flags;
+			const query = { from, to, fromGeneration, toGeneration, namespace, limit, cursor };
+			return inSession(run, command, (session) => diff(session, query));
 		});
 }

@@ -153,7 +153,9 @@ function addSearch(program: Command, run: CommandRun): void {
 		.option("--layer <layer>", "only this layer", layerArgument)
 		.option("--collection <collection>", "collection to search")
 		.addOption(
-			new Option("--mode <mode>", "by meaning, by words or both; else as fits").choices(SEARCH_MODES),
+			new Option("--mode <mode>", "by meaning, by words or both; else as fits").choices(
+				SEARCH_MODES,
+			),
 		)
 		.addOption(
 			new Option("--min-finality <finality>", "only what rests on such blocks").choices(FINALITIES),

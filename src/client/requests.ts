@@ -1,6 +1,7 @@
 /** What a caller asks of the service. Numbers beyond 2^53 are bigints or decimal strings. */
 import type { Layer } from "../domain/layer.ts";
 import type { JsonObject, JsonValue } from "../domain/operation.ts";
+import type { LossPolicy } from "../domain/provenance.ts";
 import type { SettingsForm } from "../memory/settings-form.ts";
 import type { Where } from "../service/search-filter.ts";
 
@@ -15,10 +16,30 @@ export interface AtQuery {
 
 export type AnchorInput = { readonly block: string } | { readonly transaction: string };
 
+/** A memory, and what it said: `contentHash` as reads give it. */
+export interface SourceInput {
+	/** Left out: that of the operation. */
+	readonly namespace?: string | undefined;
+	readonly id: string;
+	readonly contentHash: string;
+}
+
+/** A memory's id, or with its namespace where that is one of the chain's own. */
+export type LinkEndInput = string | { readonly namespace?: string; readonly id: string };
+
 interface Target {
 	readonly namespace?: string | undefined;
 	/** What the operation depends on; left out: nothing. */
 	readonly anchor?: AnchorInput | undefined;
+	/** Several anchors instead of one: all of them must hold, or any one. */
+	readonly anchors?:
+		| { readonly all: readonly AnchorInput[] }
+		| { readonly any: readonly AnchorInput[] }
+		| undefined;
+	/** What it was concluded from: alternatives of sets; a flat list is one set. */
+	readonly derivedFrom?: readonly SourceInput[] | readonly (readonly SourceInput[])[] | undefined;
+	/** What becomes of it when what it rests on is gone; left out: as the namespace has it. */
+	readonly onLoss?: LossPolicy | undefined;
 	/** Version id that the memory must have; 0: it must not exist. */
 	readonly ifVersion?: WholeNumber | undefined;
 }
@@ -43,6 +64,8 @@ export interface PutInput extends Target, Weights {
 	readonly expiresAtBlock?: WholeNumber | undefined;
 	/** Seconds since the epoch: gone from the first block that is not older. Not beside `expiresAtBlock`. */
 	readonly expiresAtTime?: WholeNumber | undefined;
+	/** Of an episode: those that caused it. */
+	readonly causedBy?: readonly LinkEndInput[] | undefined;
 }
 
 export interface PatchInput extends Target, Weights {
@@ -57,7 +80,43 @@ export interface DeleteInput extends Target {
 	readonly id: string;
 }
 
-export type OperationInput = PutInput | PatchInput | DeleteInput;
+/** What the agent did: an episode that no fork takes back. */
+export interface ActionInput extends Omit<PutInput, "layer" | "onLoss" | "op"> {
+	readonly op: "action";
+}
+
+export interface LinkInput extends Target {
+	readonly op: "link";
+	readonly from: string;
+	readonly type: string;
+	readonly to: LinkEndInput;
+	/** Above 0; left out: 1. */
+	readonly weight?: number | undefined;
+	readonly properties?: JsonObject | undefined;
+}
+
+export interface UnlinkInput extends Target {
+	readonly op: "unlink";
+	readonly from: string;
+	readonly type: string;
+	readonly to: LinkEndInput;
+}
+
+export interface ConsolidateInput {
+	readonly op: "consolidate";
+	readonly namespace?: string | undefined;
+	/** Left out: all rules of the namespace. */
+	readonly rule?: string | undefined;
+}
+
+export type OperationInput =
+	| PutInput
+	| PatchInput
+	| DeleteInput
+	| ActionInput
+	| LinkInput
+	| UnlinkInput
+	| ConsolidateInput;
 
 export interface WriteOptions {
 	readonly idempotencyKey?: string | undefined;

@@ -10,6 +10,7 @@ import type { ChainSource } from "../follower/chain-source.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { AgentWrites } from "../service/agent-writes.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
+import type { KnownSettings } from "../service/known-settings.ts";
 import type { ProofChain } from "../service/proofs.ts";
 import type { SnapshotChain } from "../service/snapshots.ts";
 import type { PostgresRestoredStates } from "../store/postgres-restored-states.ts";
@@ -31,11 +32,13 @@ export function snapshotChain(chain: ChainProcess, source: ChainSource): Snapsho
 export function runtime(
 	chain: ChainProcess,
 	source: ChainSource,
+	settings: KnownSettings,
 	writes: AgentWrites,
 ): ChainRuntime {
 	return {
 		spec: chain.spec,
 		writes,
+		settings: (namespace) => settings.of(namespace),
 		status: () => chain.status(),
 		providers: () => source.health(),
 		indexes: () => chain.flusher?.indexes ?? new Map(),

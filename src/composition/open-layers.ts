@@ -1,25 +1,33 @@
 /** What the layers of agents' memory are told to do: settings, schemas, consolidation, optimisation. */
 import type { ChainId } from "../domain/ids.ts";
+import type { Logger } from "../domain/logger.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { LayerServices } from "../http/app.ts";
 import { partialGate } from "../resilience/request-gates.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
+import { ConsolidationRunner } from "../service/consolidation-runner.ts";
 import { ContentSchemas } from "../service/content-schemas.ts";
 import { KnownSettings } from "../service/known-settings.ts";
 import { Namespaces } from "../service/namespaces.ts";
 import { Optimisations } from "../service/optimise.ts";
 import type { PendingLook } from "../service/pending-look.ts";
+import { recordedOf } from "../service/recorded-results.ts";
 import type { VectorUpkeep } from "../service/vector-upkeep.ts";
 import type { Database } from "../store/database.ts";
 import { PostgresNamespaceStore } from "../store/postgres-namespace-store.ts";
 import { PostgresOptimiseStore } from "../store/postgres-optimise-store.ts";
 import { PostgresPendingLook } from "../store/postgres-pending-look.ts";
+import { PostgresResultStore } from "../store/postgres-result-store.ts";
+import type { Consolidator } from "../writer/system-work.ts";
 
 export interface Layers {
 	readonly schemas: ContentSchemas;
 	readonly look: PendingLook;
 	/** Of one chain, for its writer and for whoever checks writes. */
 	settings(spec: ChainSpec): KnownSettings;
+	/** The same, of a chain that is served. */
+	settingsOf(chainId: ChainId): KnownSettings;
+	readonly consolidator: Consolidator;
 	/** When the chains are there. */
 	services(
 		chains: readonly ChainRuntime[],
@@ -27,7 +35,10 @@ export interface Layers {
 	): LayerServices;
 }
 
-export function openLayers(database: Database): Layers {
+export function openLayers(
+	specs: readonly ChainSpec[],
+	{ database, log }: { readonly database: Database; readonly log: Logger },
+): Layers {
 	const store = new PostgresNamespaceStore(database);
 	const schemas = new ContentSchemas();
 	const known = new Map<ChainId, KnownSettings>();
@@ -36,7 +47,17 @@ export function openLayers(database: Database): Layers {
 		known.set(chainId, found);
 		return found;
 	};
+	const results = new PostgresResultStore(database);
+	const functions = new Map(specs.map((spec) => [spec.id, spec.consolidations]));
+	for (const spec of specs) settings(spec);
 	return {
+		settingsOf: (chainId) =>
+			known.get(chainId) ?? new KnownSettings({ chainId, store, declared: new Map() }),
+		consolidator: new ConsolidationRunner({
+			functions: (chainId) => functions.get(chainId) ?? new Map(),
+			recorded: (chainId) => recordedOf(results, chainId),
+			log,
+		}),
 		schemas,
 		look: new PostgresPendingLook(database),
 		settings,

@@ -21,8 +21,6 @@ export const LIMITS = {
 	jsonEntries: 32_768,
 	/** Idempotency-Key: a UUID or a hash with a prefix. */
 	idempotencyKeyLength: 255,
-	/** Sources of one operation, in all its sets: more is a summary of summaries, and each is looked up. */
-	sources: 64,
 	/** How long a repeated Idempotency-Key is recognised. A client that retries for longer is asking anew. */
 	idempotencyRetentionMs: 7 * 24 * 3_600_000,
 	/** Operations that wait for one chain's writer: half a second of work; then 429. */
@@ -101,6 +99,17 @@ export const LIMITS = {
 	groupBlocks: 500,
 	/** Span changes of one rollback. Above it the commit would hold readers' vacuum back for seconds. */
 	rollbackChanges: 200_000,
+	/** Anchors of one operation: each is looked up at the node when it is written, and watched. */
+	anchors: 16,
+	/** Alternatives of what one operation was derived from, and sources in all of them together. */
+	sourceSets: 16,
+	sources: 64,
+	/** How deep conclusions rest on conclusions: what a rollback takes back cascades so far, no further. */
+	derivationDepth: 64,
+	/** Type of a link: it is part of the link's name. */
+	linkTypeLength: 64,
+	/** Links that are followed to see whether a new one closes a circle: about 10 ms of reading. */
+	linkWalk: 10_000,
 	/** Items of each kind that a rollback's report lists; the counts are always whole. */
 	reportItems: 1_000,
 	/** Rollbacks superseded in a row before the follower waits for the chain to settle. */
@@ -308,6 +317,8 @@ export const LIMITS = {
 	settingsNamespaces: 10_000,
 	/** Age at which a writer looks whether another process registered settings. */
 	settingsStalenessMs: 1_000,
+	/** Times of ending that one backfilled group looks for: each takes some ten headers of the node. */
+	expiryTimes: 1_000,
 	/** Short-term memories that a namespace may be told to keep: as many as a chain has at hand. */
 	shortTermCapacity: 50_000,
 	/** JSON Schema of one layer: a page of fields with their bounds. */

@@ -6,7 +6,7 @@
  * It holds while its version is visible and both of its ends are.
  */
 import { hash } from "node:crypto";
-import type { JsonObject } from "./operation.ts";
+import type { JsonObject, JsonValue } from "./operation.ts";
 
 /** Ids that begin so are links'; a put, patch or delete of such an id is refused. */
 export const LINK_ID_PREFIX = "@link:";
@@ -38,6 +38,19 @@ export function linkId({ from, type, to }: LinkName): string {
 
 export function isLinkId(id: string): boolean {
 	return id.startsWith(LINK_ID_PREFIX);
+}
+
+/** What a link's memory joins; undefined: the content is no link's. */
+export function linkInContent({ from, type, to }: JsonObject): LinkName | undefined {
+	const [fromEnd, toEnd] = [endIn(from), endIn(to)];
+	if (typeof type !== "string" || fromEnd === undefined || toEnd === undefined) return undefined;
+	return { from: fromEnd, type, to: toEnd };
+}
+
+function endIn(end: JsonValue | undefined): LinkEnd | undefined {
+	if (typeof end !== "object" || end === null || !("namespace" in end)) return undefined;
+	const { namespace, id } = end;
+	return typeof namespace === "string" && typeof id === "string" ? { namespace, id } : undefined;
 }
 
 /** Content of the memory that the link is. `weight` is above 0. */

@@ -14,8 +14,7 @@ export interface ConsolidationRule {
 	readonly layers: readonly Layer[];
 	/** Top-level field of the content by which memories are put together; undefined: all are one group. */
 	readonly groupBy: string | undefined;
-	readonly take:
-		/** Groups of at least so many members. */
+	readonly take: /** Groups of at least so many members. */
 		| { readonly kind: "frequency"; readonly atLeast: number }
 		/** Members whose importance is at least so high, each group of at least one of them. */
 		| { readonly kind: "importance"; readonly atLeast: number }

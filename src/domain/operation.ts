@@ -4,8 +4,9 @@
  * An agent's operation is durable in the inbox, gets a position in the log with its outcome, and is
  * judged again at every rollback until what it rests on is final.
  */
-import type { Height, Hex, LogPosition, OperationId } from "./ids.ts";
+import type { Height, Hex } from "./ids.ts";
 import type { Layer } from "./layer.ts";
+import type { LinkName } from "./link.ts";
 
 export type JsonValue =
 	| null
@@ -49,8 +50,9 @@ interface Target {
 	readonly ifVersion: bigint | undefined;
 }
 
+/** An action is an episode that says what an agent did; it happened, whatever becomes of its reasons. */
 export interface PutOperation extends Target {
-	readonly kind: "put";
+	readonly kind: "put" | "action";
 	readonly body: MemoryBody;
 }
 
@@ -67,23 +69,58 @@ export interface DeleteOperation extends Target {
 	readonly kind: "delete";
 }
 
-export type Operation = PutOperation | PatchOperation | DeleteOperation;
+/** A directed link, see domain/link.ts; `id` is the link's own. Written again it says what it says now. */
+export interface LinkOperation extends Target {
+	readonly kind: "link";
+	readonly link: LinkName;
+	/** Above 0. */
+	readonly weight: number;
+	readonly properties: JsonObject | undefined;
+}
 
-/** What an agent's operation depends on. */
-export type Anchor =
-	| { readonly kind: "none" }
-	| { readonly kind: "block"; readonly blockHash: Hex; readonly height: Height }
-	| {
-			readonly kind: "transaction";
-			readonly transactionHash: Hex;
-			/** Hash of what the transaction did, see memory/effects-hash.ts. */
-			readonly effectsHash: Hex;
-			/** Where it was included when the operation was written. */
-			readonly blockHash: Hex;
-			readonly height: Height;
-	  };
+export interface UnlinkOperation extends Target {
+	readonly kind: "unlink";
+	readonly link: LinkName;
+}
 
-export const NO_ANCHOR: Anchor = { kind: "none" };
+/** Runs the namespace's rules of consolidation; `id` names what is run and is no memory's. */
+export interface ConsolidateOperation extends Target {
+	readonly kind: "consolidate";
+	/** Undefined: all rules. */
+	readonly rule: string | undefined;
+}
+
+export type Operation =
+	| PutOperation
+	| PatchOperation
+	| DeleteOperation
+	| LinkOperation
+	| UnlinkOperation
+	| ConsolidateOperation;
+
+export type OperationKind = Operation["kind"];
+
+/** Where an anchor stands on the chain. */
+export interface AnchorPlace {
+	readonly blockHash: Hex;
+	readonly height: Height;
+}
+
+/** A block, or a transaction with what it did; see memory/effects-hash.ts. */
+export type AnchorTarget =
+	| { readonly kind: "block"; readonly blockHash: Hex }
+	| { readonly kind: "transaction"; readonly transactionHash: Hex; readonly effectsHash: Hex };
+
+/** `place` undefined: it is not on the chain now, or has other effects. */
+export type Anchor = AnchorTarget & { readonly place: AnchorPlace | undefined };
+
+/** What an agent's operation depends on: all of these, or any one of them. None: nothing. */
+export interface AnchorSet {
+	readonly mode: "all" | "any";
+	readonly anchors: readonly Anchor[];
+}
+
+export const NO_ANCHORS: AnchorSet = { mode: "all", anchors: [] };
 
 /** queued: durable, not yet in the log. refused: never applied. The others: see docs/ARCHITECTURE.md. */
 export const OPERATION_STATUSES = [
@@ -100,18 +137,4 @@ export interface OperationReason {
 	readonly code: string;
 	readonly message: string;
 	readonly fields?: Readonly<Record<string, string | number>> | undefined;
-}
-
-/** An agent's operation with its place in history, as the judge sees it. */
-export interface AgentOperation {
-	readonly operationId: OperationId;
-	/** Position that it first got; the order in which agents wrote. */
-	readonly position: LogPosition;
-	readonly operation: Operation;
-	readonly anchor: Anchor;
-	/** Slot that it was first given. */
-	readonly originalSlot: Height;
-	readonly status: "applied" | "suspended" | "recanted";
-	/** Slot at which it takes effect now; undefined while it is withdrawn. */
-	readonly effectiveSlot: Height | undefined;
 }

@@ -16,6 +16,7 @@ import { deriveBlock, headerOnly } from "./derive.ts";
 import { findAnchors } from "./find-anchors.ts";
 import { committed, type HandlerVersion } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
+import { heightsOfTimes } from "./time-heights.ts";
 
 export interface BackfillRange {
 	/** Both inclusive. */
@@ -30,6 +31,8 @@ export async function deriveRange(
 		readonly spec: ChainSpec;
 		readonly source: ChainSource;
 		readonly suspended: readonly OpenOperation[];
+		/** Block times in seconds at which something ends: their blocks are among those that come. */
+		readonly times?: readonly bigint[];
 		readonly read: (key: MemoryKey) => Promise<HandlerVersion | undefined>;
 	},
 ): Promise<readonly DerivedBlock[]> {
@@ -40,8 +43,10 @@ export async function deriveRange(
 			? []
 			: await source.logsOfRange({ from, to: range.to }, spec.filter);
 	const returned = await heightsOfAnchors(context, range);
+	const ending = await heightsOfTimes(source, range, context.times ?? []);
 	const heights = new Set([
 		range.from,
+		...ending,
 		...logs.map((log) => log.blockNumber),
 		...returned,
 		range.to,
@@ -88,12 +93,10 @@ async function heightsOfAnchors(
 	range: BackfillRange,
 ): Promise<readonly Height[]> {
 	const heights: Height[] = [];
-	for (const { stored } of context.suspended) {
-		const { anchor } = stored;
-		if (anchor.kind === "none") continue;
+	for (const anchor of context.suspended.flatMap(({ stored }) => stored.anchors.anchors)) {
 		const height =
 			anchor.kind === "block"
-				? anchor.height
+				? (await context.source.blockByHash(anchor.blockHash))?.number
 				: (await context.source.receipt(anchor.transactionHash))?.blockNumber;
 		if (height !== undefined && height >= range.from && height <= range.to) heights.push(height);
 	}

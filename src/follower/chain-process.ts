@@ -15,6 +15,7 @@ import { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
 import type { FlushStore } from "../writer/flush-store.ts";
 import { type LogCutter, Retention, type RetentionStore } from "../writer/retention.ts";
+import type { Consolidator, WriterSettings } from "../writer/system-work.ts";
 import { VectorFlusher } from "../writer/vector-flusher.ts";
 import type { WorkingMemories, WorkingMemory } from "../writer/working-memory.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
@@ -42,6 +43,8 @@ export interface ChainProcessOptions {
 	readonly embedder: Embedder;
 	readonly tables: VectorTables;
 	readonly collections: CollectionChecks;
+	readonly settings: WriterSettings;
+	readonly consolidator: Consolidator;
 	/** Undefined: no copies of short-term memories are kept. */
 	readonly workingMemories?: WorkingMemories | undefined;
 	/** Undefined: no snapshots are made. */
@@ -229,6 +232,8 @@ export class ChainProcess {
 			store: writerStore,
 			embedder,
 			collections: options.collections,
+			settings: options.settings,
+			consolidator: options.consolidator,
 			log,
 			vectors: {
 				room: async () => flusher?.room(),

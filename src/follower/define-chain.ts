@@ -37,8 +37,6 @@ export interface HandlerPut {
 	readonly confidence?: number;
 	/** First height at which the memory is gone; must be above the block's own. */
 	readonly expiresAtBlock?: Height;
-	/** Seconds since the epoch: gone from the first block that is not older. Not beside `expiresAtBlock`. */
-	readonly expiresAtTime?: bigint;
 	/** One of the chain's `namespaces`; the first one if left out. */
 	readonly namespace?: string;
 }

@@ -111,7 +111,7 @@ export class Extension {
 		const [first] = headers;
 		if (first === undefined) return;
 		const [blocks, tags] = await Promise.all([
-			deriver.derive(headers, writer.suspended, (key) => this.#handlers.read(key)),
+			deriver.derive(headers, writer.waiting, (key) => this.#handlers.read(key)),
 			this.#tags(),
 		]);
 		const plain = blocks.map((block) => block.header);
@@ -130,11 +130,12 @@ export class Extension {
 		readonly to: Height;
 		readonly parentHash: string | undefined;
 	}): Promise<void> {
-		const { source, spec, writer } = this.#options;
+		const { source, spec, writer, writerStore } = this.#options;
 		const blocks = await deriveRange(range, {
 			spec,
 			source,
-			suspended: writer.suspended,
+			suspended: writer.waiting,
+			times: await writerStore.expiryTimes(spec.id),
 			read: (key) => this.#handlers.read(key),
 		});
 		await this.#commit({

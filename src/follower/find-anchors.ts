@@ -5,13 +5,22 @@
 import type { ChainBlock } from "../domain/block.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { Height, Hex, OperationId } from "../domain/ids.ts";
+import type { AnchorTarget } from "../domain/operation.ts";
+import type { FoundAnchor } from "../memory/anchors.ts";
 import { effectsHash } from "../memory/effects-hash.ts";
-import type { FoundAnchor } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import type { ChainSource } from "./chain-source.ts";
 
-/** By height of the block that holds the anchor. */
-export type FoundAnchors = ReadonlyMap<Height, ReadonlyMap<OperationId, FoundAnchor>>;
+/** By height of the block that holds the anchors. */
+export type FoundAnchors = ReadonlyMap<Height, ReadonlyMap<OperationId, readonly FoundAnchor[]>>;
+
+/** One anchor of one operation that is looked for. */
+interface Wanted {
+	readonly operationId: OperationId;
+	/** Its place in the operation's set. */
+	readonly anchor: number;
+	readonly target: AnchorTarget;
+}
 
 /** `blocks` come with their transactions' hashes. */
 export async function findAnchors(
@@ -19,32 +28,45 @@ export async function findAnchors(
 	blocks: readonly Pick<ChainBlock, "number" | "hash" | "transactions">[],
 	watched: readonly OpenOperation[],
 ): Promise<FoundAnchors> {
-	const found = new Map<Height, Map<OperationId, FoundAnchor>>();
-	if (watched.length === 0) return found;
-	const byTransaction = groupBy(watched, (each) =>
-		each.stored.anchor.kind === "transaction" ? each.stored.anchor.transactionHash : undefined,
+	const found = new Map<Height, Map<OperationId, FoundAnchor[]>>();
+	const wanted = wantedAnchors(watched);
+	if (wanted.length === 0) return found;
+	const byBlock = groupBy(wanted, ({ target }) =>
+		target.kind === "block" ? target.blockHash : undefined,
 	);
-	const byBlock = groupBy(watched, (each) =>
-		each.stored.anchor.kind === "block" ? each.stored.anchor.blockHash : undefined,
+	const byTransaction = groupBy(wanted, ({ target }) =>
+		target.kind === "transaction" ? target.transactionHash : undefined,
 	);
 	for (const block of blocks) {
-		const here = new Map<OperationId, FoundAnchor>();
-		const place = { blockHash: block.hash, height: block.number };
-		for (const each of byBlock.get(block.hash) ?? []) here.set(each.stored.operationId, place);
+		const here = new Map<OperationId, FoundAnchor[]>();
+		const note = ({ operationId, anchor }: Wanted) => {
+			const place = { anchor, blockHash: block.hash, height: block.number };
+			here.set(operationId, [...(here.get(operationId) ?? []), place]);
+		};
+		for (const each of byBlock.get(block.hash) ?? []) note(each);
 		for (const hash of block.transactions) {
 			const waiting = byTransaction.get(hash);
 			if (waiting === undefined) continue;
 			const effects = await effectsIn(source, hash, block.hash);
-			for (const each of waiting) {
-				const { anchor } = each.stored;
-				if (anchor.kind === "transaction" && anchor.effectsHash === effects) {
-					here.set(each.stored.operationId, place);
-				}
-			}
+			for (const each of waiting) if (hasEffects(each, effects)) note(each);
 		}
 		if (here.size > 0) found.set(block.number, here);
 	}
 	return found;
+}
+
+function wantedAnchors(watched: readonly OpenOperation[]): readonly Wanted[] {
+	return watched.flatMap(({ stored }) =>
+		stored.anchors.anchors.map((target, anchor) => ({
+			operationId: stored.operationId,
+			anchor,
+			target,
+		})),
+	);
+}
+
+function hasEffects({ target }: Wanted, effects: Hex): boolean {
+	return target.kind === "transaction" && target.effectsHash === effects;
 }
 
 async function effectsIn(source: ChainSource, transaction: Hex, blockHash: Hex): Promise<Hex> {

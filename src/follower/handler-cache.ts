@@ -72,6 +72,5 @@ export function committed(version: HandlerVersion | undefined): CommittedMemory 
 		layer: version.layer,
 		content: version.content,
 		expiresAtBlock: version.expiresBlock,
-		expiresAtTime: version.expiresTime,
 	};
 }

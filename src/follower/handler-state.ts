@@ -5,7 +5,7 @@
  */
 
 import { FatalError } from "../domain/errors.ts";
-import { FOREVER, type Height, type MemoryKey } from "../domain/ids.ts";
+import type { Height, MemoryKey } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { DEFAULT_COLLECTION, type MemoryBody } from "../domain/operation.ts";
@@ -17,8 +17,6 @@ import type { HandlerMemory, HandlerMemoryAccess, HandlerPut } from "./define-ch
 /** What a read of committed memory answers; undefined: no such memory. */
 export interface CommittedMemory extends HandlerMemory {
 	readonly expiresAtBlock: Height | undefined;
-	/** Seconds since the epoch. */
-	readonly expiresAtTime: bigint | undefined;
 }
 
 export type ReadCommitted = (
@@ -124,17 +122,16 @@ function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
 		importance: memory.importance,
 		confidence: memory.confidence,
 		expiresAtBlock: memory.expiresAtBlock,
-		expiresAtTime: memory.expiresAtTime,
+		expiresAtTime: undefined,
 	};
 }
 
-function checkTime({ id, expiresAtBlock, expiresAtTime }: HandlerPut): void {
-	if (expiresAtTime === undefined) return;
-	if (expiresAtBlock !== undefined) {
-		throw misuse(`memory "${id}" has both expiresAtBlock and expiresAtTime; it ends in one way`);
-	}
-	if (typeof expiresAtTime === "bigint" && expiresAtTime >= 0n && expiresAtTime < FOREVER) return;
-	throw misuse(`expiresAtTime ${expiresAtTime} is no bigint of seconds since the epoch`);
+/** Block time ends agents' memories; a handler knows the heights that it works with. */
+function checkTime(memory: HandlerPut): void {
+	if (!("expiresAtTime" in memory) || memory.expiresAtTime === undefined) return;
+	throw misuse(
+		`memory "${memory.id}" has expiresAtTime; a handler's memory ends by expiresAtBlock`,
+	);
 }
 
 const COLLECTION_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;

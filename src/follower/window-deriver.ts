@@ -62,15 +62,14 @@ export class WindowDeriver implements BranchDeriver {
 		return this.#spec.handlersHash;
 	}
 
-	/** What a backfill gave, once more: see GroupDeriver. */
+	/** What a backfill gave, once more: see GroupDeriver. Anchors are not looked up: the log has them. */
 	async deriveGroup(
 		range: { readonly from: Height; readonly to: Height },
-		judged: readonly OpenOperation[],
 		read: (key: MemoryKey) => Promise<HandlerVersion | undefined>,
 	): Promise<readonly DerivedBlock[]> {
 		return deriveRange(
 			{ from: range.from, to: range.to, parentHash: undefined },
-			{ spec: this.#spec, source: this.#source, suspended: judged, read },
+			{ spec: this.#spec, source: this.#source, suspended: [], read },
 		);
 	}
 

@@ -6,6 +6,7 @@ import { z } from "@hono/zod-openapi";
 import { LEVELS } from "../consistency/finding.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
+import { LOSS_POLICIES } from "../domain/provenance.ts";
 import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
 import { breakerAnswer, indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
@@ -237,10 +238,25 @@ export const historyEntryAnswer = z
 	})
 	.openapi("HistoryEntry");
 
+const anchorAnswer = z
+	.object({
+		transaction: hex.optional(),
+		effectsHash: hex.optional(),
+		block: hex.optional(),
+		height: height.optional(),
+	})
+	.openapi("AnchorState", {
+		description: "Without `height` it is not on the chain now, or has other effects.",
+	});
+
+const sourceAnswer = z
+	.object({ namespace: z.string(), id: z.string(), contentHash: hex })
+	.openapi("SourceState");
+
 export const operationAnswer = z
 	.object({
 		operationId: z.string(),
-		kind: z.enum(["put", "patch", "delete"]),
+		kind: z.enum(["put", "action", "patch", "delete", "link", "unlink", "consolidate"]),
 		namespace: z.string(),
 		id: z.string(),
 		status: z.enum(OPERATION_STATUSES),
@@ -249,12 +265,16 @@ export const operationAnswer = z
 		originalSlot: height.optional(),
 		effectiveSlot: height.optional(),
 		versionId: decimal.optional(),
-		anchor: z
-			.union([
-				z.object({ transaction: hex, block: hex, height, effectsHash: hex }),
-				z.object({ block: hex, height }),
-			])
-			.optional(),
+		anchor: anchorAnswer.optional().openapi({ description: "The only anchor, if there is one." }),
+		anchors: z.object({ mode: z.enum(["all", "any"]), anchors: z.array(anchorAnswer) }).optional(),
+		derivedFrom: z
+			.array(z.array(sourceAnswer))
+			.optional()
+			.openapi({ description: "Alternatives of sets." }),
+		onLoss: z.enum(LOSS_POLICIES),
+		suspect: z
+			.boolean()
+			.openapi({ description: "It takes effect although what it rests on is gone." }),
 		final: z.boolean().openapi({ description: "No fork can change its status any more." }),
 	})
 	.openapi("OperationState");
@@ -276,7 +296,8 @@ const diffEntryAnswer = z
 		before: memoryAnswer.optional(),
 		after: memoryAnswer.optional(),
 		cause: z.string().optional().openapi({
-			description: "The rollback that took back what the older generation said last; absent: none did.",
+			description:
+				"The rollback that took back what the older generation said last; absent: none did.",
 		}),
 	})
 	.openapi("DiffEntry");
@@ -300,6 +321,18 @@ export const checkpointAnswer = z
 	})
 	.openapi("Checkpoint");
 
+const lostAnswer = z
+	.union([
+		z.object({ kind: z.enum(["block", "transaction"]), hash: hex }),
+		z.object({
+			kind: z.literal("source"),
+			namespace: z.string(),
+			id: z.string(),
+			contentHash: hex,
+		}),
+	])
+	.openapi("Lost");
+
 const verdictAnswer = z
 	.object({
 		operationId: z.string(),
@@ -308,6 +341,7 @@ const verdictAnswer = z
 		originalSlot: height,
 		effectiveSlot: height.optional(),
 		reason: z.string().optional(),
+		lost: z.array(lostAnswer).openapi({ description: "What it rests on and is not there." }),
 	})
 	.openapi("OperationVerdict");
 
@@ -331,6 +365,20 @@ export const reportAnswer = z
 		reinstated: z.array(verdictAnswer),
 		replayed: z.array(verdictAnswer),
 		withdrawn: z.array(verdictAnswer),
+		flagged: z.array(verdictAnswer).openapi({ description: "Kept, and suspect from now on." }),
+		cleared: z.array(verdictAnswer).openapi({ description: "Suspect no longer." }),
+		actions: z
+			.array(
+				z.object({
+					operationId: z.string(),
+					namespace: z.string(),
+					id: z.string(),
+					position: decimal,
+					content: json,
+					lost: z.array(lostAnswer),
+				}),
+			)
+			.openapi({ description: "Actions taken on what no longer holds." }),
 		derivedAnew: z.array(z.object({ namespace: z.string(), id: z.string(), slot: height })),
 	})
 	.openapi("RollbackReport");

@@ -6,8 +6,6 @@ import type { z } from "zod";
 import { FatalError, type RequestProblem } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 
-export type { RequestProblem } from "../domain/errors.ts";
-
 export type LimitName = keyof typeof LIMITS;
 
 /** Problems that one answer lists: a batch of 1,000 bad operations would drown the first. */

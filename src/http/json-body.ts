@@ -4,15 +4,9 @@
  * program further in would change or trip over.
  */
 import type { MiddlewareHandler } from "hono";
-import { FatalError } from "../domain/errors.ts";
+import { FatalError, type RequestProblem } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import {
-	InvalidRequest,
-	LISTED_PROBLEMS,
-	limitExceeded,
-	pathOf,
-	type RequestProblem,
-} from "./invalid-request.ts";
+import { InvalidRequest, LISTED_PROBLEMS, limitExceeded, pathOf } from "./invalid-request.ts";
 
 /** Levels around a memory's content: the body, `operations`, the operation. */
 const ENVELOPE_DEPTH = 3;

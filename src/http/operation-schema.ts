@@ -2,18 +2,19 @@
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
 import type { JsonObject } from "../domain/operation.ts";
-import type { OperationRequest } from "../service/recant-service.ts";
+import type { OperationRequest, PutRequest } from "../service/operation-request.ts";
 import {
 	boundedText,
 	checkCount,
 	DEFAULT_NAMESPACE,
 	decimalValue,
-	hashValue,
 	layerValue,
 	memoryIdValue,
 	namespaceValue,
 } from "./fields.ts";
+import { groundFields, groundOf } from "./ground-schema.ts";
 import { addExcess } from "./invalid-request.ts";
+import { causesValue, endOf, linkFields, linkOf } from "./link-schema.ts";
 
 /** Largest magnitude of a 32-bit float, in which vectors are kept. */
 const MAX_FLOAT32 = 3.4028234663852886e38;
@@ -123,29 +124,9 @@ export function unitValue(description: string) {
 		.openapi({ description: `${description}, from 0 to 1.` });
 }
 
-const ANCHOR_DOC =
-	"What the operation depends on; left out: nothing. `block`: it holds only while that block is canonical. `transaction`: it holds while that transaction is included with the same effects, at whatever height.";
-
-const anchorValue = z
-	.strictObject({
-		block: hashValue("Hash of a canonical block").optional(),
-		transaction: hashValue("Hash of an included transaction").optional(),
-	})
-	.transform(({ block, transaction }, context) => {
-		if (block !== undefined && transaction === undefined) return { block };
-		if (transaction !== undefined && block === undefined) return { transaction };
-		context.addIssue({ code: "custom", message: "must name either `block` or `transaction`" });
-		return z.NEVER;
-	})
-	.openapi({
-		type: "object",
-		properties: { block: { type: "string" }, transaction: { type: "string" } },
-		description: ANCHOR_DOC,
-	});
-
 const target = {
 	namespace: namespaceValue.optional(),
-	anchor: anchorValue.optional(),
+	...groundFields,
 	ifVersion: decimalValue(
 		"Version id that the memory must have, else 409 `version_conflict`; 0: it must not exist.",
 	).optional(),
@@ -179,9 +160,26 @@ export function requireOneEnd(
 	context.addIssue({ code: "custom", path: ["expiresAtTime"], message });
 }
 
+/** Ids that begin so are made by Recant: links', and what consolidation names. */
+const ownIdValue = memoryIdValue.refine(
+	(id) => !id.startsWith("@"),
+	"must not begin with `@`: such ids are made by Recant",
+);
+
 const putSchema = z
-	.strictObject({ op: z.literal("put"), id: memoryIdValue.optional(), ...target, ...bodyFields })
+	.strictObject({
+		op: z.literal("put"),
+		id: ownIdValue.optional(),
+		...target,
+		...bodyFields,
+		causedBy: causesValue.optional(),
+	})
 	.superRefine(requireOneEnd)
+	.superRefine((put, context) => {
+		if (put.causedBy === undefined || put.layer === "episodic") return;
+		const message = "needs `layer` episodic: causes are events";
+		context.addIssue({ code: "custom", path: ["causedBy"], message });
+	})
 	.openapi("PutOperation", {
 		description:
 			"Writes a memory whole. Without `id` Recant makes one. With `text` it is embedded into `collection` (`default` when left out); with `vector` that vector is kept instead.",
@@ -190,7 +188,7 @@ const putSchema = z
 const patchSchema = z
 	.strictObject({
 		op: z.literal("patch"),
-		id: memoryIdValue,
+		id: ownIdValue,
 		...target,
 		content: contentValue,
 		text: textValue.optional(),
@@ -203,31 +201,130 @@ const patchSchema = z
 	});
 
 const deleteSchema = z
-	.strictObject({ op: z.literal("delete"), id: memoryIdValue, ...target })
+	.strictObject({ op: z.literal("delete"), id: ownIdValue, ...target })
 	.openapi("DeleteOperation", { description: "Forgets a memory from the pending slot on." });
 
-export const operationSchema = z
-	.discriminatedUnion("op", [putSchema, patchSchema, deleteSchema], {
-		error: "must be an operation with `op` put, patch or delete",
+const { layer: _layer, ...actionFields } = bodyFields;
+const { onLoss: _onLoss, ...actionTarget } = target;
+
+const actionSchema = z
+	.strictObject({
+		op: z.literal("action"),
+		id: ownIdValue.optional(),
+		...actionTarget,
+		...actionFields,
+		causedBy: causesValue.optional(),
 	})
+	.superRefine(requireOneEnd)
+	.openapi("ActionOperation", {
+		description:
+			"Records what the agent did, as an episode with `kind: action` in its content. It happened, so no fork takes it back: a rollback's report tells of actions whose `derivedFrom` or anchors no longer hold.",
+	});
+
+const linkSchema = z
+	.strictObject({
+		op: z.literal("link"),
+		...target,
+		...linkFields,
+		weight: z
+			.number()
+			.positive("must be above 0")
+			.max(1e9)
+			.optional()
+			.openapi({ description: "How strong it is; 1 when left out." }),
+		properties: contentValue.optional(),
+	})
+	.openapi("LinkOperation", {
+		description:
+			"Links a memory to another, both of which must be there. `isA` and `partOf` join semantic memories and `causedBy` begins at an episode; of these three no circle may be closed. Written again it says what it says now.",
+	});
+
+const unlinkSchema = z
+	.strictObject({ op: z.literal("unlink"), ...target, ...linkFields })
+	.openapi("UnlinkOperation", { description: "Takes a link away." });
+
+const consolidateSchema = z
+	.strictObject({
+		op: z.literal("consolidate"),
+		namespace: namespaceValue.optional(),
+		rule: boundedText("idLength", "One rule of the namespace; all when left out.").optional(),
+	})
+	.openapi("ConsolidateOperation", {
+		description: "Runs the namespace's rules of consolidation on what is there now.",
+	});
+
+export const operationSchema = z
+	.discriminatedUnion(
+		"op",
+		[
+			putSchema,
+			patchSchema,
+			deleteSchema,
+			actionSchema,
+			linkSchema,
+			unlinkSchema,
+			consolidateSchema,
+		],
+		{
+			error:
+				"must be an operation with `op` put, patch, delete, action, link, unlink or consolidate",
+		},
+	)
 	.transform(operationRequest)
 	.openapi("Operation");
 
 type ParsedOperation =
 	| z.output<typeof putSchema>
 	| z.output<typeof patchSchema>
-	| z.output<typeof deleteSchema>;
+	| z.output<typeof deleteSchema>
+	| z.output<typeof actionSchema>
+	| z.output<typeof linkSchema>
+	| z.output<typeof unlinkSchema>
+	| z.output<typeof consolidateSchema>;
 
 function operationRequest(parsed: ParsedOperation): OperationRequest {
-	const { namespace = DEFAULT_NAMESPACE, anchor, ifVersion } = parsed;
-	const shared = { namespace, anchor, ifVersion };
-	if (parsed.op === "delete") return { ...shared, kind: "delete", id: parsed.id };
-	const { content, text, importance, confidence } = parsed;
-	const body = { ...shared, content, text, importance, confidence };
-	if (parsed.op === "patch") return { ...body, kind: "patch", id: parsed.id };
-	const { id, layer, vector, collection, expiresAtBlock, expiresAtTime } = parsed;
-	const ends = { expiresAtBlock, expiresAtTime };
-	return { ...body, kind: "put", id, layer, vector, collection, ...ends };
+	const { namespace = DEFAULT_NAMESPACE } = parsed;
+	if (parsed.op === "consolidate") {
+		const nothing = groundOf({}, namespace);
+		return { namespace, ...nothing, ifVersion: undefined, kind: parsed.op, rule: parsed.rule };
+	}
+	const shared = { namespace, ...groundOf(parsed, namespace), ifVersion: parsed.ifVersion };
+	switch (parsed.op) {
+		case "delete":
+			return { ...shared, kind: parsed.op, id: parsed.id };
+		case "link": {
+			const { weight = 1, properties } = parsed;
+			return { ...shared, kind: parsed.op, link: linkOf(parsed, namespace), weight, properties };
+		}
+		case "unlink":
+			return { ...shared, kind: parsed.op, link: linkOf(parsed, namespace) };
+		case "patch": {
+			const { id, content, text, importance, confidence } = parsed;
+			return { ...shared, kind: parsed.op, id, content, text, importance, confidence };
+		}
+		case "put":
+			return { ...shared, kind: parsed.op, layer: parsed.layer, ...putOf(parsed, namespace) };
+		case "action":
+			return { ...shared, kind: parsed.op, ...putOf(parsed, namespace) };
+	}
+}
+
+function putOf(
+	parsed: z.output<typeof putSchema> | z.output<typeof actionSchema>,
+	namespace: string,
+): PutRequest {
+	return {
+		id: parsed.id,
+		content: parsed.content,
+		text: parsed.text,
+		vector: parsed.vector,
+		collection: parsed.collection,
+		importance: parsed.importance,
+		confidence: parsed.confidence,
+		expiresAtBlock: parsed.expiresAtBlock,
+		expiresAtTime: parsed.expiresAtTime,
+		causedBy: (parsed.causedBy ?? []).map((end) => endOf(end, namespace)),
+	};
 }
 
 export const batchSchema = z

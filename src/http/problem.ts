@@ -99,6 +99,12 @@ export const STATUS_OF = {
 	verification_failed: 500,
 	version_conflict: 409,
 	webhook_removed: 409,
+	append_only: 409,
+	link_cycle: 409,
+	link_end_missing: 422,
+	link_invalid: 422,
+	namespace_isolated: 403,
+	source_unknown: 422,
 } as const satisfies Record<ErrorCode, number>;
 
 /** Every code, in alphabetical order. */

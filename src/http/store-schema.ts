@@ -49,7 +49,9 @@ export const indexAnswer = z
 			.optional()
 			.openapi({ description: "Of the index against exact search." }),
 	})
-	.openapi({ description: "How the collection is searched, as last seen by who writes the chain." });
+	.openapi({
+		description: "How the collection is searched, as last seen by who writes the chain.",
+	});
 
 export const coverageAnswer = z
 	.object({

@@ -7,6 +7,7 @@
  * 3. They have no anchor: who brings a memory back says so now, whatever it once rested on.
  */
 import type { Height, Hex } from "../domain/ids.ts";
+import type { Owner } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import type { MemoryBody, Operation } from "../domain/operation.ts";
 import { contentHash } from "./canonical.ts";
@@ -78,11 +79,12 @@ export function bodyOf(
 export function bodyHash(
 	name: { readonly namespace: string; readonly id: string },
 	body: MemoryBody,
+	owner: Owner = "agent",
 ): Hex {
 	return contentHash({
 		...name,
 		layer: body.layer,
-		owner: "agent",
+		owner,
 		content: body.content,
 		text: body.text,
 		collection: body.collection,

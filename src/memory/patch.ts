@@ -6,14 +6,16 @@ import type { FatalCode } from "../domain/errors.ts";
 import { unreachable } from "../domain/errors.ts";
 import type { VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { linkContent } from "../domain/link.ts";
 import type { Version } from "../domain/memory.ts";
 import {
 	DEFAULT_COLLECTION,
 	type JsonObject,
+	type LinkOperation,
 	type MemoryBody,
 	type Operation,
+	type OperationKind,
 	type PatchOperation,
-	type PutOperation,
 } from "../domain/operation.ts";
 import { canonicalJson } from "./canonical.ts";
 
@@ -21,7 +23,12 @@ export interface EvaluationFailure {
 	readonly type: "fail";
 	readonly code: Extract<
 		FatalCode,
-		"layer_conflict" | "limit_exceeded" | "memory_exists" | "memory_not_found" | "version_conflict"
+		| "append_only"
+		| "layer_conflict"
+		| "limit_exceeded"
+		| "memory_exists"
+		| "memory_not_found"
+		| "version_conflict"
 	>;
 	readonly message: string;
 	readonly hint: string;
@@ -39,6 +46,8 @@ export type Evaluation =
 			readonly keepVectorOf: VersionId | undefined;
 	  }
 	| { readonly type: "delete" }
+	/** It writes nothing by itself: what comes of it is written by the chain's writer. */
+	| { readonly type: "consolidate" }
 	| EvaluationFailure;
 
 /**
@@ -58,11 +67,17 @@ export function evaluate(
 	if (conflict !== undefined) return conflict;
 	switch (operation.kind) {
 		case "put":
-			return evaluatePut(operation, present);
+		case "action":
+			return evaluatePut(operation, operation.body, present);
+		case "link":
+			return evaluatePut(operation, linkBody(operation), present);
 		case "patch":
 			return present === undefined ? notFound(operation) : evaluatePatch(operation, present);
 		case "delete":
+		case "unlink":
 			return present === undefined ? notFound(operation) : { type: "delete" };
+		case "consolidate":
+			return { type: "consolidate" };
 		default:
 			return unreachable(operation);
 	}
@@ -87,8 +102,26 @@ function checkCondition(
 	};
 }
 
-function evaluatePut(operation: PutOperation, present: Version | undefined): Evaluation {
-	const { body } = operation;
+/** A link is a memory; what it says follows from the operation. */
+function linkBody({ link, weight, properties }: LinkOperation): MemoryBody {
+	return {
+		layer: "semantic",
+		content: linkContent(link, weight, properties),
+		text: undefined,
+		vector: undefined,
+		collection: undefined,
+		importance: undefined,
+		confidence: undefined,
+		expiresAtBlock: undefined,
+		expiresAtTime: undefined,
+	};
+}
+
+function evaluatePut(
+	operation: Operation,
+	body: MemoryBody,
+	present: Version | undefined,
+): Evaluation {
 	if (present !== undefined && present.layer !== body.layer) {
 		return {
 			type: "fail",
@@ -98,10 +131,12 @@ function evaluatePut(operation: PutOperation, present: Version | undefined): Eva
 			fields: { ...where(operation), presentLayer: present.layer, layer: body.layer },
 		};
 	}
+	if (present?.layer === "episodic") return appendOnly(operation);
 	return checkSize(operation, body.content) ?? { type: "put", body, keepVectorOf: undefined };
 }
 
 function evaluatePatch(operation: PatchOperation, present: Version): Evaluation {
+	if (present.layer === "episodic") return appendOnly(operation);
 	const content = merge(present.content ?? {}, operation.content);
 	const tooLarge = checkSize(operation, content);
 	if (tooLarge !== undefined) return tooLarge;
@@ -159,15 +194,31 @@ function exists(operation: Operation, present: Version): EvaluationFailure {
 	};
 }
 
+function appendOnly(operation: Operation): EvaluationFailure {
+	return {
+		type: "fail",
+		code: "append_only",
+		message: `${name(operation)} is an episode, which is not changed once it is written`,
+		hint: "write another episode, and link it to this one with causedBy; or delete this one to forget it",
+		fields: where(operation),
+	};
+}
+
 function notFound(operation: Operation): EvaluationFailure {
 	return {
 		type: "fail",
 		code: "memory_not_found",
-		message: `${name(operation)} does not exist at the operation's slot, so it cannot be ${operation.kind === "delete" ? "deleted" : "patched"}`,
+		message: `${name(operation)} does not exist at the operation's slot, so it cannot be ${UNDONE[operation.kind] ?? "changed"}`,
 		hint: "put the memory first",
 		fields: where(operation),
 	};
 }
+
+const UNDONE: Partial<Record<OperationKind, string>> = {
+	delete: "deleted",
+	patch: "patched",
+	unlink: "taken away",
+};
 
 function where(operation: Operation): { readonly namespace: string; readonly id: string } {
 	return { namespace: operation.namespace, id: operation.id };

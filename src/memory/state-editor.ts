@@ -75,6 +75,14 @@ export class StateEditor {
 		return this.#memories.has(key);
 	}
 
+	/** Every loaded memory that is visible at `height`, in no order. */
+	*visibleAt(height: Height): Generator<Version> {
+		for (const key of this.#memories.keys()) {
+			const version = this.visible(key, height);
+			if (version !== undefined) yield version;
+		}
+	}
+
 	/**
 	 * Takes in rows of the present generation (`toGen` FOREVER), in any order. To write, the one with the
 	 * greatest fromBlock is enough; to rewind, those that begin above the ancestor and the one that holds

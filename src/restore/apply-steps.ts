@@ -1,12 +1,13 @@
 /**
- * Applies operations of the log to rows of a shadow, in memory, by the rules that the writer has:
- * conditions and patches are evaluated again, and versions are written by the same draft.
+ * Applies writes of the log to rows of a shadow, in memory, by the rules that the writer has: conditions
+ * and patches are evaluated again, and versions are written by the same draft. What a version rests on is
+ * taken from the log, which says it as it was found out.
  *
- * The log says that each of them was applied, so one that fails now means that log and state have
- * parted: the restore ends there.
+ * The log says that each of them was made, so one that fails now means that log and state have parted: the
+ * restore ends there.
  */
 import { EMPTY_ROOTS } from "../commitment/state-root.ts";
-import { FatalError } from "../domain/errors.ts";
+import { FatalError, unreachable } from "../domain/errors.ts";
 import {
 	type ChainId,
 	FOREVER,
@@ -17,12 +18,15 @@ import {
 	type VersionId,
 } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import type { MemoryBody } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { evaluate } from "../memory/patch.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
 import type { ChainState } from "../writer/chain-state.ts";
+import { RESTS_ON_NOTHING } from "../writer/log-draft.ts";
 import { StateDraft, type StateWrite, type VectorRequest } from "../writer/state-draft.ts";
-import type { AgentStep, HandlerStep } from "./log-walk.ts";
+import type { WriteStep } from "./log-walk.ts";
+import type { AgentWrite, ClearedWrite, EndedWrite, LoggedWrite } from "./log-writes.ts";
 import { type ShadowRow, shadowVersion } from "./shadow-store.ts";
 
 /** Of rows while they are worked on: a restore knows one generation only. */
@@ -33,10 +37,8 @@ export const ONE_GENERATION = 0n;
  */
 const DRAFT_IDS: VersionId = FOREVER / 2n;
 
-export type WriteStep = AgentStep | HandlerStep;
-
-export function stepKey({ operation }: WriteStep): MemoryKey {
-	return memoryKey(operation.namespace, operation.id);
+export function writeKey({ namespace, id }: Pick<LoggedWrite, "namespace" | "id">): MemoryKey {
+	return memoryKey(namespace, id);
 }
 
 /**
@@ -53,7 +55,7 @@ export function applySteps(
 		draftState({ versionSeq: DRAFT_IDS, logPosition: 0n, from: 0n }),
 		ONE_GENERATION,
 	);
-	const keys = new Set(steps.map(stepKey));
+	const keys = new Set(steps.map(writeKey));
 	for (const key of keys) draft.load(key, workingRows(loaded.get(key)));
 	let reached: Height | undefined;
 	for (const step of steps) {
@@ -129,34 +131,84 @@ export function vectorsOf(
 	return known;
 }
 
-/** Throws `FatalError("verification_failed")` for a step that cannot be applied. */
-export function writeOf(step: WriteStep, draft: StateDraft): StateWrite {
-	const { slot, position } = step;
-	const { namespace, id } = step.operation;
-	if (step.type === "handler") {
-		const body = step.operation.kind === "put" ? step.operation.body : undefined;
-		const rests = { suspect: false, grounds: slot };
-		return { slot, namespace, id, owner: "handler", position, body, copyOf: undefined, ...rests };
+/** Throws `FatalError("verification_failed")` for a write that cannot be made. */
+export function writeOf(write: LoggedWrite, draft: StateDraft): StateWrite {
+	switch (write.type) {
+		case "handler": {
+			const { operation, slot } = write;
+			const body = operation.kind === "put" ? operation.body : undefined;
+			return {
+				...placeOf(write),
+				owner: "handler",
+				body,
+				copyOf: undefined,
+				suspect: false,
+				grounds: slot,
+			};
+		}
+		case "agent":
+			return agentWrite(write, draft);
+		case "cleared":
+			return clearedWrite(write, draft);
+		case "consolidated": {
+			const { body, rests } = write;
+			return { ...placeOf(write), owner: "agent", body, copyOf: undefined, ...rests };
+		}
+		case "ended": {
+			const { owner, position } = presentOf(write, draft);
+			const gone = { body: undefined, copyOf: undefined, ...RESTS_ON_NOTHING };
+			return { ...placeOf(write), owner, position, ...gone };
+		}
+		default:
+			return unreachable(write);
 	}
-	const present = draft.editor.visible(stepKey(step), slot);
+}
+
+/** Takes the place of a write to a memory that is not worked on. */
+export function blankWrite(write: LoggedWrite): StateWrite {
+	const gone = { body: undefined, copyOf: undefined, ...RESTS_ON_NOTHING };
+	return { ...placeOf(write), owner: "agent", ...gone };
+}
+
+function agentWrite(write: AgentWrite, draft: StateDraft): StateWrite {
+	const { operation, conditionPosition, rests } = write;
 	const evaluation = evaluate(
-		step.operation,
-		present,
-		(_named, version) => step.conditionPosition === version.position,
+		operation,
+		draft.editor.visible(writeKey(write), write.slot),
+		(_named, version) => conditionPosition === version.position,
 	);
-	if (evaluation.type === "fail") throw contradicting(step, evaluation.message);
+	if (evaluation.type === "fail") throw contradicting(write, evaluation.message);
 	const put = evaluation.type === "put" ? evaluation : undefined;
-	return {
-		slot,
-		namespace,
-		id,
-		owner: "agent",
-		position,
-		body: put?.body,
-		copyOf: put?.keepVectorOf,
-		suspect: false,
-		grounds: undefined,
-	};
+	const { body, keepVectorOf: copyOf } = put ?? { body: undefined, keepVectorOf: undefined };
+	return { ...placeOf(write), owner: "agent", body, copyOf, ...rests };
+}
+
+function clearedWrite(write: ClearedWrite, draft: StateDraft): StateWrite {
+	const present = presentOf(write, draft);
+	if (present.position !== write.position) {
+		throw contradicting(write, `the memory was written by the operation at ${present.position}`);
+	}
+	const copyOf = present.collection === undefined ? undefined : present.versionId;
+	const { owner } = present;
+	return { ...placeOf(write), owner, body: bodyOf(present), copyOf, ...write.rests };
+}
+
+function presentOf(write: ClearedWrite | EndedWrite, draft: StateDraft): Version {
+	const present = draft.editor.visible(writeKey(write), write.slot);
+	if (present === undefined) throw contradicting(write, "the memory is not there");
+	return present;
+}
+
+function placeOf({ slot, namespace, id, position }: LoggedWrite) {
+	return { slot, namespace, id, position };
+}
+
+/** What a version says, to be said again; its vector is carried on. */
+function bodyOf(version: Version): MemoryBody {
+	const { layer, content = {}, text, collection, importance, confidence } = version;
+	const { expiresBlock: expiresAtBlock, expiresTime: expiresAtTime } = version;
+	const ends = { expiresAtBlock, expiresAtTime };
+	return { layer, content, text, vector: undefined, collection, importance, confidence, ...ends };
 }
 
 /** Every step writes one version, in order. */
@@ -164,10 +216,10 @@ function writtenBy({ versionId }: Version, steps: readonly WriteStep[]): Version
 	return steps[Number(versionId - DRAFT_IDS) - 1]?.versionId ?? versionId;
 }
 
-function contradicting(step: AgentStep, why: string): FatalError {
+function contradicting({ type, position, slot }: LoggedWrite, why: string): FatalError {
 	return new FatalError("verification_failed", {
-		message: `the operation at log position ${step.position} was applied at ${step.slot}, and cannot be applied again: ${why}`,
+		message: `the write (${type}) of log position ${position} was made at ${slot}, and cannot be made again: ${why}`,
 		hint: "log or snapshot was changed outside of Recant; restore from another snapshot",
-		fields: { position: step.position.toString(), slot: step.slot.toString() },
+		fields: { position: position.toString(), slot: slot.toString() },
 	});
 }

@@ -1,19 +1,20 @@
 /**
- * Derives a group of finalized blocks again and applies it as the writer did. The group's log entry
- * comes out once more, and must be the one that is there, byte for byte: it names the handlers' code and
- * the hash of everything that the group changed.
+ * Derives a group of finalized blocks again and applies it as the writer did, with what the log has of it
+ * beside. The group's log entry comes out once more, and must be the one that is there, byte for byte: it
+ * names the handlers' code and the hash of everything that the group changed.
  */
 import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Generation, Height, MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject } from "../domain/operation.ts";
 import { canonicalJson, parseContent } from "../memory/canonical.ts";
-import { assembleBlocks } from "../writer/assemble.ts";
+import { assembleRecorded } from "../writer/assemble.ts";
 import type { Assembly } from "../writer/assembly.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import { draftState, ONE_GENERATION, toRow, vectorsOf, workingRows } from "./apply-steps.ts";
 import type { GroupDeriver } from "./group-deriver.ts";
 import type { GroupStep } from "./log-walk.ts";
+import { recordedWrites } from "./recorded-writes.ts";
 import type { ShadowRow, ShadowStore } from "./shadow-store.ts";
 
 /** Field of the entry that has the hash of all that the group changed. */
@@ -28,8 +29,8 @@ export interface GroupContext {
 	readonly deriver: GroupDeriver;
 	/** Blocks above it are left out. */
 	readonly upTo: Height;
-	/** False: the shadow has some memories only, so that not all that the group changed can be seen. */
-	readonly whole: boolean;
+	/** Memories that are wanted; undefined: all. Of some, not all that the group changed can be seen. */
+	readonly only: ReadonlySet<MemoryKey> | undefined;
 }
 
 /**
@@ -41,17 +42,16 @@ export async function deriveGroup(
 	context: GroupContext,
 ): Promise<readonly ShadowRow[]> {
 	const { deriver, upTo } = context;
-	const recorded = step.recorded["handlersHash"];
-	if (recorded !== deriver.handlersHash) throw otherHandlers(step, recorded, deriver);
+	const stated = step.entry["handlersHash"];
+	if (stated !== deriver.handlersHash) throw otherHandlers(step, stated, deriver);
 	const state = new ShadowState(context);
-	const blocks = await deriver.deriveGroup(step, step.judged, (key) => state.latest(key));
+	const blocks = await deriver.deriveGroup(step, (key) => state.latest(key));
 	const whole = await assembled(step, blocks, context, state);
 	if (step.whole) checkEntry(step, whole, context);
 	if (step.to <= upTo) return rowsOf(whole, context, state);
 	const part = blocks.filter(({ header }) => header.number <= upTo);
-	return part.length === 0
-		? []
-		: rowsOf(await assembled(step, part, context, state), context, state);
+	const recorded = step.recorded.filter(({ slot }) => slot <= upTo);
+	return rowsOf(await assembled({ ...step, recorded }, part, context, state), context, state);
 }
 
 /** The shadow as the writer's store: one row a memory. */
@@ -87,7 +87,7 @@ class ShadowState {
 
 	async expiring(
 		_chainId: ChainId,
-		range: { readonly above: Height; readonly to: Height },
+		range: { readonly above: Height; readonly to: Height; readonly time: bigint },
 	): Promise<readonly MemoryKey[]> {
 		return this.#context.shadows.expiring(this.#context.shadowId, range);
 	}
@@ -96,11 +96,12 @@ class ShadowState {
 async function assembled(
 	step: GroupStep,
 	blocks: readonly DerivedBlock[],
-	{ chainId, deriver }: GroupContext,
+	{ chainId, deriver, only }: GroupContext,
 	state: ShadowState,
 ): Promise<Assembly> {
 	const { from, base } = step;
-	return assembleBlocks(
+	const writes = recordedWrites(step.recorded, only);
+	const assembly = await assembleRecorded(
 		draftState({
 			versionSeq: base.versionId,
 			logPosition: base.position,
@@ -114,8 +115,15 @@ async function assembled(
 			finality: { safe: undefined, finalized: undefined },
 			handlersHash: deriver.handlersHash,
 		},
-		{ store: state, suspended: step.judged },
+		{ store: state, ...writes },
 	);
+	// Of a part of the group: what was made between its last block and its end.
+	const reached = blocks.at(-1)?.header.number ?? from - 1n;
+	for (const each of writes.recorded.filter(({ slot }) => slot > reached)) {
+		assembly.reach(each.slot);
+		assembly.repeat(each);
+	}
+	return assembly;
 }
 
 /** The newest row of each memory that was written. */
@@ -134,12 +142,12 @@ function rowsOf(
 	});
 }
 
-function checkEntry(step: GroupStep, assembly: Assembly, { whole }: GroupContext): void {
+function checkEntry(step: GroupStep, assembly: Assembly, { only }: GroupContext): void {
 	const batch = assembly.batch([], { safe: undefined, finalized: undefined });
 	const body = batch.log.findLast(({ kind }) => kind === "derived")?.body;
 	const found: JsonObject = body === undefined ? {} : parseContent(body);
-	const fields = Object.entries(step.recorded)
-		.filter(([name]) => whole || name !== CHANGES)
+	const fields = Object.entries(step.entry)
+		.filter(([name]) => only === undefined || name !== CHANGES)
 		.filter(([name, value]) => canonicalJson(found[name] ?? null) !== canonicalJson(value))
 		.map(([name]) => name);
 	if (fields.length === 0) return;
@@ -152,16 +160,16 @@ function checkEntry(step: GroupStep, assembly: Assembly, { whole }: GroupContext
 
 function otherHandlers(
 	{ from, to }: GroupStep,
-	recorded: unknown,
+	stated: unknown,
 	{ handlersHash }: GroupDeriver,
 ): FatalError {
 	return new FatalError("handlers_differ", {
-		message: `blocks ${from} to ${to} were derived by handlers ${String(recorded)}; here they are ${handlersHash}`,
+		message: `blocks ${from} to ${to} were derived by handlers ${String(stated)}; here they are ${handlersHash}`,
 		hint: "run the chain's file of that time, or restore from a snapshot above these blocks",
 		fields: {
 			from: from.toString(),
 			to: to.toString(),
-			recorded: String(recorded),
+			recorded: String(stated),
 			present: handlersHash,
 		},
 	});

@@ -2,18 +2,16 @@
 import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
-import type { OpenOperation } from "../writer/writer-store.ts";
 
 export interface GroupDeriver {
 	/** Of the handlers that are here now. */
 	readonly handlersHash: Hex;
 	/**
-	 * What finalized blocks give, both bounds inclusive: those that derived something, those that hold an
-	 * anchor of `judged`, and the first and the last. `read` answers the state before the range.
+	 * What finalized blocks give, both bounds inclusive: those that derived something, and the first and the
+	 * last. `read` answers the state before the range.
 	 */
 	deriveGroup(
 		range: { readonly from: Height; readonly to: Height },
-		judged: readonly OpenOperation[],
 		read: (key: MemoryKey) => Promise<Version | undefined>,
 	): Promise<readonly DerivedBlock[]>;
 }

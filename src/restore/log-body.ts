@@ -1,13 +1,13 @@
 /** Reads the bodies of log entries as writer/log-draft.ts and writer/assembly.ts wrote them. */
 import { FatalError } from "../domain/errors.ts";
-import type { Height, LogPosition, OperationId, VersionId } from "../domain/ids.ts";
+import type { Height, LogPosition, VersionId } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
 import type { JsonObject, JsonValue, MemoryBody, Operation } from "../domain/operation.ts";
 import { DEFAULT_COLLECTION } from "../domain/operation.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { fromWire } from "../memory/operation-codec.ts";
-import type { OpenOperation } from "../writer/writer-store.ts";
-import type { Admitted, LoggedEntry } from "./log-reader.ts";
+import type { Rests } from "../writer/log-draft.ts";
+import type { LoggedEntry } from "./log-reader.ts";
 
 /** A whole number, which JSON has as such or as a decimal string. */
 export function numberIn(body: JsonObject, field: string, position: LogPosition): bigint {
@@ -34,27 +34,44 @@ export function baseOf(
 	};
 }
 
-/** What an agent asked for, with the position of the version that its condition names. */
-export function agentOperation(body: JsonObject): {
-	readonly operation: Operation;
-	readonly conditionPosition: LogPosition | undefined;
-} {
-	const named = body["conditionPosition"];
+/** The memory that an entry is about. */
+export function namedIn(
+	body: JsonObject,
+	position: LogPosition,
+): { readonly namespace: string; readonly id: string } {
+	const { namespace, id } = body;
+	if (typeof namespace !== "string" || typeof id !== "string") throw unreadable(position, "id");
+	return { namespace, id };
+}
+
+/** What an agent asked for. */
+export function agentOperation(body: JsonObject): Operation {
+	return fromWire(body).operation;
+}
+
+/** Position of the version that the operation's condition names. */
+export function conditionIn(body: JsonObject, position: LogPosition): LogPosition | undefined {
+	if (body["conditionPosition"] === undefined) return undefined;
+	return numberIn(body, "conditionPosition", position);
+}
+
+/** What the version rests on that the entry makes. */
+export function restsIn(body: JsonObject, position: LogPosition): Rests {
 	return {
-		operation: fromWire(body).operation,
-		conditionPosition: named === undefined ? undefined : BigInt(String(named)),
+		grounds: body["grounds"] === undefined ? undefined : heightIn(body, "grounds", position),
+		suspect: body["suspect"] === true,
 	};
 }
 
 /** What a handler derived. */
 export function handlerOperation({ position, body }: LoggedEntry): HandlerOperation {
-	const { kind, namespace, id } = body;
-	if (typeof namespace !== "string" || typeof id !== "string") throw unreadable(position, "id");
-	if (kind === "delete") return { kind, namespace, id };
-	return { kind: "put", namespace, id, body: handlerBody(body, position) };
+	const named = namedIn(body, position);
+	if (body["kind"] === "delete") return { kind: "delete", ...named };
+	return { kind: "put", ...named, body: putBody(body, position) };
 }
 
-function handlerBody(body: JsonObject, position: LogPosition): MemoryBody {
+/** Body of a put that is not an agent's. */
+export function putBody(body: JsonObject, position: LogPosition): MemoryBody {
 	const { layer, content, text, collection, expiresAtBlock, expiresAtTime } = body;
 	if (!isLayer(layer) || !isObject(content)) throw unreadable(position, "content");
 	return {
@@ -74,26 +91,6 @@ function handlerBody(body: JsonObject, position: LogPosition): MemoryBody {
 			expiresAtBlock === undefined ? undefined : heightIn(body, "expiresAtBlock", position),
 		expiresAtTime:
 			expiresAtTime === undefined ? undefined : numberIn(body, "expiresAtTime", position),
-	};
-}
-
-/** A suspended operation as it stood when a group's verdict on it was given. */
-export function openAt(verdict: LoggedEntry, admitted: Admitted): OpenOperation {
-	const stored = fromWire(admitted.body);
-	const { operation, anchor } = stored;
-	return {
-		stored,
-		judged: {
-			operationId: stored.operationId as OperationId,
-			position: admitted.position,
-			operation,
-			anchor,
-			originalSlot: admitted.height,
-			status: "suspended",
-			effectiveSlot: undefined,
-		},
-		judgedSlot: verdict.height,
-		conditionPosition: agentOperation(admitted.body).conditionPosition,
 	};
 }
 

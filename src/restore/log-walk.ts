@@ -1,31 +1,25 @@
 /**
- * Walks the log forward and gives the operations that the state at (present generation, height) is
- * made of, each in the slot where it took effect.
+ * Walks the log forward and gives the writes that the state at (present generation, height) is made of,
+ * each in the slot where it took effect.
  *
- * 1. An operation counts when no later rollback went back below its slot: `slot ≤ ancestor` of every
- *    rollback that comes after its entry. What a rollback took back and carried on has a verdict of its
- *    own, with a slot of its own.
+ * 1. A write counts when no later rollback went back below its slot: `slot ≤ ancestor` of every rollback
+ *    that comes after its entry. What a rollback took back and carried on has a verdict of its own, with a
+ *    slot of its own; what the writer did by itself is logged anew.
  * 2. Slots never fall in log order among those that count, since a rollback's replay begins above its
  *    ancestor. So steps may be applied as they come, and nothing has to be kept.
- * 3. Version ids are dense in log order: an operation and a verdict that applies take one each, a group
- *    as many as it derived and reinstated. An entry that says otherwise is damaged.
+ * 3. Version ids are dense in log order: an entry that writes takes one, a group as many as it derived and
+ *    as its other entries took. An entry that says otherwise is damaged.
+ * 4. Verdicts, and what the writer does by itself, stand before the entry of the group that they belong to.
+ *    So they are kept back until it is known whether one follows.
  *
  * Pure; entries come in order, in pieces of any size.
  */
 import { FatalError } from "../domain/errors.ts";
 import type { Height, LogPosition, VersionId } from "../domain/ids.ts";
-import type { JsonObject, Operation } from "../domain/operation.ts";
-import type { HandlerOperation } from "../memory/handler-operation.ts";
-import type { OpenOperation } from "../writer/writer-store.ts";
-import {
-	agentOperation,
-	baseOf,
-	handlerOperation,
-	heightIn,
-	numberIn,
-	openAt,
-} from "./log-body.ts";
-import type { Admitted, LoggedEntry, RollbackMark } from "./log-reader.ts";
+import type { JsonObject } from "../domain/operation.ts";
+import { baseOf, heightIn, numberIn } from "./log-body.ts";
+import type { LoggedEntry, RollbackMark } from "./log-reader.ts";
+import { isKeptBack, type LoggedWrite, slotOf, writes, writtenBy } from "./log-writes.ts";
 
 /** Where a walk begins: behind a sealed block, whose state is there already. */
 export interface WalkStart {
@@ -39,27 +33,17 @@ export interface WalkStart {
 
 export const FROM_NOTHING: WalkStart = { height: -1n, position: 0n, versionSeq: 0n };
 
-interface Placed {
-	/** Height at which it takes effect. */
-	readonly slot: Height;
-	/** Order in which it was written, see domain/memory.ts. */
+export type WriteStep = LoggedWrite & { readonly versionId: VersionId };
+
+/** An entry of a group, beside what its handlers derived. */
+export interface RecordedEntry {
 	readonly position: LogPosition;
-	readonly versionId: VersionId;
+	readonly slot: Height;
+	/** Undefined: it writes nothing. */
+	readonly write: LoggedWrite | undefined;
 }
 
-export interface AgentStep extends Placed {
-	readonly type: "agent";
-	readonly operation: Operation;
-	/** See OriginalPlace in writer/log-draft.ts. */
-	readonly conditionPosition: LogPosition | undefined;
-}
-
-export interface HandlerStep extends Placed {
-	readonly type: "handler";
-	readonly operation: HandlerOperation;
-}
-
-/** Blocks whose operations the log does not hold: they are derived again. */
+/** Blocks whose handlers' operations the log does not hold: they are derived again. */
 export interface GroupStep {
 	readonly type: "group";
 	/** Both inclusive. */
@@ -67,15 +51,15 @@ export interface GroupStep {
 	readonly to: Height;
 	/** Before the group. */
 	readonly base: { readonly position: LogPosition; readonly versionId: VersionId };
-	/** Suspended operations that the group judged again. */
-	readonly judged: readonly OpenOperation[];
+	/** By rising position. */
+	readonly recorded: readonly RecordedEntry[];
 	/** The group's entry. */
-	readonly recorded: JsonObject;
+	readonly entry: JsonObject;
 	/** Whether the blocks are all of the group's, so that they must give the entry again. */
 	readonly whole: boolean;
 }
 
-export type Step = AgentStep | HandlerStep | GroupStep;
+export type Step = WriteStep | GroupStep;
 
 export class LogWalk {
 	readonly #from: Height;
@@ -85,8 +69,8 @@ export class LogWalk {
 	/** First limit whose rollback comes after the entry at hand. */
 	#limit = 0;
 	#versionId: VersionId;
-	/** Verdicts that may belong to a group that comes next. */
-	#verdicts: LoggedEntry[] = [];
+	/** Entries that may belong to a group that comes next. */
+	#keptBack: LoggedEntry[] = [];
 
 	/** `rollbacks`: those that lead to the generation, by rising position. */
 	constructor(
@@ -100,55 +84,42 @@ export class LogWalk {
 		this.#limits = lowestAfter(to.rollbacks);
 	}
 
-	/** What the entries give; verdicts at their end are kept back. */
+	/** What the entries give; some at their end may be kept back. */
 	take(entries: readonly LoggedEntry[]): readonly Step[] {
 		return entries.flatMap((entry) => this.#take(entry));
 	}
 
 	/** What was kept back. */
 	end(): readonly Step[] {
-		return this.#settleVerdicts();
+		return this.#settle();
 	}
 
 	#take(entry: LoggedEntry): readonly Step[] {
-		if (entry.kind === "verdict") {
-			this.#verdicts.push(entry);
+		if (isKeptBack(entry)) {
+			this.#keptBack.push(entry);
 			return [];
 		}
 		if (entry.kind === "derived") return this.#group(entry);
-		const before = this.#settleVerdicts();
+		const before = this.#settle();
 		if (entry.kind === "rollback") return before;
-		return [...before, ...this.#operation(entry)];
+		return [...before, ...this.#write(entry)];
 	}
 
-	#operation(entry: LoggedEntry): readonly Step[] {
-		const { position, height: slot, body } = entry;
+	#settle(upTo?: LogPosition): readonly Step[] {
+		const settled = this.#keptBack.filter(({ position }) => upTo === undefined || position <= upTo);
+		this.#keptBack = this.#keptBack.slice(settled.length);
+		return settled.flatMap((entry) => this.#write(entry));
+	}
+
+	#write(entry: LoggedEntry): readonly Step[] {
+		if (!writes(entry)) return [];
 		this.#versionId += 1n;
-		if (numberIn(body, "versionId", position) !== this.#versionId) {
+		const { position, kind, body } = entry;
+		if (kind === "operation" && numberIn(body, "versionId", position) !== this.#versionId) {
 			throw damaged(position, `its version id is not ${this.#versionId}`);
 		}
-		if (!this.#counts(position, slot)) return [];
-		const placed = { slot, position, versionId: this.#versionId };
-		if (body["owner"] === "handler") {
-			return [{ type: "handler", ...placed, operation: handlerOperation(entry) }];
-		}
-		return [{ type: "agent", ...placed, ...agentOperation(body) }];
-	}
-
-	#settleVerdicts(upTo?: LogPosition): readonly Step[] {
-		const settled = this.#verdicts.filter(({ position }) => upTo === undefined || position <= upTo);
-		this.#verdicts = this.#verdicts.slice(settled.length);
-		return settled.flatMap((entry) => this.#verdict(entry));
-	}
-
-	#verdict(entry: LoggedEntry): readonly Step[] {
-		if (!applies(entry)) return [];
-		this.#versionId += 1n;
-		const slot = heightIn(entry.body, "slot", entry.position);
-		if (!this.#counts(entry.position, slot)) return [];
-		const { position, body } = admittedBy(entry);
-		const placed = { slot, position, versionId: this.#versionId };
-		return [{ type: "agent", ...placed, ...agentOperation(body) }];
+		if (!this.#counts(position, slotOf(entry))) return [];
+		return [{ ...writtenBy(entry), versionId: this.#versionId }];
 	}
 
 	#group(entry: LoggedEntry): readonly Step[] {
@@ -156,23 +127,23 @@ export class LogWalk {
 		const from = heightIn(body, "from", position);
 		const to = heightIn(body, "to", position);
 		// A checkpoint at the group's last block stands before the group's own entry.
-		if (to <= this.#from) return this.#settleVerdicts();
-		const recorded = baseOf(body, position);
-		const before = this.#settleVerdicts(recorded.position);
+		if (to <= this.#from) return this.#settle();
+		const stated = baseOf(body, position);
+		const before = this.#settle(stated.position);
 		// A checkpoint can stand inside a group; then the rest of it goes on from there.
 		const whole = from > this.#from;
-		const base = whole ? recorded : { position: this.#start, versionId: this.#versionId };
+		const base = whole ? stated : { position: this.#start, versionId: this.#versionId };
 		if (base.versionId !== this.#versionId) {
 			throw damaged(position, `it begins at version ${base.versionId}, not ${this.#versionId}`);
 		}
-		const judged = this.#verdicts;
-		this.#verdicts = [];
+		const kept = this.#keptBack;
+		this.#keptBack = [];
 		this.#versionId = numberIn(body, "versionId", position);
 		// What is final is taken back by nobody, so the first block speaks for all.
 		const begin = whole ? from : this.#from + 1n;
 		if (!this.#counts(position, begin)) return before;
-		const open = judged.map((verdict) => openAt(verdict, admittedBy(verdict)));
-		const step = { from: begin, to, base, judged: open, recorded: body, whole };
+		const recorded = kept.map(recordedEntry);
+		const step = { from: begin, to, base, recorded, entry: body, whole };
 		return [...before, { type: "group", ...step }];
 	}
 
@@ -201,17 +172,9 @@ function lowestAfter(rollbacks: readonly RollbackMark[]) {
 		.reverse();
 }
 
-function applies({ body }: LoggedEntry): boolean {
-	return body["verdict"] === "replayed" || body["verdict"] === "reinstated";
-}
-
-function admittedBy({ position, operationId, admitted }: LoggedEntry): Admitted {
-	if (admitted !== undefined) return admitted;
-	throw new FatalError("history_pruned", {
-		message: `the entry of operation ${operationId}, which the verdict at log position ${position} is about, was cut`,
-		hint: "restore from a newer snapshot",
-		fields: { position: position.toString() },
-	});
+function recordedEntry(entry: LoggedEntry): RecordedEntry {
+	const { position } = entry;
+	return { position, slot: slotOf(entry), write: writes(entry) ? writtenBy(entry) : undefined };
 }
 
 function damaged(position: LogPosition, what: string): FatalError {

@@ -15,12 +15,12 @@ import type { Layer, Owner } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Manifest, ManifestId } from "../snapshots/manifest.ts";
 import type { SnapshotSource } from "../snapshots/snapshot-source.ts";
-import { applySteps, stepKey, type WriteStep } from "./apply-steps.ts";
+import { applySteps, writeKey } from "./apply-steps.ts";
 import { deriveGroup } from "./derived-group.ts";
 import type { GroupDeriver } from "./group-deriver.ts";
 import { type LoadedSnapshot, loadSnapshot } from "./load-snapshot.ts";
 import type { LoggedEntry, LogReader, RollbackMark } from "./log-reader.ts";
-import { FROM_NOTHING, LogWalk, type Step, type WalkStart } from "./log-walk.ts";
+import { FROM_NOTHING, LogWalk, type Step, type WalkStart, type WriteStep } from "./log-walk.ts";
 import type { Shadow, ShadowRow, ShadowStore } from "./shadow-store.ts";
 import { verifyShadow } from "./verify-shadow.ts";
 
@@ -195,7 +195,7 @@ export class Restorer {
 		let run: WriteStep[] = [];
 		for (const step of steps) {
 			if (step.type !== "group") {
-				if (wanted({ memoryKey: stepKey(step), owner: step.type })) run.push(step);
+				if (wanted({ memoryKey: writeKey(step), owner: ownerOf(step) })) run.push(step);
 				continue;
 			}
 			await this.#write(run, request);
@@ -205,10 +205,12 @@ export class Restorer {
 		await this.#write(run, request);
 	}
 
-	async #write(steps: readonly WriteStep[], { shadow, fromGen }: RestoreRequest): Promise<void> {
-		if (steps.length === 0) return;
-		const keys = [...new Set(steps.map(stepKey))];
+	async #write(run: readonly WriteStep[], request: RestoreRequest): Promise<void> {
+		if (run.length === 0) return;
+		const { shadow, fromGen, only } = request;
+		const keys = [...new Set(run.map(writeKey))];
 		const loaded = await this.shadows.rows(shadow.shadowId, keys);
+		const steps = only === undefined ? run : ofKnown(run, new Set([...only, ...loaded.keys()]));
 		await this.#put(shadow, applySteps(steps, loaded, fromGen));
 	}
 
@@ -226,7 +228,7 @@ export class Restorer {
 			shadows: this.shadows,
 			deriver,
 			upTo,
-			whole: only === undefined,
+			only,
 		});
 		await this.#put(shadow, rows.filter(wanted));
 	}
@@ -252,6 +254,20 @@ export class Restorer {
 }
 
 type Wanted = (memory: { readonly memoryKey: MemoryKey; readonly owner: Owner }) => boolean;
+
+/** Whose the memory may be: an end does not say it. */
+function ownerOf({ type }: WriteStep): Owner {
+	return type === "handler" || type === "ended" ? "handler" : "agent";
+}
+
+/** Without the ends of memories that are not worked on, which may be agents'. */
+function ofKnown(run: readonly WriteStep[], known: ReadonlySet<MemoryKey>): readonly WriteStep[] {
+	const written = new Set(run.flatMap((step) => (step.type === "ended" ? [] : [writeKey(step)])));
+	return run.filter((step) => {
+		const key = writeKey(step);
+		return step.type !== "ended" || known.has(key) || written.has(key);
+	});
+}
 
 /** The entry of an operation may be cut when the operation is final; the snapshot has it still. */
 function admittedBefore(loaded: LoadedSnapshot | undefined): (entry: LoggedEntry) => LoggedEntry {

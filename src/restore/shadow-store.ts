@@ -60,10 +60,13 @@ export interface ShadowStore {
 	remove(shadowId: string, keys: readonly LayerKey[]): Promise<void>;
 	/** A memory without a row has no entry. */
 	rows(shadowId: string, keys: readonly MemoryKey[]): Promise<ReadonlyMap<MemoryKey, ShadowRow>>;
-	/** Memories that end by themselves at a height in (above, to]. */
+	/**
+	 * Memories that end by themselves at a height in (above, to], and those that end by time up to `time`
+	 * seconds.
+	 */
 	expiring(
 		shadowId: string,
-		range: { readonly above: Height; readonly to: Height },
+		range: { readonly above: Height; readonly to: Height; readonly time: bigint },
 	): Promise<readonly MemoryKey[]>;
 	/** Rows by rising key, those above `after`, at most `limit`. */
 	page(

@@ -18,6 +18,7 @@ import type { ImportOptions, SnapshotImporter } from "../snapshots/snapshot-impo
 import type { OperationRecord } from "../snapshots/snapshot-record.ts";
 import type { ImportedState, ImportStore, StandingState } from "./import-store.ts";
 import type { LoadedSnapshot } from "./load-snapshot.ts";
+import { isConsolidation } from "./log-writes.ts";
 import type { Restorer } from "./restorer.ts";
 import { isThere, type Shadow } from "./shadow-store.ts";
 
@@ -114,8 +115,9 @@ export class SnapshotImport implements SnapshotImporter {
 	): Promise<ImportedState["deleted"]> {
 		const last = new Map(
 			operations
-				.filter(({ status, effectiveSlot }) => {
-					return status === "applied" && effectiveSlot !== undefined && effectiveSlot <= height;
+				.filter(({ status, effectiveSlot, body }) => {
+					const writes = !isConsolidation(body) && status === "applied";
+					return writes && effectiveSlot !== undefined && effectiveSlot <= height;
 				})
 				.map((operation) => [keyOf(operation), operation] as const),
 		);

@@ -7,7 +7,7 @@ import type { Height, VersionId } from "../domain/ids.ts";
 import type { StateEditor } from "../memory/state-editor.ts";
 import type { Shadow } from "../restore/shadow-store.ts";
 import type { VectorPointers } from "../writer/commit-batch.ts";
-import type { WriterStore } from "../writer/writer-store.ts";
+import type { ReplayStore } from "./replay.ts";
 import type { ReportBuilder } from "./report.ts";
 
 /** What is believed after the replay, of memories that were loaded for it. */
@@ -18,8 +18,8 @@ export interface Believed {
 }
 
 export interface AncestorState {
-	/** Rows that the replay loads beside those that are loaded. */
-	readonly reader: Pick<WriterStore, "latestVersions">;
+	/** What the replay reads beside what is loaded. */
+	readonly reader: ReplayStore;
 	readonly vectorsOf: (ids: readonly VersionId[]) => Promise<ReadonlyMap<VersionId, Float32Array>>;
 	/** How the state tree goes back; undefined: it is compared with the shadow. */
 	readonly changes: readonly LeafChange[] | undefined;

@@ -18,6 +18,7 @@ import type { ChainState } from "../writer/chain-state.ts";
 import type { CommitBatch } from "../writer/commit-batch.ts";
 import type { VectorCollections } from "../writer/embed-vectors.ts";
 import type { SealedStates } from "../writer/sealed-states.ts";
+import type { Consolidator, WriterSettings } from "../writer/system-work.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { type ChangeSet, decodeChangeSet } from "./change-set.ts";
@@ -47,6 +48,8 @@ export interface CoordinatorOptions {
 	readonly changesLimit: number;
 	readonly embedder: Embedder;
 	readonly collections: (chainId: ChainId) => VectorCollections;
+	readonly settings: (chainId: ChainId) => WriterSettings;
+	readonly consolidator: Consolidator;
 	/** Name of this process, as in leases. */
 	readonly holder: string;
 	readonly log: Logger;
@@ -155,7 +158,17 @@ export class RollbackCoordinator {
 			await clock.begin("plan", 1);
 			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs);
 			const limitMs = plan.strategy === "rewind" ? LIMITS.prepareMs : LIMITS.restoreMs;
-			const parts = { ...context, deriver, embedder, collections, clock };
+			const settings = this.#options.settings(rollback.chainId);
+			await settings.refresh();
+			const parts = {
+				...context,
+				deriver,
+				embedder,
+				collections,
+				clock,
+				settings: settings.all(),
+				consolidator: this.#options.consolidator,
+			};
 			await withDeadline(prepare(rollback, plan, parts), limitMs);
 		}
 		if (committer === undefined) return { type: "prepared" };

@@ -26,6 +26,8 @@ export interface PlanContext {
 export interface RollbackPlan {
 	readonly state: ChainState;
 	readonly head: Height;
+	/** Of the ancestor's block, in seconds. */
+	readonly ancestorTime: bigint;
 	/** The ancestor's; a rewind has one. */
 	readonly checkpoint: Checkpoint | undefined;
 	/** Of a rewind whole; else at least the limit's number, if there are so many. */
@@ -46,7 +48,8 @@ export async function makePlan(
 	if (state.head === undefined || state.generation !== rollback.fromGeneration) {
 		throw outdated(rollback, `the chain is in generation ${state.generation}`);
 	}
-	if (HeaderWindow.of(window).at(ancestor.height)?.hash !== ancestor.hash) {
+	const stands = HeaderWindow.of(window).at(ancestor.height);
+	if (stands?.hash !== ancestor.hash) {
 		throw outdated(rollback, `block ${ancestor.hash} is not in the window`);
 	}
 	if (ancestor.height < (state.finalized ?? 0n)) throw belowFinality(rollback, state.finalized);
@@ -74,7 +77,9 @@ export async function makePlan(
 	await context.store.planned(rollbackId, attempt, { strategy, reason });
 	const { checkpoint, touched, open } = found;
 	const snapshot = strategy === "snapshot" ? base.snapshot : undefined;
-	return { state, head: state.head.number, checkpoint, touched, open, strategy, snapshot };
+	const { timestamp: ancestorTime } = stands;
+	const head = state.head.number;
+	return { state, head, ancestorTime, checkpoint, touched, open, strategy, snapshot };
 }
 
 /**

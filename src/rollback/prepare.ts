@@ -10,11 +10,13 @@
 
 import { rewindFinality } from "../chain/finality.ts";
 import { FatalError } from "../domain/errors.ts";
+import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import { Assembly } from "../writer/assembly.ts";
 import type { UnrootedBatch } from "../writer/commit-batch.ts";
 import { embedVectors, type VectorCollections } from "../writer/embed-vectors.ts";
+import type { Consolidator } from "../writer/system-work.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { AncestorState } from "./ancestor-state.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
@@ -37,6 +39,8 @@ export interface PrepareContext {
 	readonly deriver: BranchDeriver;
 	readonly embedder: Embedder;
 	readonly collections: VectorCollections;
+	readonly settings: ReadonlyMap<string, NamespaceSettings>;
+	readonly consolidator: Consolidator;
 	readonly clock: StageClock;
 }
 
@@ -69,7 +73,12 @@ function newAssembly(plan: RollbackPlan, rollback: RollbackRecord): Assembly {
 		{
 			...plan.state,
 			pointers: pointersAt(plan),
-			head: { number: head.height, hash: head.hash, parentHash: head.hash, timestamp: 0n },
+			head: {
+				number: head.height,
+				hash: head.hash,
+				parentHash: head.hash,
+				timestamp: plan.ancestorTime,
+			},
 		},
 		rollback.fromGeneration + 1n,
 	);
@@ -132,6 +141,7 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 	const { rollbackId, attempt, ancestor } = rollback;
 	const at = targetOf(rollback).height + 1n;
 	await made.ancestor.compare(report, { editor: assembly.state.editor, at });
+	assembly.note("report", ancestor.height, report.summary(rollbackId));
 	const vectors = await embedVectors(assembly.state.vectorRequests, { ...context, vectorsOf });
 	const finality = rewindFinality(
 		{ safe: plan.state.safe ?? 0n, finalized: plan.state.finalized ?? 0n },

@@ -1,8 +1,9 @@
 /** What was believed that is no longer true, and what became of what agents had written. */
-import type { Height, MemoryKey, OperationId } from "../domain/ids.ts";
+import type { Height, LogPosition, MemoryKey, OperationId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject } from "../domain/operation.ts";
+import type { Lost } from "../memory/ground.ts";
 import type { Counts } from "./rollback-record.ts";
 
 export interface VerdictLine {
@@ -12,9 +13,26 @@ export interface VerdictLine {
 	readonly originalSlot: Height;
 	readonly effectiveSlot: Height | undefined;
 	readonly reason: string | undefined;
+	/** What it rests on and is not there. */
+	readonly lost: readonly Lost[];
 }
 
-type Verdict = "suspended" | "reinstated" | "replayed" | "withdrawn";
+/** An action that was taken on what no longer holds. */
+export interface ActionLine {
+	readonly operationId: OperationId;
+	readonly namespace: string;
+	readonly id: string;
+	/** Order in which it was written. */
+	readonly position: LogPosition;
+	readonly content: JsonObject;
+	readonly lost: readonly Lost[];
+}
+
+/**
+ * withdrawn: it could not be applied again. flagged: kept, and suspect from now on. cleared: suspect no
+ * longer. One that is flagged was replayed or reinstated all the same.
+ */
+export type Verdict = "suspended" | "reinstated" | "replayed" | "withdrawn" | "flagged" | "cleared";
 
 interface RecantedLine {
 	readonly namespace: string;
@@ -26,9 +44,22 @@ interface RecantedLine {
 	readonly after: JsonObject | undefined;
 }
 
+/** Actions that an event names; the report has more. */
+const SUMMARY_ACTIONS = 50;
+
 /** Collects the report's lists; each keeps its first LIMITS.reportItems, the counts are whole. */
 export class ReportBuilder {
-	readonly #counts = { recanted: 0, suspended: 0, reinstated: 0, replayed: 0, derivedAnew: 0 };
+	readonly #counts = {
+		recanted: 0,
+		suspended: 0,
+		reinstated: 0,
+		replayed: 0,
+		withdrawn: 0,
+		flagged: 0,
+		cleared: 0,
+		actions: 0,
+		derivedAnew: 0,
+	};
 	readonly #recanted: RecantedLine[] = [];
 	readonly #derived: { namespace: string; id: string; slot: Height }[] = [];
 	readonly #verdicts: Record<Verdict, VerdictLine[]> = {
@@ -36,12 +67,20 @@ export class ReportBuilder {
 		reinstated: [],
 		replayed: [],
 		withdrawn: [],
+		flagged: [],
+		cleared: [],
 	};
+	readonly #actions: ActionLine[] = [];
 	#truncated = false;
 
 	verdict(verdict: Verdict, line: VerdictLine): void {
-		if (verdict !== "withdrawn") this.#counts[verdict] += 1;
+		this.#counts[verdict] += 1;
 		this.#keep(this.#verdicts[verdict], line);
+	}
+
+	action(line: ActionLine): void {
+		this.#counts.actions += 1;
+		this.#keep(this.#actions, line);
 	}
 
 	derived(line: { readonly namespace: string; readonly id: string; readonly slot: Height }): void {
@@ -73,12 +112,23 @@ export class ReportBuilder {
 		return { ...this.#counts };
 	}
 
+	/** For the log, and so for those who follow events: how many of each, and the actions. */
+	summary(rollbackId: string): JsonObject {
+		const actions = this.#actions.slice(0, SUMMARY_ACTIONS);
+		return {
+			rollbackId,
+			counts: { ...this.#counts },
+			actions: actions.map(({ operationId, namespace, id }) => ({ operationId, namespace, id })),
+		};
+	}
+
 	/** JSON; heights are decimal strings. */
 	toJson(): string {
 		const report = {
 			truncated: this.#truncated,
 			recanted: this.#recanted,
 			...this.#verdicts,
+			actions: this.#actions,
 			derivedAnew: this.#derived,
 		};
 		return JSON.stringify(report, (_key, value: unknown) =>

@@ -14,6 +14,7 @@ import type { ChainState } from "../writer/chain-state.ts";
 import type { Checkpoint, VectorPointers } from "../writer/commit-batch.ts";
 import { type EmbedContext, embedVectors } from "../writer/embed-vectors.ts";
 import type { AncestorState, Believed } from "./ancestor-state.ts";
+import type { ReplayStore } from "./replay.ts";
 import type { ReportBuilder } from "./report.ts";
 import type { RestoredStates, UsableSnapshot } from "./restored-states.ts";
 import { type RollbackRecord, targetOf } from "./rollback-record.ts";
@@ -26,6 +27,8 @@ export interface RestoreContext extends Omit<EmbedContext, "vectorsOf"> {
 	readonly restorer: Restorer;
 	readonly states: RestoredStates;
 	readonly deriver: GroupDeriver;
+	/** Of what a shadow does not have: it is there in the rows up to the ancestor. */
+	readonly writerStore: Pick<ReplayStore, "heldSources" | "linksFrom">;
 	readonly onProgress: (progress: RestoreProgress) => void;
 }
 
@@ -58,22 +61,41 @@ export async function restoreAncestor(
 	const { roots } = await restored(shadow, rollback, plan, context);
 	await states.settle(shadow, next);
 	await embedMissing(shadow, plan.snapshot === undefined, context);
-	const range = { above: ancestor.height, to: targetOf(rollback).height };
+	const range = {
+		above: ancestor.height,
+		to: targetOf(rollback).height,
+		time: rollback.branch.at(-1)?.timestamp ?? 0n,
+	};
 	const ending = await restorer.shadows.expiring(shadow.shadowId, range);
 	const rows = await states.latestVersions(shadow, ending);
 	for (const key of ending) assembly.state.load(key, rows.get(key) ?? []);
 	const believed = {
 		at: (plan.state.head?.number ?? ancestor.height) + 1n,
 		expiringTo: range.to,
+		expiringTime: range.time,
 	};
 	return {
-		reader: { latestVersions: (_chain, keys) => states.latestVersions(shadow, keys) },
+		reader: replayReader(shadow, context),
 		vectorsOf: (ids) => states.vectors(shadow, ids),
 		changes: undefined,
 		roots,
 		shadow,
 		pointers: plan.pointers,
 		compare: (report, now) => compareAll(shadow, believed, { states, report, now }),
+	};
+}
+
+function replayReader(
+	shadow: Shadow,
+	{ states, restorer, writerStore }: RestoreContext,
+): ReplayStore {
+	return {
+		latestVersions: (_chain, keys) => states.latestVersions(shadow, keys),
+		expiring: (_chain, range) => restorer.shadows.expiring(shadow.shadowId, range),
+		population: (_chain, query) => states.population(shadow, query),
+		writingOrder: (_chain, query) => states.writingOrder(shadow, query),
+		heldSources: (...query) => writerStore.heldSources(...query),
+		linksFrom: (...query) => writerStore.linksFrom(...query),
 	};
 }
 
@@ -147,7 +169,7 @@ function vectorRequest(row: ShadowRow) {
 /** Page by page: a restored state may differ in any number of memories. */
 async function compareAll(
 	shadow: Shadow,
-	range: { readonly at: Height; readonly expiringTo: Height },
+	range: { readonly at: Height; readonly expiringTo: Height; readonly expiringTime: bigint },
 	{ states, report, now }: CompareContext,
 ): Promise<void> {
 	let after: MemoryKey | undefined;

@@ -8,8 +8,10 @@ import type {
 	MemoryKey,
 	VersionId,
 } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import type { Shadow, ShadowRow } from "../restore/shadow-store.ts";
+import type { WrittenMemory } from "../writer/writer-store.ts";
 
 /** A verified snapshot. */
 export interface UsableSnapshot {
@@ -40,6 +42,23 @@ export interface RestoredStates {
 		shadow: Shadow,
 		keys: readonly MemoryKey[],
 	): Promise<ReadonlyMap<MemoryKey, readonly Version[]>>;
+	/**
+	 * Memories of a namespace's layers that are there at the shadow's height: at most `limit`, those that were
+	 * written last.
+	 */
+	population(
+		shadow: Shadow,
+		query: {
+			readonly namespace: string;
+			readonly layers: readonly Layer[];
+			readonly limit: number;
+		},
+	): Promise<readonly MemoryKey[]>;
+	/** Short-term memories of a namespace that are there at the shadow's height, at most `limit`, those written first. */
+	writingOrder(
+		shadow: Shadow,
+		query: { readonly namespace: string; readonly limit: number },
+	): Promise<readonly WrittenMemory[]>;
 	/** Vectors of these versions; what has none is left out. */
 	vectors(
 		shadow: Shadow,
@@ -47,13 +66,15 @@ export interface RestoredStates {
 	): Promise<ReadonlyMap<VersionId, Float32Array>>;
 	/**
 	 * Present rows that are believed at `at` and say something else than the shadow does, or end by
-	 * themselves between its height and `expiringTo`; by rising key those above `after`, at most `limit`.
+	 * themselves between its height and `expiringTo` or up to `expiringTime` seconds; by rising key those
+	 * above `after`, at most `limit`.
 	 */
 	believedOtherwise(
 		shadow: Shadow,
 		query: {
 			readonly at: Height;
 			readonly expiringTo: Height;
+			readonly expiringTime: bigint;
 			readonly after: MemoryKey | undefined;
 			readonly limit: number;
 		},

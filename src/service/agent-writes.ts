@@ -6,21 +6,15 @@
  * in the inbox and may still be refused.
  */
 import { createHash, randomUUID } from "node:crypto";
-import type { TransactionReceipt } from "../domain/block.ts";
 import { type Caller, EVERYBODY } from "../domain/caller.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
-import type { Height, Hex, OperationId } from "../domain/ids.ts";
+import type { OperationId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import {
-	type Anchor,
-	NO_ANCHOR,
-	type Operation,
-	type OperationReason,
-} from "../domain/operation.ts";
+import { NO_ANCHORS, type Operation } from "../domain/operation.ts";
+import { type LossPolicy, NO_SOURCES, type Sources } from "../domain/provenance.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import { canonicalJson } from "../memory/canonical.ts";
-import { effectsHash } from "../memory/effects-hash.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
@@ -28,15 +22,15 @@ import type { CollectionChecks } from "../writer/collection-checks.ts";
 import { embeddedTexts } from "../writer/embed-vectors.ts";
 import type { InboxStore, OperationRecord, Submission, Submitted } from "../writer/inbox-store.ts";
 import type { VectorFlusher } from "../writer/vector-flusher.ts";
-
 import { requireCollections } from "./access/collection-access.ts";
-
-/** What an agent names its operation depends on. */
-export type AnchorRequest = { readonly block: Hex } | { readonly transaction: Hex };
+import { AnchorLookup, type AnchorsRequest } from "./anchor-lookup.ts";
+import { throwRefusal } from "./write-refusals.ts";
 
 export interface AgentWrite {
 	readonly operation: Operation;
-	readonly anchor: AnchorRequest | undefined;
+	readonly anchors: AnchorsRequest;
+	readonly sources: Sources;
+	readonly policy: LossPolicy;
 }
 
 export interface AgentWritesOptions {
@@ -68,9 +62,6 @@ export interface MadeOperations {
 	 */
 	readonly fresh: readonly Operation[];
 }
-
-/** How often a write looks whether its anchor's block is committed by now. */
-const ANCHOR_LOOK_MS = 20;
 
 export class AgentWrites {
 	readonly #options: AgentWritesOptions;
@@ -108,11 +99,12 @@ export class AgentWrites {
 		readonly make: () => Promise<MadeOperations>;
 		readonly idempotency: NonNullable<Submission["idempotency"]>;
 		readonly deadlineMs: number;
+		/** See Submission; a large restore needs the whole inbox, and is an operator's. */
+		readonly mostWaiting?: number | undefined;
 	}): Promise<Written> {
 		const { inbox, spec } = this.#options;
-		const { make, idempotency } = request;
-		const submitted =
-			(await inbox.earlier(spec.id, idempotency)) ?? (await this.#submitApart(make, idempotency));
+		const earlier = await inbox.earlier(spec.id, request.idempotency);
+		const submitted = earlier ?? (await this.#submitApart(request));
 		return this.#settled(submitted, performance.now() + request.deadlineMs);
 	}
 
@@ -121,10 +113,11 @@ export class AgentWrites {
 		await this.#options.collections.check(operations);
 	}
 
-	async #submitApart(
-		make: () => Promise<MadeOperations>,
-		idempotency: NonNullable<Submission["idempotency"]>,
-	): Promise<Submitted> {
+	async #submitApart({
+		make,
+		idempotency,
+		mostWaiting,
+	}: Omit<Parameters<AgentWrites["writeApart"]>[0], "deadlineMs">): Promise<Submitted> {
 		const { inbox, spec, collections } = this.#options;
 		this.#requireOpen();
 		const { entries: made, fresh } = await make();
@@ -133,9 +126,11 @@ export class AgentWrites {
 		this.#requireRoom(operations);
 		await collections.make(await collections.check(fresh));
 		await this.#options.embedder?.prepare?.(await embeddedTexts(operations, collections));
-		const entries = made.map((entry) => entry.map((each) => storedAs(each, NO_ANCHOR)));
-		// Of an operator, who may fill the inbox: a large restore needs all of it.
-		return inbox.submit({ chainId: spec.id, entries, idempotency, caller: idempotency.caller });
+		const entries = made.map((entry) =>
+			entry.map((operation) => storedAs({ operation, ...ON_NOTHING })),
+		);
+		const { caller } = idempotency;
+		return inbox.submit({ chainId: spec.id, entries, idempotency, caller, mostWaiting });
 	}
 
 	/** What has become of it by the deadline. */
@@ -161,7 +156,10 @@ export class AgentWrites {
 	): Promise<Submitted> {
 		const { inbox, spec, collections } = this.#options;
 		this.#requireOpen();
-		for (const { operation } of writes) this.#checkOwner(operation);
+		for (const write of writes) {
+			this.#checkOwner(write.operation);
+			this.#checkIsolation(write);
+		}
 		this.#requireRoom(writes.map((each) => each.operation));
 		const shapes = await collections.check(writes.map((each) => each.operation));
 		requireCollections(
@@ -223,81 +221,43 @@ export class AgentWrites {
 		});
 	}
 
+	/** Nothing points out of a namespace but to what the chain's own handlers say. */
+	#checkIsolation({ operation, sources }: Pick<AgentWrite, "operation" | "sources">): void {
+		const shared = this.#options.spec.namespaces;
+		const { namespace, id } = operation;
+		const ends = operation.kind === "link" ? [operation.link.to, operation.link.from] : [];
+		const foreign = [...sources.flat(), ...ends].find(
+			(each) => each.namespace !== namespace && !shared.includes(each.namespace),
+		);
+		if (foreign === undefined) return;
+		throw new FatalError("namespace_isolated", {
+			message: `"${id}" of namespace "${namespace}" may not point to "${foreign.id}" of namespace "${foreign.namespace}"`,
+			hint: `point to memories of "${namespace}" or of the chain's own: ${shared.join(", ") || "it has none"}`,
+			fields: { namespace, id, foreignNamespace: foreign.namespace, foreignId: foreign.id },
+		});
+	}
+
 	async #stored(
 		writes: readonly AgentWrite[],
 		deadline: number,
 	): Promise<readonly StoredOperation[]> {
-		const known = new Map<Hex, Promise<Anchor>>();
+		const anchors = new AnchorLookup(this.#options, deadline);
 		const stored: StoredOperation[] = [];
-		for (const { operation, anchor } of writes) {
-			const found = anchor === undefined ? NO_ANCHOR : await this.#anchor(anchor, deadline, known);
-			stored.push(storedAs(operation, found));
+		for (const write of writes) {
+			stored.push({ ...storedAs(write), anchors: await anchors.find(write.anchors) });
 		}
 		return stored;
 	}
-
-	#anchor(
-		request: AnchorRequest,
-		deadline: number,
-		known: Map<Hex, Promise<Anchor>>,
-	): Promise<Anchor> {
-		const hash = "block" in request ? request.block : request.transaction;
-		const found =
-			known.get(hash) ??
-			("block" in request
-				? this.#blockAnchor(hash, deadline)
-				: this.#transactionAnchor(hash, deadline));
-		known.set(hash, found);
-		return found;
-	}
-
-	async #blockAnchor(blockHash: Hex, deadline: number): Promise<Anchor> {
-		const block = await this.#options.source.blockByHash(blockHash);
-		if (block === undefined) throw unknownAnchor("block", blockHash);
-		// A node serves side branches by hash too; below the window nothing else would tell.
-		const canonical = await this.#options.source.blockByNumber(block.number);
-		if (canonical?.hash !== blockHash) {
-			throw notCommitted({ height: block.number, blockHash }, block.number);
-		}
-		await this.#committed({ height: block.number, blockHash }, deadline);
-		return { kind: "block", blockHash, height: block.number };
-	}
-
-	async #transactionAnchor(transactionHash: Hex, deadline: number): Promise<Anchor> {
-		const receipt: TransactionReceipt | undefined =
-			await this.#options.source.receipt(transactionHash);
-		if (receipt === undefined) throw unknownAnchor("transaction", transactionHash);
-		const { blockHash, blockNumber: height } = receipt;
-		await this.#committed({ height, blockHash }, deadline);
-		return {
-			kind: "transaction",
-			transactionHash,
-			effectsHash: effectsHash(receipt),
-			blockHash,
-			height,
-		};
-	}
-
-	/** Waits until the block is part of the committed chain; one that lost is refused. */
-	async #committed(
-		block: { readonly height: Height; readonly blockHash: Hex },
-		deadline: number,
-	): Promise<void> {
-		for (;;) {
-			const window = this.#options.writer()?.window;
-			if (window !== undefined && block.height <= window.tip.number) {
-				const there = window.at(block.height);
-				if (there === undefined || there.hash === block.blockHash) return;
-			}
-			if (performance.now() >= deadline) throw notCommitted(block, window?.tip.number);
-			this.#options.poke();
-			await new Promise((resolve) => setTimeout(resolve, ANCHOR_LOOK_MS));
-		}
-	}
 }
 
-function storedAs(operation: Operation, anchor: Anchor): StoredOperation {
-	return { operationId: randomUUID() as string as OperationId, operation, anchor };
+/** Without its anchors, which are looked up. */
+function storedAs({
+	operation,
+	sources,
+	policy,
+}: Pick<AgentWrite, "operation" | "policy" | "sources">): StoredOperation {
+	const operationId = randomUUID() as string as OperationId;
+	return { operationId, operation, anchors: NO_ANCHORS, sources, policy };
 }
 
 function addsVector(operation: Operation): boolean {
@@ -305,15 +265,19 @@ function addsVector(operation: Operation): boolean {
 	return operation.kind === "patch" && operation.text !== undefined;
 }
 
+/** Of what Recant makes itself: who restores says so now, whatever it once rested on. */
+const ON_NOTHING = { sources: NO_SOURCES, policy: "recant" } as const;
+
 /** What was asked for, apart from what Recant adds: the same request gives the same hash. */
 function hashOf(writes: readonly AgentWrite[]): Uint8Array {
-	const asked = writes.map(({ operation, anchor }) => {
-		const { operationId: _none, ...wire } = toWire({
-			operationId: "" as OperationId,
-			operation,
-			anchor: NO_ANCHOR,
-		});
-		return anchor === undefined ? wire : { ...wire, anchor: { ...anchor } };
+	const asked = writes.map((write) => {
+		const { operationId: _none, ...wire } = toWire({ ...storedAs(write), anchors: NO_ANCHORS });
+		const { mode, anchors } = write.anchors;
+		// One anchor is hashed as it always was: keys live for days, also over an upgrade.
+		const [only] = anchors;
+		if (only === undefined) return wire;
+		if (anchors.length === 1) return { ...wire, anchor: { ...only } };
+		return { ...wire, anchors: { mode, anchors: anchors.map((each) => ({ ...each })) } };
 	});
 	return createHash("sha256").update(canonicalJson(asked)).digest();
 }
@@ -332,72 +296,6 @@ async function untilDeadline(work: Promise<void>, deadline: number): Promise<voi
 	} finally {
 		clearTimeout(timer);
 	}
-}
-
-/** The first operation that was refused for a reason of its own is the request's error. */
-function throwRefusal(records: readonly OperationRecord[]): void {
-	const refused = records.filter((record) => record.status === "refused");
-	const culprit =
-		refused.find((record) => !record.reason?.message.startsWith("operation ")) ?? refused[0];
-	if (culprit?.reason === undefined) return;
-	throw refusalError(culprit.reason, culprit);
-}
-
-const REFUSAL_HINTS: Readonly<Record<string, string>> = {
-	version_conflict: "read the memory again and decide on what it says now",
-	memory_exists: "leave ifVersion out to overwrite it, or choose another id",
-	memory_not_found: "put the memory first",
-	layer_conflict: "a memory keeps its layer; delete it first, or choose another id",
-	anchor_not_canonical: "look the block or transaction up again; the chain moved",
-};
-
-function refusalError(reason: OperationReason, record: OperationRecord): FatalError {
-	const codes = [
-		"version_conflict",
-		"memory_exists",
-		"memory_not_found",
-		"layer_conflict",
-		"anchor_not_canonical",
-		"limit_exceeded",
-	] as const;
-	const code = codes.find((each) => each === reason.code) ?? "invalid_request";
-	return new FatalError(code, {
-		message: reason.message,
-		hint: REFUSAL_HINTS[code] ?? "correct the operation",
-		fields: {
-			...reason.fields,
-			operationId: record.operationId,
-			namespace: record.namespace,
-			id: record.id,
-		},
-	});
-}
-
-function unknownAnchor(kind: "block" | "transaction", hash: Hex): FatalError {
-	return new FatalError("anchor_unknown", {
-		message: `the node knows no ${kind === "block" ? "block" : "mined transaction"} ${hash}`,
-		hint: "anchor to a block or transaction that is on the chain now",
-		fields: { [kind]: hash },
-	});
-}
-
-function notCommitted(
-	block: { readonly height: Height; readonly blockHash: Hex },
-	head: Height | undefined,
-): RecantError {
-	const fields = { height: block.height.toString(), blockHash: block.blockHash };
-	if (head !== undefined && block.height <= head) {
-		return new FatalError("anchor_not_canonical", {
-			message: `block ${block.blockHash} at height ${block.height} is not on the committed chain`,
-			hint: "look the block or transaction up again; the chain moved",
-			fields,
-		});
-	}
-	return new RetryableError("anchor_not_committed", {
-		message: `block ${block.height} is not committed yet; the committed head is ${head ?? "none"}`,
-		hint: "try again in a moment",
-		fields,
-	});
 }
 
 /** An import replaces what was admitted, and keeps the keys of those who wrote it. */

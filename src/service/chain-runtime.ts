@@ -1,4 +1,5 @@
 /** The parts of one chain that the service asks. main.ts builds them. */
+import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { FollowerStatus } from "../follower/follower.ts";
@@ -8,6 +9,8 @@ import type { AgentWrites } from "./agent-writes.ts";
 export interface ChainRuntime {
 	readonly spec: ChainSpec;
 	readonly writes: AgentWrites;
+	/** What a namespace is told to do. */
+	settings(namespace: string): NamespaceSettings;
 	status(): FollowerStatus;
 	providers(): readonly ProviderHealth[];
 	/** How each collection is searched; empty while another process holds the chain. */

@@ -194,7 +194,8 @@ async function blocksOf(
 	for (const record of records.slice(0, LIMITS.explainOperations)) {
 		if (record.effectiveSlot !== undefined) heights.add(record.effectiveSlot);
 		if (record.originalSlot !== undefined) heights.add(record.originalSlot);
-		if (record.anchor.kind !== "none") hashes.add(record.anchor.blockHash);
+		for (const { place } of record.anchors.anchors)
+			if (place !== undefined) hashes.add(place.blockHash);
 	}
 	return (await view.blocks({ heights: [...heights], hashes: [...hashes] })).map(explainedBlock);
 }

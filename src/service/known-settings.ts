@@ -20,6 +20,7 @@ export interface KnownSettingsOptions {
 export class KnownSettings {
 	readonly #options: KnownSettingsOptions;
 	#registered: ReadonlyMap<string, NamespaceSettings> = new Map();
+	#all: ReadonlyMap<string, NamespaceSettings> | undefined;
 	#revision: string | undefined;
 	/** When the revision was last asked for; undefined: it is to be asked for now. */
 	#askedAt: number | undefined;
@@ -31,6 +32,12 @@ export class KnownSettings {
 	/** As they were when `refresh` was last called; none before the first call but what is declared. */
 	of(namespace: string): NamespaceSettings {
 		return this.#registered.get(namespace) ?? this.#options.declared.get(namespace) ?? NO_SETTINGS;
+	}
+
+	/** All of them, by namespace. */
+	all(): ReadonlyMap<string, NamespaceSettings> {
+		this.#all ??= new Map([...this.#options.declared, ...this.#registered]);
+		return this.#all;
 	}
 
 	/** Every namespace that has settings. */
@@ -48,6 +55,7 @@ export class KnownSettings {
 			const revision = await store.revision(chainId);
 			if (revision === this.#revision) return;
 			this.#registered = await store.all(chainId);
+			this.#all = undefined;
 			this.#revision = revision;
 		} catch (error) {
 			this.#askedAt = undefined;

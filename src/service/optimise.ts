@@ -92,6 +92,8 @@ export class Optimisations implements OptimiseService {
 		const written = await chain.writes.writeApart({
 			idempotency: { key, bodyHash: hashOf(request), caller: mode.caller },
 			deadlineMs: LIMITS.writeDeadlineMs,
+			// As many as one of a key can make, so that several leave room for others.
+			mostWaiting: (mode.caller ?? "") === "" ? undefined : LIMITS.optimisedMemories,
 			make: async () => {
 				plan = await this.#plan(chain, request);
 				return { entries: plan.entries, fresh: [] };

@@ -12,7 +12,8 @@ import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Hex, MemoryKey, OperationId, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import { type MemoryBody, NO_ANCHOR, type Operation } from "../domain/operation.ts";
+import { type MemoryBody, NO_ANCHORS, type Operation } from "../domain/operation.ts";
+import { NO_SOURCES } from "../domain/provenance.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import { bodyHash, type Change, compensate } from "../memory/compensation.ts";
 import { givenVectorHash } from "../memory/given-vector.ts";
@@ -324,7 +325,9 @@ function wireOf(operation: Operation) {
 	const { operationId: _none, ...wire } = toWire({
 		operationId: "" as OperationId,
 		operation,
-		anchor: NO_ANCHOR,
+		anchors: NO_ANCHORS,
+		sources: NO_SOURCES,
+		policy: "recant",
 	});
 	return wire;
 }

@@ -18,11 +18,13 @@ import type {
 	VersionId,
 } from "../domain/ids.ts";
 import type { Layer, Owner } from "../domain/layer.ts";
-import type { JsonObject, OperationStatus } from "../domain/operation.ts";
-import type { Finality } from "../domain/provenance.ts";
+import type { JsonObject, OperationKind, OperationStatus } from "../domain/operation.ts";
+import type { Finality, LossPolicy, Sources } from "../domain/provenance.ts";
 import type { StoreHealth } from "../domain/store-health.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
+import type { Lost } from "../memory/ground.ts";
 import type { CollectionIndex } from "../writer/collection-index.ts";
+import type { OperationRequest } from "./operation-request.ts";
 import type { Readiness } from "./readiness.ts";
 import type { Where } from "./search-filter.ts";
 import type { WorkingMemoryFigures } from "./working-memory-reader.ts";
@@ -140,41 +142,18 @@ export interface Page<Item> {
 	readonly cursor: string | undefined;
 }
 
-/** An agent's operation as it comes in; anchors name only what they depend on. */
-export type OperationRequest = {
-	readonly namespace: string | undefined;
-	readonly anchor: undefined | { readonly block: Hex } | { readonly transaction: Hex };
-	readonly ifVersion: VersionId | undefined;
-} & (
-	| {
-			readonly kind: "put";
-			/** Undefined: Recant makes one. */
-			readonly id: string | undefined;
-			readonly layer: Layer;
-			readonly content: JsonObject;
-			readonly text: string | undefined;
-			readonly vector: readonly number[] | undefined;
-			readonly collection: string | undefined;
-			readonly importance: number | undefined;
-			readonly confidence: number | undefined;
-			readonly expiresAtBlock: Height | undefined;
-			/** Seconds since the epoch; at most one of this and `expiresAtBlock`. */
-			readonly expiresAtTime: bigint | undefined;
-	  }
-	| {
-			readonly kind: "patch";
-			readonly id: string;
-			readonly content: JsonObject;
-			readonly text: string | undefined;
-			readonly importance: number | undefined;
-			readonly confidence: number | undefined;
-	  }
-	| { readonly kind: "delete"; readonly id: string }
-);
+/** `block` and `height` undefined: it is not on the chain now. */
+export interface AnchorView {
+	/** Undefined: a block is what it is anchored to. */
+	readonly transaction: Hex | undefined;
+	readonly effectsHash: Hex | undefined;
+	readonly block: Hex | undefined;
+	readonly height: Height | undefined;
+}
 
 export interface OperationView {
 	readonly operationId: OperationId;
-	readonly kind: "put" | "patch" | "delete";
+	readonly kind: OperationKind;
 	readonly namespace: string;
 	readonly id: string;
 	readonly status: OperationStatus;
@@ -185,15 +164,18 @@ export interface OperationView {
 	readonly originalSlot: Height | undefined;
 	readonly effectiveSlot: Height | undefined;
 	readonly versionId: VersionId | undefined;
-	readonly anchor:
-		| undefined
-		| { readonly block: Hex; readonly height: Height }
-		| {
-				readonly transaction: Hex;
-				readonly block: Hex;
-				readonly height: Height;
-				readonly effectsHash: Hex;
-		  };
+	/** The only anchor; undefined: it has none, or several. */
+	readonly anchor: AnchorView | undefined;
+	/** Undefined: it has none. */
+	readonly anchors:
+		| { readonly mode: "all" | "any"; readonly anchors: readonly AnchorView[] }
+		| undefined;
+	/** Alternatives of sets; undefined: it is derived from nothing. */
+	readonly derivedFrom: Sources | undefined;
+	/** What becomes of it when what it rests on is gone. */
+	readonly onLoss: LossPolicy;
+	/** True: it takes effect although what it rests on is gone. */
+	readonly suspect: boolean;
 	/** True: no fork can change its status any more. */
 	readonly final: boolean;
 }
@@ -368,6 +350,19 @@ export interface RollbackReport {
 	readonly replayed: readonly OperationVerdict[];
 	/** Agents' operations withdrawn for good or until the next judgement, with the reason. */
 	readonly withdrawn: readonly OperationVerdict[];
+	/** Kept although what they rest on is gone, and suspect from now on. */
+	readonly flagged: readonly OperationVerdict[];
+	/** Suspect no longer. */
+	readonly cleared: readonly OperationVerdict[];
+	/** Actions that were taken on what no longer holds. */
+	readonly actions: readonly {
+		readonly operationId: OperationId;
+		readonly namespace: string;
+		readonly id: string;
+		readonly position: LogPosition;
+		readonly content: JsonObject;
+		readonly lost: readonly Lost[];
+	}[];
 	readonly derivedAnew: readonly {
 		readonly namespace: string;
 		readonly id: string;
@@ -382,6 +377,8 @@ export interface OperationVerdict {
 	readonly originalSlot: Height;
 	readonly effectiveSlot: Height | undefined;
 	readonly reason: string | undefined;
+	/** What it rests on and is not there. */
+	readonly lost: readonly Lost[];
 }
 
 /** What a manual rollback would do. */

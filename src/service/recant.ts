@@ -19,13 +19,12 @@ import type { EventFeed } from "./events.ts";
 import { historyPage } from "./history-page.ts";
 import { planRollback, rollbackTarget } from "./manual-rollback.ts";
 import { memoryPage } from "./memory-page.ts";
-import { operationOf } from "./operation-request.ts";
+import { type OperationRequest, writesOf } from "./operation-request.ts";
 import { type Readiness, readinessOf, type StoreChecks } from "./readiness.ts";
 import type {
 	ChainView,
 	CheckSummary,
 	EventView,
-	OperationRequest,
 	OperationView,
 	RecantService,
 	RollbackReport,
@@ -103,10 +102,10 @@ export class Recant implements RecantService {
 		const idsOf =
 			caller.id === "" ? idempotencyKey : idempotencyKey && `${caller.id} ${idempotencyKey}`;
 		const written = await runtime.writes.write({
-			writes: request.operations.map((each, index) => ({
-				operation: operationOf(each, idsOf, index),
-				anchor: each.anchor,
-			})),
+			writes: request.operations.flatMap((each, index) => {
+				const policy = (namespace: string) => runtime.settings(namespace).policy ?? "recant";
+				return writesOf(each, { idempotencyKey: idsOf, index, policy });
+			}),
 			idempotencyKey: request.idempotencyKey,
 			deadlineMs: Math.min(request.deadlineMs, LIMITS.writeDeadlineMs),
 			caller,

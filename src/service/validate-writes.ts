@@ -19,7 +19,12 @@ import {
 } from "../domain/link.ts";
 import type { Version } from "../domain/memory.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
-import type { MemoryBody, Operation, PatchOperation, PutOperation } from "../domain/operation.ts";
+import type {
+	DeleteOperation,
+	MemoryBody,
+	PatchOperation,
+	PutOperation,
+} from "../domain/operation.ts";
 import type { Sources } from "../domain/provenance.ts";
 import { bodyHash } from "../memory/compensation.ts";
 import { isConsolidatedId } from "../memory/consolidate.ts";
@@ -33,7 +38,7 @@ import { placeOf } from "./place-of.ts";
 /** Problems that one answer lists: a batch of 1,000 bad operations would drown the first. */
 const LISTED_PROBLEMS = 100;
 
-type MemoryOperation = Extract<Operation, { readonly kind: "put" | "patch" | "delete" }>;
+type MemoryOperation = DeleteOperation | PatchOperation | PutOperation;
 
 /** One operation with what it points to. */
 export interface WriteToCheck {

@@ -2,11 +2,13 @@
 import { stateRoot } from "../commitment/state-root.ts";
 import { type ChainId, FOREVER, type Generation, type Height } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import type { Anchor } from "../domain/operation.ts";
 import { confidenceNow } from "../memory/confidence-decay.ts";
 import { type FinalityMarks, finalityOf } from "../memory/grounds.ts";
 import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import type {
+	AnchorView,
 	BlockView,
 	CheckpointView,
 	HistoryEntryView,
@@ -99,7 +101,8 @@ export function checkpointView(point: StoredCheckpoint, chainId: ChainId): Check
 }
 
 export function operationView(record: OperationRecord): OperationView {
-	const { anchor } = record;
+	const { mode, anchors } = record.anchors;
+	const views = anchors.map(anchorView);
 	return {
 		operationId: record.operationId,
 		kind: record.kind,
@@ -111,7 +114,11 @@ export function operationView(record: OperationRecord): OperationView {
 		originalSlot: record.originalSlot,
 		effectiveSlot: record.effectiveSlot,
 		versionId: record.versionId,
-		anchor: anchorView(anchor),
+		anchor: views.length === 1 ? views[0] : undefined,
+		anchors: views.length === 0 ? undefined : { mode, anchors: views },
+		derivedFrom: record.sources.length === 0 ? undefined : record.sources,
+		onLoss: record.policy,
+		suspect: record.suspect,
 		final: record.final,
 	};
 }
@@ -142,20 +149,15 @@ export function rollbackView(record: RollbackRecord, etaMs: number | undefined):
 	};
 }
 
-function anchorView(anchor: OperationRecord["anchor"]): OperationView["anchor"] {
-	switch (anchor.kind) {
-		case "none":
-			return undefined;
-		case "block":
-			return { block: anchor.blockHash, height: anchor.height };
-		case "transaction":
-			return {
-				transaction: anchor.transactionHash,
-				block: anchor.blockHash,
-				height: anchor.height,
-				effectsHash: anchor.effectsHash,
-			};
+/** A block that is off the chain is named all the same. */
+export function anchorView(anchor: Anchor): AnchorView {
+	const { place } = anchor;
+	if (anchor.kind === "block") {
+		const { blockHash: block } = anchor;
+		return { transaction: undefined, effectsHash: undefined, block, height: place?.height };
 	}
+	const { transactionHash: transaction, effectsHash } = anchor;
+	return { transaction, effectsHash, block: place?.blockHash, height: place?.height };
 }
 
 function blockFinality(block: StoredBlock, chain: ChainRecord): BlockView["finality"] {

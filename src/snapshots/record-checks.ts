@@ -8,6 +8,8 @@ import type { BlockHeader } from "../domain/block.ts";
 import type { VersionId } from "../domain/ids.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { isLinkId, linkId, linkInContent } from "../domain/link.ts";
+import { LOSS_POLICIES } from "../domain/provenance.ts";
 import type { Manifest } from "./manifest.ts";
 import { manifestDamaged, recordDamaged } from "./snapshot-errors.ts";
 import type { CollectionRecord, MemoryRecord, OperationRecord } from "./snapshot-record.ts";
@@ -37,6 +39,33 @@ const fields = {
 	importance: z.number().optional(),
 	confidence: z.number().optional(),
 };
+
+const end = z.looseObject({
+	namespace: name(LIMITS.namespaceLength),
+	id: name(LIMITS.idLength),
+});
+
+const anchor = z
+	.looseObject({
+		kind: z.enum(["block", "transaction"]),
+		blockHash: hex32.optional(),
+		transactionHash: hex32.optional(),
+		effectsHash: hex32.optional(),
+		place: z.looseObject({ blockHash: hex32, height: decimal }).optional(),
+	})
+	.refine(
+		({ kind, blockHash, transactionHash, effectsHash }) =>
+			kind === "block"
+				? blockHash !== undefined
+				: transactionHash !== undefined && effectsHash !== undefined,
+		"does not say what it is",
+	);
+const anchors = z.looseObject({
+	mode: z.enum(["all", "any"]),
+	anchors: z.array(anchor).max(LIMITS.anchors),
+});
+
+const source = z.looseObject({ ...end.shape, contentHash: hex32 });
 
 /** What memory/operation-codec.ts reads; what else a log entry holds is passed over. */
 const operationBody = z.looseObject({
@@ -69,7 +98,32 @@ const operationBody = z.looseObject({
 			effectsHash: hex32.optional(),
 		})
 		.optional(),
+	anchors: anchors.optional(),
+	derivedFrom: z
+		.array(z.array(source).min(1))
+		.max(LIMITS.sourceSets)
+		.refine((sets) => sets.flat().length <= LIMITS.sources, "has too many sources")
+		.optional(),
+	onLoss: z.enum(LOSS_POLICIES).optional(),
+	link: z.looseObject({ from: end, type: name(LIMITS.linkTypeLength), to: end }).optional(),
+	weight: z.number().positive().optional(),
+	properties: content.optional(),
+	rule: z.string().optional(),
 });
+
+/** As the record has them beside the body. */
+const anchorsText = z
+	.string()
+	.transform((text, context) => {
+		try {
+			return JSON.parse(text) as unknown;
+		} catch {
+			context.addIssue("anchors are no JSON");
+			return z.NEVER;
+		}
+	})
+	.pipe(anchors)
+	.optional();
 
 /** One snapshot's own records against its manifest. Every call throws `FatalError("snapshot_damaged")`. */
 export class OwnRecordChecks {
@@ -142,7 +196,10 @@ export class OwnRecordChecks {
 		if (this.#operationIds.has(operationId)) throw recordDamaged(chunk, title, "is there twice");
 		this.#operationIds.add(operationId);
 		this.#requireCounted(chunk, title, { position, versionId });
-		const [issue] = operationBody.safeParse(body).error?.issues ?? [];
+		const [issue] = [
+			...(operationBody.safeParse(body).error?.issues ?? []),
+			...(anchorsText.safeParse(record.anchors).error?.issues ?? []),
+		];
 		if (issue === undefined) return;
 		throw recordDamaged(chunk, title, `cannot be read: ${issue.path.join(".")}: ${issue.message}`);
 	}
@@ -155,6 +212,9 @@ export class OwnRecordChecks {
 			textFlaw(id, LIMITS.idLength) ??
 			textFlaw(text ?? "", Number.POSITIVE_INFINITY);
 		if (flaw !== undefined) throw recordDamaged(chunk, title, `cannot be stored: it ${flaw}`);
+		if (isLinkId(id) && !isLinkOf(record)) {
+			throw recordDamaged(chunk, title, "has a link's id, and does not say what it joins");
+		}
 		// Its hash would name one of the two, and leave the other open.
 		if (record.expiresBlock !== undefined && record.expiresTime !== undefined) {
 			throw recordDamaged(chunk, title, "ends both at a height and at a time");
@@ -209,6 +269,12 @@ export class VisibleChecks {
 		if (vector.length !== dimensions) return `has ${vector.length} dimensions of ${dimensions}`;
 		return vector.every(Number.isFinite) ? undefined : "has a vector that is not finite";
 	}
+}
+
+/** Whether the memory is the link that its id names. */
+function isLinkOf({ namespace, id, content: said }: MemoryRecord): boolean {
+	const link = linkInContent(said);
+	return link !== undefined && link.from.namespace === namespace && linkId(link) === id;
 }
 
 function memoryTitle({ namespace, id }: MemoryRecord): string {

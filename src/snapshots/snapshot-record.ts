@@ -73,8 +73,16 @@ export interface OperationRecord {
 	readonly judgedSlot: Height;
 	/** Undefined: it wrote none, or has been judged again since. */
 	readonly versionId: VersionId | undefined;
-	/** Where the anchor stood at last; the body has where it was at first. */
+	/** Kept although what it rests on is gone. Left out where it is false. */
+	readonly suspect: boolean;
+	/**
+	 * JSON of the anchors and where each stood at last, see memory/operation-codec.ts; the body has where they
+	 * were at first. Left out: there are none, or the record is one of before, see operation-anchors.ts.
+	 */
+	readonly anchors: string | undefined;
+	/** Only in records of before: block that the one anchor stood in at last. */
 	readonly anchorBlock: Hex | undefined;
+	/** Highest block that an anchor was ever in. */
 	readonly anchorHeight: Height | undefined;
 	/** The log entry's: owner, version id, condition, and the operation as operation-codec.ts has it. */
 	readonly body: JsonObject;
@@ -144,6 +152,8 @@ const recordSchema = z.discriminatedUnion("kind", [
 		effectiveSlot: decimal.optional(),
 		judgedSlot: decimal,
 		versionId: decimal.optional(),
+		suspect: z.literal(true).optional(),
+		anchors: z.string().optional(),
 		anchorBlock: hex32.optional(),
 		anchorHeight: decimal.optional(),
 		body: json,
@@ -179,6 +189,8 @@ export function decodeRecord(line: string): SnapshotRecord {
 				reason: record.reason,
 				effectiveSlot: record.effectiveSlot,
 				versionId: record.versionId,
+				suspect: record.suspect ?? false,
+				anchors: record.anchors,
 				anchorBlock: record.anchorBlock,
 				anchorHeight: record.anchorHeight,
 			};
@@ -196,9 +208,9 @@ function recordJson(record: SnapshotRecord): JsonObject {
 
 /** What records of before did not have is left out where it says what they mean. */
 function isUsual(record: SnapshotRecord, name: string): boolean {
-	if (record.kind !== "memory") return false;
+	if (record.kind !== "memory" && record.kind !== "operation") return false;
 	if (name === "suspect") return !record.suspect;
-	return name === "grounds" && record.grounds === usualGrounds(record);
+	return record.kind === "memory" && name === "grounds" && record.grounds === usualGrounds(record);
 }
 
 function usualGrounds({

@@ -6,9 +6,13 @@
  */
 import { RetryableError } from "../domain/errors.ts";
 import { FOREVER, type Generation } from "../domain/ids.ts";
+import { highestPlace } from "../memory/anchors.ts";
 import { canonicalJson } from "../memory/canonical.ts";
+import { sourceKey } from "../memory/ground.ts";
+import { anchorsToText } from "../memory/operation-codec.ts";
 import type { CommitBatch } from "../writer/commit-batch.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "./codec.ts";
+import { linkRow } from "./link-row.ts";
 import { pgArray } from "./pg-array.ts";
 import {
 	blockChecksum,
@@ -48,6 +52,8 @@ export async function commitBatch(
 	addVersions(statement, batch, chain, next);
 	addBlocks(statement, batch, chain, next);
 	addOperations(statement, batch, chain, next);
+	addLinks(statement, batch, chain, next);
+	addDerivations(statement, batch, chain, next);
 	statement.with(
 		"moved",
 		`update chains set
@@ -292,16 +298,19 @@ function addOperations(
 			effective_slot: ["bigint", updates.map((update) => update.effectiveSlot)],
 			judged_slot: ["bigint", updates.map((update) => update.judgedSlot)],
 			version_id: ["bigint", updates.map((update) => update.versionId)],
-			anchor_block: ["text", updates.map((update) => update.anchor?.blockHash)],
-			anchor_height: ["bigint", updates.map((update) => update.anchor?.height)],
+			suspect: ["boolean", updates.map((update) => update.suspect)],
+			anchors: ["text", updates.map((update) => anchorsToText(update.anchors))],
+			anchor_height: ["bigint", updates.map((update) => highestPlace(update.anchors))],
 		});
+		// One that is only looked at again keeps the version that it made.
 		statement.with(
 			"judged",
 			`update operations o set status = r.status, reason = r.reason, position = r.position,
 				original_slot = r.original_slot, effective_slot = r.effective_slot,
-				judged_slot = r.judged_slot, version_id = r.version_id,
-				anchor_block = coalesce(r.anchor_block, o.anchor_block),
-				anchor_height = coalesce(r.anchor_height, o.anchor_height),
+				judged_slot = r.judged_slot,
+				version_id = case when r.status = 'applied' then coalesce(r.version_id, o.version_id) end,
+				suspect = r.suspect, anchors = r.anchors,
+				anchor_height = greatest(r.anchor_height, o.anchor_height),
 				final = r.status = 'refused'
 				from ${rows} where o.chain_id = ${chain} and o.operation_id = r.operation_id
 					and exists ${next}`,
@@ -315,4 +324,54 @@ function addOperations(
 				and entry_id in (select r.entry_id from ${rows})`,
 		);
 	}
+}
+
+/** Names of links, of those that are new among what is written. */
+function addLinks(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	const named = new Map(
+		batch.changes.insert.flatMap((version) => {
+			const row = linkRow(version);
+			return row === undefined ? [] : [[row.linkKey, row] as const];
+		}),
+	);
+	if (named.size === 0) return;
+	const links = [...named.values()];
+	const rows = statement.rows({
+		link_key: ["uuid", links.map((link) => link.linkKey)],
+		namespace: ["text", links.map((link) => link.namespace)],
+		type: ["text", links.map((link) => link.type)],
+		from_key: ["uuid", links.map((link) => link.fromKey)],
+		to_key: ["uuid", links.map((link) => link.toKey)],
+	});
+	statement.with(
+		"linked",
+		`insert into links (chain_id, link_key, namespace, type, from_key, to_key)
+			select ${chain}, r.* from ${rows} where exists ${next} on conflict do nothing`,
+	);
+}
+
+function addDerivations(
+	statement: Statement,
+	{ derivations }: CommitBatch,
+	chain: string,
+	next: string,
+): void {
+	if (derivations.length === 0) return;
+	const rows = statement.rows({
+		position: ["bigint", derivations.map((row) => row.position)],
+		set_no: ["smallint", derivations.map((row) => row.setNo)],
+		source_no: ["smallint", derivations.map((row) => row.sourceNo)],
+		memory_key: ["uuid", derivations.map((row) => row.memoryKey)],
+		source_key: ["uuid", derivations.map((row) => sourceKey(row.source))],
+		source_namespace: ["text", derivations.map((row) => row.source.namespace)],
+		source_id: ["text", derivations.map((row) => row.source.id)],
+		source_hash: ["bytea", derivations.map((row) => hexBytes(row.source.contentHash))],
+		depth: ["smallint", derivations.map((row) => row.depth)],
+	});
+	statement.with(
+		"derived",
+		`insert into derivations (chain_id, position, set_no, source_no, memory_key, source_key,
+			source_namespace, source_id, source_hash, depth)
+			select ${chain}, r.* from ${rows} where exists ${next} on conflict do nothing`,
+	);
 }

@@ -1,26 +1,33 @@
 import { RetryableError } from "../domain/errors.ts";
-import { type ChainId, FOREVER, type Height, type Hex } from "../domain/ids.ts";
+import { type ChainId, FOREVER, type Height, type Hex, type MemoryKey } from "../domain/ids.ts";
+import { LINK_ID_PREFIX } from "../domain/link.ts";
+import { afterRewind, highestPlace } from "../memory/anchors.ts";
 import { canonicalJson, contentHash } from "../memory/canonical.ts";
+import { sourceKey } from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
-import { fromWire } from "../memory/operation-codec.ts";
+import { anchorsToText, fromWire } from "../memory/operation-codec.ts";
 import type { ImportedState, ImportStore, StandingState } from "../restore/import-store.ts";
 import type { ShadowRow } from "../restore/shadow-store.ts";
 import type { ManifestId } from "../snapshots/manifest.ts";
+import { anchorsOf } from "../snapshots/operation-anchors.ts";
 import type { OperationRecord } from "../snapshots/snapshot-record.ts";
 import type { LogEntry } from "../writer/commit-batch.ts";
 import type { Problem } from "../writer/writer-store.ts";
-import { toJson } from "./codec.ts";
+import { hexBytes, toJson } from "./codec.ts";
 import type { Database } from "./database.ts";
+import { type LinkRow, linkRow } from "./link-row.ts";
 import { carryVectors, insertShadowRows } from "./merge-shadow.ts";
 import { pgArray } from "./pg-array.ts";
 import { blockChecksum, checkpointChecksum, logChecksum } from "./row-checksum.ts";
-import { putShadowRows } from "./shadow-rows.ts";
+import { putShadowRows, type StoredShadowRow, shadowRowOf } from "./shadow-rows.ts";
 import type { Tx } from "./sql.ts";
 
 /** What belongs to the state and goes with it; in no order, none names another's key. */
 const REPLACED = [
 	"versions",
 	"memories",
+	"links",
+	"derivations",
 	"vector_rows",
 	"log",
 	"blocks",
@@ -72,6 +79,7 @@ export class PostgresImportStore implements ImportStore {
 			await putShadowRows(tx, shadowId, tombstones(state));
 			await insertShadowRows(tx, { shadowId, height, chainId });
 			await insertNames(tx, shadowId, chainId);
+			await insertLinks(tx, shadowId, chainId);
 			await insertCollections(tx, state);
 			await carryVectors(tx, shadowId, chainId);
 			await insertHeaders(tx, state);
@@ -158,6 +166,40 @@ async function insertNames(tx: Tx, shadowId: string, chainId: ChainId): Promise<
 		on conflict do nothing`;
 }
 
+/** Links that are looked through at a time. */
+const LINK_ROWS = 2_000;
+
+async function insertLinks(tx: Tx, shadowId: string, chainId: ChainId): Promise<void> {
+	let after: MemoryKey | null = null;
+	for (;;) {
+		const rows: readonly StoredShadowRow[] = await tx<StoredShadowRow[]>`
+			select * from shadow_versions
+			where shadow_id = ${shadowId} and content is not null and starts_with(id, ${LINK_ID_PREFIX})
+				and (${after}::uuid is null or memory_key > ${after}::uuid)
+			order by memory_key limit ${LINK_ROWS}`;
+		await putLinks(
+			tx,
+			chainId,
+			rows.flatMap((row) => linkRow(shadowRowOf(row)) ?? []),
+		);
+		const last = rows.at(-1);
+		if (last === undefined || rows.length < LINK_ROWS) return;
+		after = last.memory_key as MemoryKey;
+	}
+}
+
+async function putLinks(tx: Tx, chainId: ChainId, links: readonly LinkRow[]): Promise<void> {
+	if (links.length === 0) return;
+	await tx`
+		insert into links (chain_id, link_key, namespace, type, from_key, to_key)
+		select ${chainId}, r.* from unnest(
+			${pgArray(links.map((link) => link.linkKey))}::uuid[],
+			${pgArray(links.map((link) => link.namespace))}::text[],
+			${pgArray(links.map((link) => link.type))}::text[],
+			${pgArray(links.map((link) => link.fromKey))}::uuid[],
+			${pgArray(links.map((link) => link.toKey))}::uuid[]) as r`;
+}
+
 async function insertCollections(
 	tx: Tx,
 	{ collections, shadow: { chainId } }: ImportedState,
@@ -210,7 +252,7 @@ async function insertOperation(
 	{ chainId, height }: { readonly chainId: ChainId; readonly height: Height },
 	record: OperationRecord,
 ): Promise<void> {
-	const { operation, anchor } = fromWire(record.body);
+	const { operation, sources, policy } = fromWire(record.body);
 	const entry: LogEntry = {
 		position: record.position,
 		generation: record.generation,
@@ -221,8 +263,8 @@ async function insertOperation(
 		body: canonicalJson(record.body),
 	};
 	const now = standsAt(record, height);
-	const transaction = anchor.kind === "transaction" ? anchor : undefined;
-	const stood = anchor.kind === "none" ? undefined : anchor;
+	// Blocks above the snapshot's are not there yet.
+	const anchors = afterRewind(anchorsOf(record), height);
 	await tx`
 		insert into log (chain_id, position, generation, height, kind, operation_id, memory_key, body,
 			checksum)
@@ -230,21 +272,45 @@ async function insertOperation(
 			${record.operationId}, ${entry.memoryKey ?? null}, ${entry.body}, ${logChecksum(entry)})`;
 	await tx`
 		insert into operations (chain_id, operation_id, kind, namespace, id, status, reason, position,
-			original_slot, effective_slot, judged_slot, version_id, anchor_kind, anchor_transaction,
-			anchor_block, anchor_height, effects_hash)
+			original_slot, effective_slot, judged_slot, version_id, anchors, anchor_height, sources,
+			policy, suspect)
 		values (${chainId}, ${record.operationId}, ${operation.kind}, ${operation.namespace},
 			${operation.id}, ${now.status}, ${now.reason === undefined ? null : toJson(now.reason)},
 			${record.position}, ${record.originalSlot}, ${now.effectiveSlot ?? null},
-			${record.judgedSlot}, ${now.versionId ?? null}, ${anchor.kind},
-			${transaction?.transactionHash ?? null}, ${record.anchorBlock ?? stood?.blockHash ?? null},
-			${record.anchorHeight ?? stood?.height ?? null}, ${transaction?.effectsHash ?? null})`;
+			${record.judgedSlot}, ${now.versionId ?? null}, ${anchorsToText(anchors)},
+			${record.anchorHeight ?? highestPlace(anchorsOf(record)) ?? null},
+			${sources.length === 0 ? null : toJson(sources)}, ${policy}, ${now.suspect})`;
+	await insertDerivations(tx, chainId, record);
+}
+
+/** Depths are not in a snapshot: what is derived counts as derived once. */
+async function insertDerivations(
+	tx: Tx,
+	chainId: ChainId,
+	{ position, body }: OperationRecord,
+): Promise<void> {
+	const { operation, sources } = fromWire(body);
+	const derived = memoryKey(operation.namespace, operation.id);
+	for (const [setNo, set] of sources.entries()) {
+		await tx`
+			insert into derivations (chain_id, position, set_no, source_no, memory_key, source_key,
+				source_namespace, source_id, source_hash, depth)
+			select ${chainId}, ${position}, ${setNo}, r.source_no - 1, ${derived}, r.source_key,
+				r.namespace, r.id, r.hash, 1
+			from unnest(
+				${pgArray(set.map(sourceKey))}::uuid[],
+				${pgArray(set.map((source) => source.namespace))}::text[],
+				${pgArray(set.map((source) => source.id))}::text[],
+				${pgArray(set.map((source) => hexBytes(source.contentHash)))}::bytea[])
+				with ordinality as r(source_key, namespace, id, hash, source_no)`;
+	}
 }
 
 /** One that takes effect above the snapshot is not in its state; it is judged again by the next fork. */
 function standsAt(
 	record: OperationRecord,
 	height: Height,
-): Pick<OperationRecord, "status" | "reason" | "effectiveSlot" | "versionId"> {
+): Pick<OperationRecord, "status" | "reason" | "effectiveSlot" | "suspect" | "versionId"> {
 	const { effectiveSlot } = record;
 	if (record.status !== "applied" || effectiveSlot === undefined || effectiveSlot <= height) {
 		return record;
@@ -254,6 +320,7 @@ function standsAt(
 		status: "recanted",
 		reason: { code: "after_snapshot", message },
 		effectiveSlot: undefined,
+		suspect: false,
 		versionId: undefined,
 	};
 }

@@ -1,13 +1,15 @@
 import { FatalError, RetryableError } from "../domain/errors.ts";
-import type { ChainId, Hex, OperationId } from "../domain/ids.ts";
+import type { ChainId, OperationId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { OperationKind, OperationReason, OperationStatus } from "../domain/operation.ts";
+import { type LossPolicy, NO_SOURCES, type Sources } from "../domain/provenance.ts";
+import { highestPlace } from "../memory/anchors.ts";
 import {
-	type Anchor,
-	NO_ANCHOR,
-	type OperationReason,
-	type OperationStatus,
-} from "../domain/operation.ts";
-import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
+	anchorsFromText,
+	anchorsToText,
+	type StoredOperation,
+	toWire,
+} from "../memory/operation-codec.ts";
 import type {
 	CollectionShape,
 	InboxStore,
@@ -153,19 +155,24 @@ async function checkRoom(tx: Tx, submission: Submission, coming: number): Promis
 		throw inboxFull("inboxOperations", waiting - coming, { chainId, coming });
 	}
 	const own = Number(row?.own ?? 0n);
-	if (own > mostWaiting) throw inboxFull("inboxOperationsOfKey", own - coming, { chainId, coming });
+	if (own <= mostWaiting) return;
+	throw inboxFull("inboxOperationsOfKey", own - coming, { chainId, coming, max: mostWaiting });
 }
 
 function inboxFull(
 	limit: "inboxOperations" | "inboxOperationsOfKey",
 	waiting: number,
-	{ chainId, coming }: { readonly chainId: ChainId; readonly coming: number },
+	{
+		chainId,
+		coming,
+		max = LIMITS[limit],
+	}: { readonly chainId: ChainId; readonly coming: number; readonly max?: number },
 ): RetryableError {
 	const whose = limit === "inboxOperations" ? "operations" : "operations of this API key";
 	return new RetryableError("inbox_full", {
-		message: `${waiting} ${whose} wait for chain ${chainId}; ${coming} more are past the limit of ${LIMITS[limit]}`,
+		message: `${waiting} ${whose} wait for chain ${chainId}; ${coming} more are past the limit of ${max}`,
 		hint: "try again later; see the chain's status for what holds it up",
-		fields: { limit, value: waiting + coming, max: LIMITS[limit] },
+		fields: { limit, value: waiting + coming, max },
 	});
 }
 
@@ -185,44 +192,27 @@ async function insertOperations(
 	chainId: ChainId,
 	operations: readonly StoredOperation[],
 ): Promise<void> {
-	const anchors = operations.map((each) => anchorColumns(each.anchor));
+	const sources = operations.map((each) =>
+		each.sources.length === 0 ? null : JSON.stringify(each.sources),
+	);
 	await tx`
-		insert into operations (chain_id, status, operation_id, kind, namespace, id, anchor_kind,
-			anchor_transaction, anchor_block, anchor_height, effects_hash)
+		insert into operations (chain_id, status, operation_id, kind, namespace, id, anchors,
+			anchor_height, sources, policy)
 		select ${chainId}, 'queued', r.* from unnest(
 			${pgArray(operations.map((each) => each.operationId))}::uuid[],
 			${pgArray(operations.map((each) => each.operation.kind))}::text[],
 			${pgArray(operations.map((each) => each.operation.namespace))}::text[],
 			${pgArray(operations.map((each) => each.operation.id))}::text[],
-			${pgArray(anchors.map((anchor) => anchor.kind))}::text[],
-			${pgArray(anchors.map((anchor) => anchor.transaction))}::text[],
-			${pgArray(anchors.map((anchor) => anchor.block))}::text[],
-			${pgArray(anchors.map((anchor) => anchor.height))}::bigint[],
-			${pgArray(anchors.map((anchor) => anchor.effects))}::text[]
+			${pgArray(operations.map((each) => anchorsToText(each.anchors)))}::text[],
+			${pgArray(operations.map((each) => highestPlace(each.anchors)))}::bigint[],
+			${pgArray(sources)}::text[],
+			${pgArray(operations.map((each) => each.policy))}::text[]
 		) as r`;
-}
-
-function anchorColumns(anchor: Anchor) {
-	const none = { transaction: undefined, block: undefined, height: undefined, effects: undefined };
-	switch (anchor.kind) {
-		case "none":
-			return { kind: anchor.kind, ...none };
-		case "block":
-			return { kind: anchor.kind, ...none, block: anchor.blockHash, height: anchor.height };
-		case "transaction":
-			return {
-				kind: anchor.kind,
-				transaction: anchor.transactionHash,
-				block: anchor.blockHash,
-				height: anchor.height,
-				effects: anchor.effectsHash,
-			};
-	}
 }
 
 export interface OperationRow {
 	readonly operation_id: OperationId;
-	readonly kind: "put" | "patch" | "delete";
+	readonly kind: OperationKind;
 	readonly namespace: string;
 	readonly id: string;
 	readonly status: OperationStatus;
@@ -231,10 +221,10 @@ export interface OperationRow {
 	readonly original_slot: bigint | null;
 	readonly effective_slot: bigint | null;
 	readonly version_id: bigint | null;
-	readonly anchor_transaction: Hex | null;
-	readonly anchor_block: Hex | null;
-	readonly anchor_height: bigint | null;
-	readonly effects_hash: Hex | null;
+	readonly anchors: string | null;
+	readonly sources: string | null;
+	readonly policy: LossPolicy;
+	readonly suspect: boolean;
 	readonly final: boolean;
 }
 
@@ -250,28 +240,10 @@ export function recordOf(row: OperationRow): OperationRecord {
 		originalSlot: row.original_slot ?? undefined,
 		effectiveSlot: row.effective_slot ?? undefined,
 		versionId: row.version_id ?? undefined,
-		anchor: anchorOf(row),
+		anchors: anchorsFromText(row.anchors),
+		sources: row.sources === null ? NO_SOURCES : (JSON.parse(row.sources) as Sources),
+		policy: row.policy,
+		suspect: row.suspect,
 		final: row.final,
-	};
-}
-
-/** The anchor that a row's columns say. */
-export function anchorOf(row: {
-	readonly anchor_transaction: Hex | null;
-	readonly anchor_block: Hex | null;
-	readonly anchor_height: bigint | null;
-	readonly effects_hash: Hex | null;
-}): Anchor {
-	const { anchor_block: blockHash, anchor_height: height } = row;
-	if (blockHash === null || height === null) return NO_ANCHOR;
-	if (row.anchor_transaction === null || row.effects_hash === null) {
-		return { kind: "block", blockHash, height };
-	}
-	return {
-		kind: "transaction",
-		blockHash,
-		height,
-		transactionHash: row.anchor_transaction,
-		effectsHash: row.effects_hash,
 	};
 }

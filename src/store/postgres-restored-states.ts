@@ -8,10 +8,19 @@ import {
 	type MemoryKey,
 	type VersionId,
 } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import { type Shadow, type ShadowRow, shadowVersion } from "../restore/shadow-store.ts";
 import type { RestoredStates, UsableSnapshot } from "../rollback/restored-states.ts";
-import { bytesVector, toJson, type VersionRow, vectorBytes, versionOf } from "./codec.ts";
+import type { WrittenMemory } from "../writer/writer-store.ts";
+import {
+	bytesVector,
+	layerNumber,
+	toJson,
+	type VersionRow,
+	vectorBytes,
+	versionOf,
+} from "./codec.ts";
 import type { Database } from "./database.ts";
 import { pgArray } from "./pg-array.ts";
 import { byMemory } from "./postgres-writer-store.ts";
@@ -86,6 +95,44 @@ export class PostgresRestoredStates implements RestoredStates {
 		return new Map([...found, ...(await this.#ended(chainId, height, others))]);
 	}
 
+	async population(
+		{ shadowId, height }: Shadow,
+		query: {
+			readonly namespace: string;
+			readonly layers: readonly Layer[];
+			readonly limit: number;
+		},
+	): Promise<readonly MemoryKey[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ memory_key: MemoryKey }[]>`
+				select memory_key from shadow_versions
+				where shadow_id = ${shadowId} and namespace = ${query.namespace}
+					and layer = any(${pgArray(query.layers.map(layerNumber))}::smallint[])
+					and content is not null and (expires_block is null or expires_block > ${height})
+				order by position desc, version_id desc limit ${query.limit}`,
+		);
+		return rows.map((row) => row.memory_key);
+	}
+
+	async writingOrder(
+		{ shadowId, height }: Shadow,
+		query: { readonly namespace: string; readonly limit: number },
+	): Promise<readonly WrittenMemory[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ memory_key: MemoryKey; position: bigint; expires_block: bigint | null }[]>`
+				select memory_key, position, expires_block from shadow_versions
+				where shadow_id = ${shadowId} and namespace = ${query.namespace}
+					and layer = ${layerNumber("short_term")} and content is not null
+					and (expires_block is null or expires_block > ${height})
+				order by position limit ${query.limit}`,
+		);
+		return rows.map((row) => ({
+			memoryKey: row.memory_key,
+			position: row.position,
+			expiresBlock: row.expires_block ?? undefined,
+		}));
+	}
+
 	async vectors({ shadowId, chainId }: Shadow, versionIds: readonly VersionId[]) {
 		if (versionIds.length === 0) return new Map<VersionId, Float32Array>();
 		const ids = pgArray(versionIds);
@@ -107,6 +154,7 @@ export class PostgresRestoredStates implements RestoredStates {
 		query: {
 			readonly at: Height;
 			readonly expiringTo: Height;
+			readonly expiringTime: bigint;
 			readonly after: MemoryKey | undefined;
 			readonly limit: number;
 		},
@@ -119,7 +167,8 @@ export class PostgresRestoredStates implements RestoredStates {
 				where v.chain_id = ${chainId} and v.to_gen = ${FOREVER} and v.content is not null
 					and v.from_block <= ${query.at} and v.to_block > ${query.at}
 					and (s.memory_key is null or s.content is null or s.content_hash <> v.content_hash
-						or not s.kept or (v.expires_block > ${height} and v.expires_block <= ${query.expiringTo}))
+						or not s.kept or (v.expires_block > ${height} and v.expires_block <= ${query.expiringTo})
+						or v.expires_time <= ${query.expiringTime})
 					and (${after}::uuid is null or v.memory_key > ${after}::uuid)
 				order by v.memory_key limit ${query.limit}`,
 		);

@@ -53,12 +53,13 @@ export class PostgresShadowStore implements ShadowStore {
 
 	async expiring(
 		shadowId: string,
-		{ above, to }: { readonly above: Height; readonly to: Height },
+		{ above, to, time }: { readonly above: Height; readonly to: Height; readonly time: bigint },
 	): Promise<readonly MemoryKey[]> {
 		const rows = await this.#database.run(
 			(sql) => sql<{ memory_key: MemoryKey }[]>`
 				select memory_key from shadow_versions where shadow_id = ${shadowId}
-					and expires_block > ${above} and expires_block <= ${to} and content is not null`,
+					and (expires_time <= ${time} or (expires_block > ${above} and expires_block <= ${to}))
+					and content is not null`,
 		);
 		return rows.map((row) => row.memory_key);
 	}

@@ -173,17 +173,30 @@ export class PostgresSnapshotReader implements SnapshotReader {
 					select * from operations where chain_id = ${chainId} and not final
 						and position > ${page.after} and position <= ${logPosition}
 					order by position limit ${page.limit}
-				), judged as (
-					select distinct on (operation_id) operation_id, height, body from log
+				), verdicts as (
+					select operation_id, position, height, body, body::json ->> 'verdict' = 'cleared' as cleared
+					from log
 					where chain_id = ${chainId} and kind = 'verdict' and position <= ${logPosition}
 						and position > (select min(position) from open)
 						and operation_id in (select operation_id from open)
+				), placed as (
+					select distinct on (operation_id) * from verdicts where not cleared
 					order by operation_id, position desc
+				), cleared as (
+					-- One that a rollback took back is not said again.
+					select distinct on (v.operation_id) v.* from verdicts v
+					where v.cleared and not exists (select 1 from log r where r.chain_id = ${chainId}
+						and r.kind = 'rollback' and r.position > v.position and r.position <= ${logPosition}
+						and r.height < v.height)
+					order by v.operation_id, v.position desc
 				)
-				select o.*, l.body, l.generation, j.height as judged_height, j.body as verdict
+				select o.*, l.body, l.generation, p.height as placed_height, p.body as placed,
+					c.height as cleared_height
 				from open o
 				join log l on l.chain_id = o.chain_id and l.position = o.position
-				left join judged j on j.operation_id = o.operation_id
+				left join placed p on p.operation_id = o.operation_id
+				left join cleared c on c.operation_id = o.operation_id
+					and c.position > coalesce(p.position, 0)
 				order by o.position`,
 		);
 		return rows.map(operationRecord);
@@ -287,28 +300,33 @@ interface OperationRow {
 	readonly effective_slot: bigint | null;
 	readonly judged_slot: bigint;
 	readonly version_id: bigint | null;
-	readonly anchor_block: Hex | null;
+	readonly suspect: boolean;
+	readonly anchors: string | null;
 	readonly anchor_height: bigint | null;
 	/** Of the log entry. */
 	readonly generation: bigint;
 	readonly body: string;
-	/** Of the last verdict at or below the log position; null: there was none. */
-	readonly judged_height: bigint | null;
-	readonly verdict: string | null;
+	/** Of the last verdict at or below the log position that placed or withdrew it; null: there was none. */
+	readonly placed_height: bigint | null;
+	readonly placed: string | null;
+	/** Where it was cleared after that; null: it was not. */
+	readonly cleared_height: bigint | null;
 }
 
 interface Verdict {
 	readonly verdict: "replayed" | "reinstated" | "suspended" | "recanted";
 	readonly slot?: string;
+	readonly suspect?: true;
 	readonly reason?: JsonObject;
 }
 
 /** As it stood then: as the last verdict said, or as it was admitted. */
 function operationRecord(row: OperationRow): OperationRecord {
-	const verdict = row.verdict === null ? undefined : (JSON.parse(row.verdict) as Verdict);
-	const standing = standingOf(row, verdict);
+	const body = JSON.parse(row.body) as JsonObject;
+	const standing = standingOf(row, body);
 	const unchanged =
 		row.status === standing.status &&
+		row.suspect === standing.suspect &&
 		(row.effective_slot ?? undefined) === standing.effectiveSlot &&
 		row.judged_slot === standing.judgedSlot;
 	return {
@@ -319,25 +337,31 @@ function operationRecord(row: OperationRow): OperationRecord {
 		originalSlot: row.original_slot,
 		...standing,
 		versionId: unchanged ? (row.version_id ?? undefined) : undefined,
-		anchorBlock: row.anchor_block ?? undefined,
+		anchors: row.anchors ?? undefined,
+		anchorBlock: undefined,
 		anchorHeight: row.anchor_height ?? undefined,
-		body: JSON.parse(row.body) as JsonObject,
+		body,
 	};
 }
 
 function standingOf(
 	row: OperationRow,
-	verdict: Verdict | undefined,
-): Pick<OperationRecord, "status" | "reason" | "effectiveSlot" | "judgedSlot"> {
-	if (verdict === undefined) {
+	body: JsonObject,
+): Pick<OperationRecord, "status" | "reason" | "effectiveSlot" | "judgedSlot" | "suspect"> {
+	const placed = row.placed === null ? undefined : (JSON.parse(row.placed) as Verdict);
+	const suspect = (placed === undefined ? body["suspect"] : placed.suspect) === true;
+	const said = { suspect: suspect && row.cleared_height === null };
+	if (placed === undefined) {
 		const slot = row.original_slot;
-		return { status: "applied", reason: undefined, effectiveSlot: slot, judgedSlot: slot };
+		const judgedSlot = row.cleared_height ?? slot;
+		return { status: "applied", reason: undefined, effectiveSlot: slot, judgedSlot, ...said };
 	}
-	const withdrawn = verdict.verdict === "suspended" || verdict.verdict === "recanted";
+	const withdrawn = placed.verdict === "suspended" || placed.verdict === "recanted";
 	return {
-		status: withdrawn ? verdict.verdict : "applied",
-		reason: verdict.reason,
-		effectiveSlot: verdict.slot === undefined ? undefined : BigInt(verdict.slot),
-		judgedSlot: row.judged_height ?? row.judged_slot,
+		status: withdrawn ? placed.verdict : "applied",
+		reason: placed.reason,
+		effectiveSlot: placed.slot === undefined ? undefined : BigInt(placed.slot),
+		judgedSlot: row.cleared_height ?? row.placed_height ?? row.judged_slot,
+		...said,
 	};
 }

@@ -8,27 +8,30 @@ import {
 	type Height,
 	type Hex,
 	type MemoryKey,
-	type OperationId,
 	type VersionId,
 } from "../domain/ids.ts";
+import type { Layer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import { fromWire } from "../memory/operation-codec.ts";
+import type { SourceRef } from "../domain/provenance.ts";
+import { anchorsFromText, fromWire } from "../memory/operation-codec.ts";
 import type { CommitBatch, VectorPointer } from "../writer/commit-batch.ts";
 import type {
 	InboxEntry,
+	LinkEdge,
 	LoadedChain,
 	OpenOperation,
 	PackedLeaves,
 	Problem,
 	WriterStore,
+	WrittenMemory,
 } from "../writer/writer-store.ts";
-import { bytesVector, toJson, type VersionRow, versionOf } from "./codec.ts";
+import { bytesVector, layerNumber, toJson, type VersionRow, versionOf } from "./codec.ts";
 import { commitBatch } from "./commit.ts";
 import type { Database } from "./database.ts";
+import { findHeldSources } from "./held-sources.ts";
 import { leafPages } from "./leaf-pages.ts";
 import { pgArray } from "./pg-array.ts";
-import { anchorOf } from "./postgres-inbox-store.ts";
 import type { Queryable } from "./sql.ts";
 import { TableStatistics } from "./table-statistics.ts";
 
@@ -140,15 +143,93 @@ export class PostgresWriterStore implements WriterStore {
 		return byMemory(rows);
 	}
 
-	async expiring(chainId: ChainId, range: { above: Height; to: Height }) {
+	async expiring(chainId: ChainId, range: { above: Height; to: Height; time: bigint }) {
 		const rows = await this.#database.run(
 			(sql) => sql<{ memory_key: MemoryKey }[]>`
-				select distinct memory_key from versions
+				select memory_key from versions
 				where chain_id = ${chainId} and expires_block > ${range.above}
 					and expires_block <= ${range.to} and to_block = expires_block
+					and to_gen = ${FOREVER} and content is not null
+				union select memory_key from versions
+				where chain_id = ${chainId} and expires_time <= ${range.time}
+					and from_block <= ${range.above + 1n} and to_block > ${range.above}
 					and to_gen = ${FOREVER} and content is not null`,
 		);
 		return rows.map((row) => row.memory_key);
+	}
+
+	async expiryTimes(chainId: ChainId): Promise<readonly bigint[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ expires_time: bigint }[]>`
+				select distinct expires_time from versions
+				where chain_id = ${chainId} and expires_time is not null and to_block = ${FOREVER}
+					and to_gen = ${FOREVER} and content is not null
+				order by expires_time limit ${LIMITS.expiryTimes}`,
+		);
+		return rows.map((row) => row.expires_time);
+	}
+
+	async heldSources(chainId: ChainId, sources: readonly SourceRef[], upTo: Height) {
+		return this.#database.run((sql) => findHeldSources(sql, chainId, { sources, upTo }));
+	}
+
+	async population(
+		chainId: ChainId,
+		query: { namespace: string; layers: readonly Layer[]; height: Height; limit: number },
+	) {
+		const layers = pgArray(query.layers.map(layerNumber));
+		const rows = await this.#database.run(
+			(sql) => sql<{ memory_key: MemoryKey }[]>`
+				select memory_key from versions
+				where chain_id = ${chainId} and layer = any(${layers}::smallint[])
+					and namespace = ${query.namespace} and from_block <= ${query.height}
+					and to_block > ${query.height} and to_gen = ${FOREVER} and content is not null
+				order by position desc, version_id desc limit ${query.limit}`,
+		);
+		return rows.map((row) => row.memory_key);
+	}
+
+	async writingOrder(
+		chainId: ChainId,
+		query: { namespace: string; height: Height; limit: number },
+	): Promise<readonly WrittenMemory[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ memory_key: MemoryKey; position: bigint; expires_block: bigint | null }[]>`
+				select memory_key, position, expires_block from versions
+				where chain_id = ${chainId} and layer = ${layerNumber("short_term")}
+					and namespace = ${query.namespace} and from_block <= ${query.height}
+					and to_block > ${query.height} and to_gen = ${FOREVER} and content is not null
+				order by position limit ${query.limit}`,
+		);
+		return rows.map((row) => ({
+			memoryKey: row.memory_key,
+			position: row.position,
+			expiresBlock: row.expires_block ?? undefined,
+		}));
+	}
+
+	async linksFrom(
+		chainId: ChainId,
+		query: { keys: readonly MemoryKey[]; type: string; limit: number },
+	): Promise<readonly LinkEdge[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ link_key: MemoryKey; from_key: MemoryKey; to_key: MemoryKey }[]>`
+				with recursive way as (
+					select link_key, from_key, to_key from links
+					where chain_id = ${chainId} and type = ${query.type}
+						and from_key = any(${pgArray(query.keys)}::uuid[])
+					union
+					select l.link_key, l.from_key, l.to_key from way
+					join links l on l.chain_id = ${chainId} and l.type = ${query.type}
+						and l.from_key = way.to_key
+				) select * from way limit ${query.limit}`,
+		);
+		return rows.map((row) => ({
+			linkKey: row.link_key,
+			fromKey: row.from_key,
+			toKey: row.to_key,
+			type: query.type,
+		}));
 	}
 
 	async openOperations(
@@ -160,7 +241,7 @@ export class PostgresWriterStore implements WriterStore {
 				select o.*, l.body from operations o
 				join log l on l.chain_id = o.chain_id and l.position = o.position
 				where o.chain_id = ${chainId} and not o.final and o.position is not null
-					and (o.status = 'suspended' or o.judged_slot > ${judgedAbove ?? FOREVER})
+					and (o.status = 'suspended' or o.suspect or o.judged_slot > ${judgedAbove ?? FOREVER})
 				order by o.position`,
 		);
 		return rows.map(openOperation);
@@ -195,8 +276,11 @@ export class PostgresWriterStore implements WriterStore {
 				update operations set final = true
 				where chain_id = ${chainId} and not final and position is not null
 					and exists (select 1 from moved)
-					and ((status = 'applied' and effective_slot <= ${finality.finalized})
-						or (status = 'suspended' and anchor_height <= ${finality.finalized})
+					and ((status = 'applied' and not suspect
+							and greatest(effective_slot, judged_slot) <= ${finality.finalized})
+						or ((status = 'suspended' or suspect) and ${finality.finalized} >= case
+							when sources is null then anchor_height
+							else greatest(anchor_height, original_slot) end)
 						or (status = 'recanted' and judged_slot <= ${finality.finalized}))`,
 		);
 	}
@@ -231,30 +315,21 @@ interface OpenRow {
 	readonly original_slot: bigint;
 	readonly effective_slot: bigint | null;
 	readonly judged_slot: bigint;
-	readonly anchor_kind: string;
-	readonly anchor_transaction: Hex | null;
-	readonly anchor_block: Hex | null;
-	readonly anchor_height: bigint | null;
-	readonly effects_hash: Hex | null;
+	readonly anchors: string | null;
+	readonly suspect: boolean;
 	readonly body: string;
 }
 
 function openOperation(row: OpenRow): OpenOperation {
 	const logged = JSON.parse(row.body) as { readonly conditionPosition?: string };
-	// The row's anchor follows the transaction; the log keeps where it was at first.
-	const anchor = anchorOf(row);
-	const stored = { ...fromWire(logged), anchor };
 	return {
-		stored,
-		judged: {
-			operationId: row.operation_id as OperationId,
-			position: row.position,
-			operation: stored.operation,
-			anchor,
-			originalSlot: row.original_slot,
-			status: row.status,
-			effectiveSlot: row.effective_slot ?? undefined,
-		},
+		// The row's anchors follow the transactions; the log keeps where they were at first.
+		stored: { ...fromWire(logged), anchors: anchorsFromText(row.anchors) },
+		position: row.position,
+		originalSlot: row.original_slot,
+		status: row.status,
+		effectiveSlot: row.effective_slot ?? undefined,
+		suspect: row.suspect,
 		judgedSlot: row.judged_slot,
 		conditionPosition:
 			logged.conditionPosition === undefined ? undefined : BigInt(logged.conditionPosition),

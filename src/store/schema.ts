@@ -340,10 +340,7 @@ export const embeddings = recant.table(
 		vector: bytea("vector").notNull(),
 		usedAt: at("used_at").notNull().defaultNow(),
 	},
-	(t) => [
-		primaryKey({ columns: [t.model, t.inputHash] }),
-		index("embeddings_by_use").on(t.usedAt),
-	],
+	(t) => [primaryKey({ columns: [t.model, t.inputHash] }), index("embeddings_by_use").on(t.usedAt)],
 );
 
 export const apiKeys = recant.table("api_keys", {

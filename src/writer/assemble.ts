@@ -1,134 +1,311 @@
 /**
  * Makes the assembly of one commit: loads what it touches, then applies in order.
+ *
+ * Within a block: the handlers first, then agents' operations whose ground is back, then what the writer
+ * does itself. In the pending slot agents' operations come as they were written.
  */
 import type { HeaderWindow } from "../chain/header-window.ts";
-import type { ChainId, Height, MemoryKey } from "../domain/ids.ts";
+import type { Height, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { ACYCLIC_TYPES } from "../domain/link.ts";
+import type { NamespaceSettings } from "../domain/namespace-settings.ts";
+import { sourceKey } from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
-import { Assembly } from "./assembly.ts";
+import { Assembly, type RecordedWrite } from "./assembly.ts";
 import { type ChainState, pendingSlot } from "./chain-state.ts";
-import type { DerivedBlock, DerivedGroup, FoundAnchor } from "./derived-blocks.ts";
+import type { DerivedBlock, DerivedGroup } from "./derived-blocks.ts";
+import { keysOf } from "./open-operation.ts";
 import { previewEntry } from "./preview-entry.ts";
+import type { ShortTermMembers } from "./short-term.ts";
+import { type Consolidator, SystemWork } from "./system-work.ts";
+import { WaitingOperations } from "./waiting-operations.ts";
 import type { InboxEntry, OpenOperation, WriterStore } from "./writer-store.ts";
+
+export interface AssembleContext {
+	readonly store: WriterStore;
+	/** Operations that wait for what they rest on. */
+	readonly waiting: readonly OpenOperation[];
+	readonly settings: ReadonlyMap<string, NamespaceSettings>;
+	readonly consolidator: Consolidator;
+	/** See SystemContext. */
+	readonly shortTerm: Map<string, ShortTermMembers>;
+}
 
 /** Agents' operations of the inbox, in the pending slot; an entry is admitted whole or refused whole. */
 export async function assembleInbox(
 	state: ChainState,
 	entries: readonly InboxEntry[],
-	context: { readonly store: WriterStore; readonly window: HeaderWindow | undefined },
+	context: AssembleContext & { readonly window: HeaderWindow | undefined },
 ): Promise<Assembly> {
 	const assembly = new Assembly(state);
 	const slot = pendingSlot(state);
-	await load(assembly, context.store, {
-		chainId: state.chainId,
-		keys: entries.flatMap((entry) => entry.operations.map(keyOf)),
+	const coming = entries.flatMap((entry) => entry.operations);
+	const waiting = await prepareWaiting(assembly, context, {
+		written: new Set(coming.map(ownKey)),
+		found: false,
+		consolidates: coming.some(({ operation }) => operation.kind === "consolidate"),
+	});
+	await prepareOperations(assembly, [...coming, ...waiting.operations], context, slot);
+	const system = new SystemWork(assembly, { ...context, chainId: state.chainId, height: slot });
+	await system.prepare({
+		writes: countByNamespace([...coming, ...waiting.operations]),
+		heights: undefined,
+		asked: coming.flatMap(({ operation }) => (operation.kind === "consolidate" ? [operation] : [])),
 	});
 	for (const entry of entries) {
 		const refusal = previewEntry(entry, { assembly, slot, window: context.window });
 		for (const stored of entry.operations) {
-			if (refusal === undefined) assembly.admit(stored, slot);
-			else assembly.refuse(stored, slot, refusal.reasonFor(stored));
+			if (refusal !== undefined) {
+				assembly.refuse(stored, slot, refusal.reasonFor(stored));
+				continue;
+			}
+			assembly.admit(stored, slot);
+			const { operation } = stored;
+			if (operation.kind === "consolidate") {
+				await system.consolidate(operation.namespace, operation.rule, slot);
+			}
+			waiting.queue.settle(assembly, slot);
 		}
 		assembly.settle(entry.entryId);
 	}
 	return assembly;
 }
 
-/** Blocks on top of the head, with what was derived from them and what they reinstate. */
+/** What a group's blocks did besides their handlers' operations, as the log has it. */
+export interface RecordedGroup {
+	readonly writes: readonly RecordedWrite[];
+}
+
+/** Blocks on top of the head, with what was derived from them and what they give back. */
 export async function assembleBlocks(
+	state: ChainState,
+	group: DerivedGroup,
+	context: AssembleContext,
+): Promise<Assembly> {
+	const assembly = new Assembly(state);
+	const last = group.blocks.at(-1)?.header;
+	const waiting = await prepareWaiting(assembly, context, {
+		written: new Set(group.blocks.flatMap((block) => block.operations.map(handlerKey))),
+		found: group.blocks.some(({ anchors }) => anchors.size > 0),
+		consolidates: context.settings.size > 0,
+	});
+	const height = group.from - 1n;
+	const to = last?.number ?? group.from;
+	await loadKeys(assembly, context.store, [
+		...group.blocks.flatMap((block) => block.operations.map(handlerKey)),
+		...(await context.store.expiring(state.chainId, {
+			above: height,
+			to,
+			time: last?.timestamp ?? 0n,
+		})),
+	]);
+	await prepareOperations(assembly, waiting.operations, context, height);
+	// What was written for the pending slot is there when the first block begins.
+	const system = new SystemWork(assembly, {
+		...context,
+		chainId: state.chainId,
+		height: pendingSlot(state),
+	});
+	await system.prepare({
+		writes: countByNamespace(waiting.operations),
+		heights: { from: group.from, to },
+		asked: [],
+	});
+	let reached = height;
+	for (const block of group.blocks) {
+		const { number } = block.header;
+		for (const due of system.dueBetween(reached, number)) {
+			assembly.reach(due);
+			await system.consolidateDue(due);
+		}
+		reached = number;
+		assembly.reach(number);
+		deriveBlock(assembly, block, group);
+		waiting.queue.found(block.anchors);
+		const returned = waiting.queue.settle(assembly, number).length;
+		await system.endOfBlock(block.header);
+		sealBlock(assembly, block, { group, returned });
+	}
+	noteGroup(assembly, state, group);
+	return assembly;
+}
+
+/** A group once more, as it was committed: what its handlers derive, and the rest as the log has it. */
+export async function assembleRecorded(
 	state: ChainState,
 	group: DerivedGroup,
 	context: {
 		readonly store: Pick<WriterStore, "expiring" | "latestVersions">;
-		readonly suspended: readonly OpenOperation[];
+		readonly recorded: readonly RecordedWrite[];
+		/** Memories that the recorded writes touch. */
+		readonly keys: readonly MemoryKey[];
 	},
 ): Promise<Assembly> {
 	const assembly = new Assembly(state);
-	const returning = reinstatements(group, context.suspended);
 	const last = group.blocks.at(-1)?.header.number ?? group.from;
-	const expiring = await context.store.expiring(state.chainId, {
-		above: group.from - 1n,
-		to: last,
-	});
-	await load(assembly, context.store, {
-		chainId: state.chainId,
-		keys: [
-			...group.blocks.flatMap((block) => block.operations.map(handlerKey)),
-			...[...returning.values()].flatMap((each) => each.map(({ stored }) => keyOf(stored))),
-			...expiring,
-		],
-	});
+	await loadKeys(assembly, context.store, [
+		...group.blocks.flatMap((block) => block.operations.map(handlerKey)),
+		...context.keys,
+		...(await context.store.expiring(state.chainId, {
+			above: group.from - 1n,
+			to: last,
+			time: 0n,
+		})),
+	]);
+	let next = 0;
 	for (const block of group.blocks) {
-		applyBlock(assembly, block, {
-			mode: group.mode,
-			last: block.header.number === last,
-			returning: returning.get(block.header.number) ?? [],
-		});
+		const { number } = block.header;
+		const repeatBelow = (slot: Height) => {
+			let each = context.recorded[next];
+			for (; each !== undefined && each.slot < slot; each = context.recorded[next]) {
+				assembly.reach(each.slot);
+				assembly.repeat(each);
+				next += 1;
+			}
+		};
+		repeatBelow(number);
+		assembly.reach(number);
+		deriveBlock(assembly, block, group);
+		const before = next;
+		repeatBelow(number + 1n);
+		sealBlock(assembly, block, { group, returned: next - before });
 	}
-	if (group.mode === "backfill") {
-		assembly.note("derived", last, {
-			from: group.from.toString(),
-			to: last.toString(),
-			handlersHash: group.handlersHash,
-			base: { position: state.logPosition.toString(), versionId: state.versionSeq.toString() },
-			versionId: assembly.state.versionId.toString(),
-			operations: group.blocks.reduce((sum, block) => sum + block.operations.length, 0),
-			changes: assembly.changesHash(),
-		});
-	}
+	noteGroup(assembly, state, group);
 	return assembly;
 }
 
-function applyBlock(
-	assembly: Assembly,
-	block: DerivedBlock,
-	how: {
-		readonly mode: DerivedGroup["mode"];
-		/** The group's last block: the window begins there, so a fork may have it for its ancestor. */
-		readonly last: boolean;
-		readonly returning: readonly OpenOperation[];
-	},
-): void {
-	const { header } = block;
-	const inWindow = how.mode === "window";
-	assembly.reach(header.number);
-	for (const each of how.returning) {
-		const anchored = { ...each.stored, anchor: movedAnchor(each, block.anchors) };
-		assembly.reapply(anchored, header.number, originalOf(each), "reinstated");
+function deriveBlock(assembly: Assembly, block: DerivedBlock, { mode }: DerivedGroup): void {
+	for (const operation of block.operations) {
+		assembly.derive(operation, block.header.number, mode === "window");
 	}
-	for (const operation of block.operations) assembly.derive(operation, header.number, inWindow);
+}
+
+function sealBlock(
+	assembly: Assembly,
+	{ header, operations }: DerivedBlock,
+	{ group, returned }: { readonly group: DerivedGroup; readonly returned: number },
+): void {
+	const inWindow = group.mode === "window";
+	// The group's last block: the window begins there, so a fork may have it for its ancestor.
+	const isLast = header.number === group.blocks.at(-1)?.header.number;
 	assembly.seal(header, {
-		checkpoint: inWindow || how.last || isAtInterval(header.number),
+		checkpoint: inWindow || isLast || isAtInterval(header.number),
 		logged: inWindow,
-		operations: block.operations.length + how.returning.length,
+		operations: operations.length + returned,
 	});
+}
+
+function noteGroup(assembly: Assembly, state: ChainState, group: DerivedGroup): void {
+	if (group.mode !== "backfill") return;
+	const last = group.blocks.at(-1)?.header.number ?? group.from;
+	assembly.note("derived", last, {
+		from: group.from.toString(),
+		to: last.toString(),
+		handlersHash: group.handlersHash,
+		base: { position: state.logPosition.toString(), versionId: state.versionSeq.toString() },
+		versionId: assembly.state.versionId.toString(),
+		operations: group.blocks.reduce((sum, block) => sum + block.operations.length, 0),
+		changes: assembly.changesHash(),
+	});
+}
+
+interface Waiting {
+	readonly queue: WaitingOperations;
+	/** Those that may be given back by this commit. */
+	readonly operations: readonly StoredOperation[];
+}
+
+const NONE: Waiting = { queue: new WaitingOperations(), operations: [] };
+
+/** Nothing is loaded for operations that wait for what this commit cannot bring. */
+async function prepareWaiting(
+	assembly: Assembly,
+	{ waiting }: AssembleContext,
+	coming: {
+		readonly written: ReadonlySet<MemoryKey>;
+		/** Anchors were found. */
+		readonly found: boolean;
+		/** More may be written than is known here. */
+		readonly consolidates: boolean;
+	},
+): Promise<Waiting> {
+	const awaited = waiting.flatMap(({ stored }) => stored.sources.flat());
+	const brings =
+		coming.found ||
+		(awaited.length > 0 &&
+			(coming.consolidates || awaited.some((source) => coming.written.has(sourceKey(source)))));
+	if (!brings) return NONE;
+	for (const { stored } of waiting) assembly.held.watch(stored.sources);
+	return {
+		queue: new WaitingOperations(waiting),
+		operations: waiting.map(({ stored }) => stored),
+	};
+}
+
+/** Loads what operations write, join and rest on. */
+export async function prepareOperations(
+	assembly: Assembly,
+	operations: readonly StoredOperation[],
+	context: {
+		readonly store: Pick<WriterStore, "heldSources" | "latestVersions" | "linksFrom">;
+		readonly chainId?: number;
+	},
+	height: Height,
+): Promise<void> {
+	const { store } = context;
+	const { chainId } = assembly;
+	await loadKeys(assembly, store, operations.flatMap(keysOf));
+	const sources = operations.flatMap(({ sources }) => sources.flat());
+	if (sources.length > 0) {
+		for (const each of operations) assembly.held.watch(each.sources);
+		assembly.held.learn(await store.heldSources(chainId, sources, height));
+	}
+	for (const type of ACYCLIC_TYPES) {
+		const keys = operations.flatMap(({ operation }) =>
+			operation.kind === "link" && operation.link.type === type
+				? [memoryKey(operation.link.to.namespace, operation.link.to.id)]
+				: [],
+		);
+		if (keys.length === 0) continue;
+		const edges = await store.linksFrom(chainId, { keys, type, limit: LIMITS.linkWalk + 1 });
+		assembly.links.learn(edges);
+		await loadKeys(
+			assembly,
+			store,
+			edges.map(({ linkKey }) => linkKey),
+		);
+	}
+}
+
+async function loadKeys(
+	assembly: Assembly,
+	store: Pick<WriterStore, "latestVersions">,
+	wanted: readonly MemoryKey[],
+): Promise<void> {
+	const keys = [...new Set(wanted)].filter((key) => !assembly.state.editor.isLoaded(key));
+	if (keys.length === 0) return;
+	const found = await store.latestVersions(assembly.chainId, keys);
+	for (const key of keys) assembly.state.load(key, found.get(key) ?? []);
+}
+
+/** How many of the operations write each namespace. */
+export function countByNamespace(
+	operations: readonly StoredOperation[],
+): ReadonlyMap<string, number> {
+	const counts = new Map<string, number>();
+	for (const { operation } of operations) {
+		counts.set(operation.namespace, (counts.get(operation.namespace) ?? 0) + 1);
+	}
+	return counts;
 }
 
 function isAtInterval(height: Height): boolean {
 	return height % BigInt(LIMITS.checkpointIntervalBlocks) === 0n;
 }
 
-/** The stored anchor, at the place where it was found. */
-export function movedAnchor(
-	operation: OpenOperation,
-	found: ReadonlyMap<string, FoundAnchor>,
-): StoredOperation["anchor"] {
-	const { anchor, operationId } = operation.stored;
-	const place = found.get(operationId);
-	return anchor.kind === "none" || place === undefined ? anchor : { ...anchor, ...place };
-}
-
-export function originalOf(operation: OpenOperation) {
-	return {
-		position: operation.judged.position,
-		originalSlot: operation.judged.originalSlot,
-		conditionPosition: operation.conditionPosition,
-	};
-}
-
-export function keyOf(stored: StoredOperation): MemoryKey {
-	return memoryKey(stored.operation.namespace, stored.operation.id);
+function ownKey({ operation }: StoredOperation): MemoryKey {
+	return memoryKey(operation.namespace, operation.id);
 }
 
 export function handlerKey(operation: {
@@ -136,26 +313,4 @@ export function handlerKey(operation: {
 	readonly id: string;
 }): MemoryKey {
 	return memoryKey(operation.namespace, operation.id);
-}
-
-function reinstatements(
-	group: DerivedGroup,
-	suspended: readonly OpenOperation[],
-): ReadonlyMap<Height, readonly OpenOperation[]> {
-	const byHeight = new Map<Height, OpenOperation[]>();
-	for (const block of group.blocks) {
-		const here = suspended.filter((each) => block.anchors.has(each.stored.operationId));
-		if (here.length > 0) byHeight.set(block.header.number, here);
-	}
-	return byHeight;
-}
-
-async function load(
-	assembly: Assembly,
-	store: Pick<WriterStore, "latestVersions">,
-	wanted: { readonly chainId: ChainId; readonly keys: readonly MemoryKey[] },
-): Promise<void> {
-	const keys = [...new Set(wanted.keys)];
-	const found = await store.latestVersions(wanted.chainId, keys);
-	for (const key of keys) assembly.state.load(key, found.get(key) ?? []);
 }

@@ -7,20 +7,38 @@
  */
 import { changesHash, type LeafChange } from "../commitment/leaf-changes.ts";
 import type { BlockHeader } from "../domain/block.ts";
-import type { Generation, Height, Hex, LogPosition, VersionId } from "../domain/ids.ts";
+import { FatalError } from "../domain/errors.ts";
+import type {
+	ChainId,
+	Generation,
+	Height,
+	Hex,
+	LogPosition,
+	MemoryKey,
+	VersionId,
+} from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody, OperationReason } from "../domain/operation.ts";
+import type { Sources } from "../domain/provenance.ts";
+import { bodyHash } from "../memory/compensation.ts";
+import { type Ground, groundOf, highest, type Lost, sourceKey } from "../memory/ground.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import { type Evaluation, evaluate } from "../memory/patch.ts";
 import type { ChainState } from "./chain-state.ts";
-import type { CommitBatch, LogKind, Sealed, UnrootedBatch } from "./commit-batch.ts";
-import { LogDraft, type OriginalPlace } from "./log-draft.ts";
-import { StateDraft } from "./state-draft.ts";
+import type { CommitBatch, Derivation, LogKind, Sealed, UnrootedBatch } from "./commit-batch.ts";
+import { HeldSources } from "./held-sources.ts";
+import { LinkGraph, type LinkProblem } from "./link-graph.ts";
+import { LogDraft, type OriginalPlace, RESTS_ON_NOTHING, type Rests } from "./log-draft.ts";
+import { StateDraft, type StateWrite } from "./state-draft.ts";
 
 export type Outcome =
-	| { readonly type: "applied"; readonly versionId: VersionId }
+	| {
+			readonly type: "applied";
+			/** Undefined: it makes no version itself. */
+			readonly versionId: VersionId | undefined;
+	  }
 	| { readonly type: "failed"; readonly code: string; readonly message: string };
 
 interface Expired {
@@ -30,16 +48,41 @@ interface Expired {
 	readonly fields: Readonly<Record<string, string>>;
 }
 
-export type Preview = Evaluation | Expired;
+export type Preview = Evaluation | Expired | LinkProblem;
+
+/** What a rule of consolidation makes: a memory, and what it was made from. */
+export interface ConsolidatedPut {
+	readonly namespace: string;
+	readonly id: string;
+	readonly body: MemoryBody;
+	readonly sources: Sources;
+}
+
+/** Why a memory ends without anybody asking for it. */
+export type EndReason = "time" | "capacity";
+
+/** A write that was logged before, and is made once more as the log has it. */
+export interface RecordedWrite {
+	/** Position of the entry that it comes from. */
+	readonly entry: LogPosition;
+	readonly slot: Height;
+	/** Undefined: the entry writes nothing. */
+	readonly write: ((draft: StateDraft) => StateWrite) | undefined;
+}
 
 export class Assembly {
 	readonly generation: Generation;
 	readonly state: StateDraft;
+	readonly held = new HeldSources();
+	readonly links: LinkGraph;
+	/** Told of every memory that an agent's operation, or what the writer does itself, has written. */
+	onWrite: (key: MemoryKey, slot: Height) => void = () => undefined;
 	readonly #base: ChainState;
 	readonly #log: LogDraft;
 	readonly #blocks: BlockHeader[] = [];
 	readonly #steps: { readonly changes: readonly LeafChange[]; readonly sealed: Sealed }[] = [];
 	readonly #settled: bigint[] = [];
+	readonly #derivations: Derivation[] = [];
 	#head: BlockHeader | undefined;
 
 	constructor(base: ChainState, generation: Generation = base.generation) {
@@ -48,34 +91,67 @@ export class Assembly {
 		this.state = new StateDraft(base, generation);
 		this.#log = new LogDraft(base.logPosition, generation);
 		this.#head = base.head;
+		this.links = new LinkGraph((key, slot) =>
+			this.state.editor.isLoaded(key) ? this.state.editor.visible(key, slot) : undefined,
+		);
+	}
+
+	get chainId(): ChainId {
+		return this.#base.chainId;
+	}
+
+	/** What the operation rests on, as far as this commit has come. */
+	ground(stored: Pick<StoredOperation, "anchors" | "sources">): Ground {
+		return groundOf(stored, (source) => this.held.get(source));
 	}
 
 	/**
 	 * What the operation would do in that slot, on top of `current`, without doing it. A memory that
-	 * would have ended already is refused here; at a replay it only ends what was there.
+	 * would have ended already is refused here; at a replay it only ends what was there. `look` answers
+	 * what is visible of another memory.
 	 */
-	preview(stored: StoredOperation, slot: Height, current: Version | undefined): Preview {
-		const evaluation = evaluate(stored.operation, current);
-		const expires = evaluation.type === "put" ? evaluation.body.expiresAtBlock : undefined;
-		if (expires === undefined || expires > slot) return evaluation;
-		return {
-			type: "fail",
-			code: "expired",
-			message: `it expires at ${expires}, which is not above its slot ${slot}`,
-			fields: { expiresAtBlock: expires.toString(), slot: slot.toString() },
-		};
+	preview(
+		stored: StoredOperation,
+		slot: Height,
+		current: Version | undefined,
+		look: (key: MemoryKey) => Version | undefined,
+	): Preview {
+		const { operation } = stored;
+		const unjoined = operation.kind === "link" && this.links.problem(operation, slot, look);
+		if (unjoined) return unjoined;
+		const evaluation = evaluate(operation, current);
+		if (evaluation.type !== "put") return evaluation;
+		const { expiresAtBlock, expiresAtTime } = evaluation.body;
+		if (expiresAtBlock !== undefined && expiresAtBlock <= slot) {
+			return expired(`it expires at ${expiresAtBlock}, which is not above its slot ${slot}`, {
+				expiresAtBlock: expiresAtBlock.toString(),
+				slot: slot.toString(),
+			});
+		}
+		const now = this.#head?.timestamp;
+		if (expiresAtTime !== undefined && now !== undefined && expiresAtTime <= now) {
+			return expired(`it expires at ${expiresAtTime}, which is not after the head's time ${now}`, {
+				expiresAtTime: expiresAtTime.toString(),
+				headTime: now.toString(),
+			});
+		}
+		return evaluation;
 	}
 
-	/** Applies a new agent's operation, which gets the next position. */
+	/** Applies a new agent's operation, which gets the next position. Its ground must hold. */
 	admit(stored: StoredOperation, slot: Height): Outcome {
 		const { ifVersion } = stored.operation;
 		const namesVersion = ifVersion !== undefined && ifVersion !== 0n;
 		const conditionPosition = namesVersion ? this.#visible(stored, slot)?.position : undefined;
-		const outcome = this.#apply(stored, slot, { position: this.#log.position + 1n });
-		if (outcome.type === "applied") {
-			this.#log.admitted(stored, slot, { versionId: outcome.versionId, conditionPosition });
-		}
-		return outcome;
+		const ground = this.ground(stored);
+		const position = this.#log.position + 1n;
+		const applied = this.#apply(stored, slot, { position }, ground);
+		if (applied.type === "failed") return applied;
+		const { versionId, rests } = applied;
+		this.#log.admitted(stored, slot, { versionId, conditionPosition, rests });
+		this.#derived(keyOf(stored), stored.sources, position, depthOf(ground));
+		this.onWrite(keyOf(stored), slot);
+		return applied;
 	}
 
 	/** Logs an operation that is never applied, with the reason. */
@@ -83,37 +159,93 @@ export class Assembly {
 		this.#log.refused(stored, slot, reason);
 	}
 
-	/** Applies an operation that was acknowledged before, in the slot that the judge gave it. */
+	/**
+	 * Applies an operation that was acknowledged before, in the slot that was found for it. What it rests
+	 * on may be gone: then it is suspect, if that is its policy.
+	 */
 	reapply(
 		stored: StoredOperation,
 		slot: Height,
 		original: OriginalPlace,
 		verdict: "replayed" | "reinstated",
 	): Outcome {
-		const outcome = this.#reapply(stored, slot, original);
+		const ground = this.ground(stored);
+		const outcome = this.#reapply(stored, slot, original, ground);
+		const lost = ground.type === "absent" ? ground.lost : [];
 		if (outcome.type === "applied") {
-			const { versionId } = outcome;
+			const { versionId, rests } = outcome;
 			const to = { verdict, status: "applied", slot, versionId, reason: undefined } as const;
-			this.#log.judged(stored, slot, original, to);
+			this.#log.judged(stored, slot, original, { ...to, rests, lost });
+			this.onWrite(keyOf(stored), slot);
 		} else {
 			const reason = { code: outcome.code, message: outcome.message };
-			this.#log.judged(stored, slot, original, { ...WITHDRAWN, status: "recanted", reason });
+			this.#log.judged(stored, slot, original, { ...WITHDRAWN, status: "recanted", reason, lost });
 		}
 		return outcome;
 	}
 
-	/** Withdraws an operation until its anchor comes back. */
+	/**
+	 * What a suspect operation rests on is there again: what it said is said once more, suspect no longer.
+	 * False: another operation has spoken of the memory since.
+	 */
+	clear(
+		stored: StoredOperation,
+		slot: Height,
+		original: OriginalPlace & { readonly effectiveSlot: Height | undefined },
+	): boolean {
+		const ground = this.ground(stored);
+		const present = this.#visible(stored, slot);
+		const rests = restsOf(ground, stored);
+		const own = present?.position === original.position ? present : undefined;
+		const versionId = own && this.#writeAgain(own, slot, rests, depthOf(ground));
+		const { effectiveSlot } = original;
+		const to = { slot, effectiveSlot, versionId, rests, reason: undefined, lost: [] } as const;
+		if (versionId === undefined) {
+			this.#log.stands(stored, slot, original, { ...to, status: "applied" });
+			return false;
+		}
+		this.#log.judged(stored, slot, original, { ...to, verdict: "cleared", status: "applied" });
+		this.onWrite(keyOf(stored), slot);
+		return true;
+	}
+
+	/** Withdraws an operation until what it rests on comes back. */
 	suspend(
 		stored: StoredOperation,
 		judgedSlot: Height,
 		original: OriginalPlace,
-		message: string,
+		absent: Extract<Ground, { readonly type: "absent" }>,
 	): void {
-		this.#log.judged(stored, judgedSlot, original, {
-			...WITHDRAWN,
-			verdict: "suspended",
+		const { lost } = absent;
+		const reason = { code: absent.reason, message: lost.map(nameOfLost).join(", ") };
+		const verdict = { verdict: "suspended", status: "suspended", reason, lost } as const;
+		this.#log.judged(stored, judgedSlot, original, { ...WITHDRAWN, ...verdict });
+	}
+
+	/** Where the anchors of an operation stand now that waits on, and that nothing else is said about. */
+	moved(stored: StoredOperation, judgedSlot: Height, original: OriginalPlace): void {
+		const reason = { code: "anchor_absent", message: "not all that it rests on is there" };
+		this.#log.stands(stored, judgedSlot, original, {
 			status: "suspended",
-			reason: { code: "anchor_absent", message },
+			slot: undefined,
+			versionId: undefined,
+			reason,
+			rests: RESTS_ON_NOTHING,
+		});
+	}
+
+	/** An operation that stands, and of which what it rests on is not there still, or again. */
+	stillSuspect(
+		stored: StoredOperation,
+		judgedSlot: Height,
+		original: OriginalPlace & { readonly effectiveSlot: Height | undefined },
+	): void {
+		this.#log.stands(stored, judgedSlot, original, {
+			status: "applied",
+			slot: original.effectiveSlot,
+			versionId: undefined,
+			reason: undefined,
+			rests: { grounds: undefined, suspect: true },
 		});
 	}
 
@@ -121,16 +253,96 @@ export class Assembly {
 	derive(operation: HandlerOperation, slot: Height, logged: boolean): void {
 		const { kind, namespace, id } = operation;
 		const body = kind === "put" ? operation.body : undefined;
-		const position = this.#log.position + 1n;
-		const owner = "handler";
-		const write = { slot, namespace, id, owner, position, body, copyOf: undefined } as const;
-		const rests = { suspect: false, grounds: slot };
-		const versionId = this.state.write({ ...write, ...rests }).toString();
+		const key = memoryKey(namespace, id);
+		if (kind === "put") requireAppend(this.state.editor.visible(key, slot), operation, slot);
+		const versionId = this.#write(
+			{
+				slot,
+				namespace,
+				id,
+				owner: "handler",
+				position: this.#log.position + 1n,
+				body,
+				copyOf: undefined,
+				suspect: false,
+				grounds: slot,
+			},
+			0,
+		).toString();
 		if (!logged) return;
 		this.#log.append("operation", slot, {
-			memoryKey: memoryKey(namespace, id),
-			body: { owner, versionId, kind, namespace, id, ...(body && bodyForLog(body)) },
+			memoryKey: key,
+			body: { owner: "handler", versionId, kind, namespace, id, ...(body && bodyForLog(body)) },
 		});
+	}
+
+	/** Ends a memory that is visible, without anybody asking for it; it keeps its place in the order of writing. */
+	end(ended: Version, slot: Height, reason: EndReason): void {
+		const { namespace, id, owner, position, memoryKey: key } = ended;
+		const versionId = this.#write(
+			{
+				slot,
+				namespace,
+				id,
+				owner,
+				position,
+				body: undefined,
+				copyOf: undefined,
+				...RESTS_ON_NOTHING,
+			},
+			0,
+		).toString();
+		this.#log.append("operation", slot, {
+			memoryKey: key,
+			body: { owner: "system", versionId, kind: "expire", namespace, id, reason },
+		});
+		this.onWrite(key, slot);
+	}
+
+	/** Writes what a rule of consolidation made. */
+	consolidate(put: ConsolidatedPut, slot: Height): void {
+		const { namespace, id, body, sources } = put;
+		const key = memoryKey(namespace, id);
+		this.held.watch(sources);
+		const ground = groundOf({ anchors: { mode: "all", anchors: [] }, sources }, (source) => {
+			const key = sourceKey(source);
+			const version = this.state.editor.isLoaded(key)
+				? this.state.editor.visible(key, slot)
+				: undefined;
+			return version?.contentHash === source.contentHash
+				? { slot, grounds: version.grounds, suspect: version.suspect, depth: 0 }
+				: this.held.get(source);
+		});
+		const rests =
+			ground.type === "holds"
+				? { grounds: ground.grounds, suspect: ground.suspect }
+				: RESTS_ON_NOTHING;
+		const position = this.#log.position + 1n;
+		const write = { slot, namespace, id, owner: "agent", position, body } as const;
+		const versionId = this.#write({ ...write, copyOf: undefined, ...rests }, depthOf(ground));
+		this.#log.append("operation", slot, {
+			memoryKey: key,
+			body: {
+				owner: "system",
+				versionId: versionId.toString(),
+				kind: "put",
+				namespace,
+				id,
+				...bodyForLog(body),
+				derivedFrom: sources.map((set) => set.map((source) => ({ ...source }))),
+				...(rests.grounds === undefined ? {} : { grounds: rests.grounds.toString() }),
+				...(rests.suspect ? { suspect: true } : {}),
+			},
+		});
+		this.#derived(key, sources, position, depthOf(ground));
+		this.onWrite(key, slot);
+	}
+
+	/** Makes a write once more as the log has it. */
+	repeat({ entry, write }: RecordedWrite): void {
+		this.#log.skipTo(entry - 1n);
+		if (write !== undefined) this.#write(write(this.state), 0);
+		this.#log.skipTo(entry);
 	}
 
 	/** Writes of that slot come next; slots must rise. */
@@ -199,19 +411,27 @@ export class Assembly {
 			blocks: this.#blocks,
 			steps: [...this.#steps, { changes: this.state.leaves.take(), sealed: undefined }],
 			operations: this.#log.operations,
+			derivations: this.#derivations,
 			settledEntries: this.#settled,
 		};
 	}
 
-	#reapply(stored: StoredOperation, slot: Height, original: OriginalPlace): Outcome {
-		const key = memoryKey(stored.operation.namespace, stored.operation.id);
+	#reapply(
+		stored: StoredOperation,
+		slot: Height,
+		original: OriginalPlace,
+		ground: Ground,
+	): Applied {
+		const key = keyOf(stored);
 		const latest = this.state.editor.latest(key);
 		if (latest !== undefined && latest.position > original.position) {
 			// The agent has written this memory again since; the older belief stays overwritten.
 			const message = `a later operation (position ${latest.position}) wrote this memory`;
 			return { type: "failed", code: "overwritten_later", message };
 		}
-		return this.#apply(stored, slot, original);
+		const closed = stored.operation.kind === "link" && this.links.circle(stored.operation, slot);
+		if (closed) return { type: "failed", code: closed.code, message: closed.message };
+		return this.#apply(stored, slot, original, ground);
 	}
 
 	/** `conditionPosition` undefined: a version is named by its id, as agents do. */
@@ -219,34 +439,72 @@ export class Assembly {
 		stored: StoredOperation,
 		slot: Height,
 		as: { readonly position: LogPosition; readonly conditionPosition?: LogPosition | undefined },
-	): Outcome {
+		ground: Ground,
+	): Applied {
 		const { namespace, id } = stored.operation;
 		const { position, conditionPosition } = as;
-		const evaluation = evaluate(stored.operation, this.#visible(stored, slot), (named, present) =>
+		const present = this.#visible(stored, slot);
+		const evaluation = evaluate(stored.operation, present, (named, version) =>
 			conditionPosition === undefined
-				? named === present.versionId
-				: conditionPosition === present.position,
+				? named === version.versionId
+				: conditionPosition === version.position,
 		);
 		if (evaluation.type === "fail") {
 			return { type: "failed", code: evaluation.code, message: evaluation.message };
 		}
+		const own = restsOf(ground, stored);
+		if (evaluation.type === "consolidate") {
+			return { type: "applied", versionId: undefined, rests: own };
+		}
 		const put = evaluation.type === "put" ? evaluation : undefined;
-		const versionId = this.state.write({
-			slot,
-			namespace,
-			id,
-			owner: "agent",
-			position,
-			body: put?.body,
-			copyOf: put?.keepVectorOf,
-			suspect: false,
-			grounds: undefined,
-		});
-		return { type: "applied", versionId };
+		const rests = stored.operation.kind === "patch" ? restsOnBoth(own, present) : own;
+		const write = { slot, namespace, id, owner: "agent", position } as const;
+		const versionId = this.#write(
+			{ ...write, body: put?.body, copyOf: put?.keepVectorOf, ...rests },
+			depthOf(ground),
+		);
+		if (stored.operation.kind === "link") this.links.add(stored.operation);
+		return { type: "applied", versionId, rests };
 	}
 
-	#visible({ operation }: StoredOperation, slot: Height): Version | undefined {
-		return this.state.editor.visible(memoryKey(operation.namespace, operation.id), slot);
+	#writeAgain(version: Version, slot: Height, rests: Rests, depth: number): VersionId {
+		const { namespace, id, owner, position, collection } = version;
+		const body: MemoryBody = {
+			layer: version.layer,
+			content: version.content ?? {},
+			text: version.text,
+			vector: undefined,
+			collection,
+			importance: version.importance,
+			confidence: version.confidence,
+			expiresAtBlock: version.expiresBlock,
+			expiresAtTime: version.expiresTime,
+		};
+		const copyOf = collection === undefined ? undefined : version.versionId;
+		return this.#write({ slot, namespace, id, owner, position, body, copyOf, ...rests }, depth);
+	}
+
+	/** Every version is written here. */
+	#write(write: StateWrite, depth: number): VersionId {
+		const versionId = this.state.write(write);
+		const key = memoryKey(write.namespace, write.id);
+		if (this.held.watches(key)) {
+			const version = this.state.editor.visible(key, write.slot);
+			if (version !== undefined) this.held.wrote(version, write.slot, depth);
+		}
+		return versionId;
+	}
+
+	#derived(memory: MemoryKey, sources: Sources, position: LogPosition, depth: number): void {
+		for (const [setNo, set] of sources.entries()) {
+			for (const [sourceNo, source] of set.entries()) {
+				this.#derivations.push({ position, setNo, sourceNo, memoryKey: memory, source, depth });
+			}
+		}
+	}
+
+	#visible(stored: StoredOperation, slot: Height): Version | undefined {
+		return this.state.editor.visible(keyOf(stored), slot);
 	}
 
 	#sealedAt(block: BlockHeader): Sealed {
@@ -260,7 +518,67 @@ export class Assembly {
 	}
 }
 
-const WITHDRAWN = { verdict: "recanted", slot: undefined, versionId: undefined } as const;
+type Applied =
+	| {
+			readonly type: "applied";
+			readonly versionId: VersionId | undefined;
+			readonly rests: Rests;
+	  }
+	| Extract<Outcome, { readonly type: "failed" }>;
+
+const WITHDRAWN = {
+	verdict: "recanted",
+	slot: undefined,
+	versionId: undefined,
+	rests: RESTS_ON_NOTHING,
+} as const;
+
+/** An episode is not changed once it is written; the same said again is nothing new. */
+function requireAppend(
+	present: Version | undefined,
+	operation: Extract<HandlerOperation, { readonly kind: "put" }>,
+	slot: Height,
+): void {
+	if (present?.layer !== "episodic") return;
+	const { namespace, id, body } = operation;
+	if (bodyHash({ namespace, id }, body, "handler") === present.contentHash) return;
+	throw new FatalError("handler_failed", {
+		message: `a handler changed the episode "${id}" of namespace "${namespace}" at block ${slot}`,
+		hint: "give every event an id of its own, for example its transaction's hash and log index",
+		fields: { namespace, id, height: slot.toString() },
+	});
+}
+
+/** What is kept as it is does not become suspect by itself. */
+function restsOf(ground: Ground, { policy }: StoredOperation): Rests {
+	if (ground.type === "absent") return { grounds: undefined, suspect: policy === "flag" };
+	return { grounds: ground.grounds, suspect: ground.suspect };
+}
+
+/** What is patched goes on from what it was. */
+function restsOnBoth(own: Rests, present: Version | undefined): Rests {
+	return {
+		grounds: highest(own.grounds, present?.grounds),
+		suspect: own.suspect || present?.suspect === true,
+	};
+}
+
+function depthOf(ground: Ground): number {
+	return ground.type === "holds" ? ground.depth : 0;
+}
+
+function nameOfLost(lost: Lost): string {
+	if (lost.kind !== "source") return `${lost.kind} ${lost.hash} is not on the chain`;
+	return `"${lost.id}" of namespace "${lost.namespace}" never said ${lost.contentHash}`;
+}
+
+function keyOf({ operation }: StoredOperation): MemoryKey {
+	return memoryKey(operation.namespace, operation.id);
+}
+
+function expired(message: string, fields: Expired["fields"]): Expired {
+	return { type: "fail", code: "expired", message, fields };
+}
 
 /** All that a handler can say: the state is made from the log again. */
 function bodyForLog(body: MemoryBody): JsonObject {

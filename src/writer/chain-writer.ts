@@ -26,7 +26,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { SerialLane } from "../domain/serial-lane.ts";
 import type { Embedder } from "../vectors/embedder.ts";
-import { assembleBlocks, assembleInbox } from "./assemble.ts";
+import { type AssembleContext, assembleBlocks, assembleInbox } from "./assemble.ts";
 import type { Assembly } from "./assembly.ts";
 import type { ChainState } from "./chain-state.ts";
 import { type CommitBatch, isChain, movedBack, type VectorPointer } from "./commit-batch.ts";
@@ -34,11 +34,13 @@ import { addsVectors, type DerivedGroup } from "./derived-blocks.ts";
 import { embedAhead, embedVectors, type VectorCollections } from "./embed-vectors.ts";
 import { isOfRows, rowsDiffer, treeOf } from "./load-tree.ts";
 import { SealedStates } from "./sealed-states.ts";
+import type { ShortTermMembers } from "./short-term.ts";
+import type { Consolidator, WriterSettings } from "./system-work.ts";
 import { changedMemories, type WorkingMemory } from "./working-memory.ts";
 import { leaseLost, standingStill } from "./writer-errors.ts";
 import type { OpenOperation, Problem, WriterStore } from "./writer-store.ts";
 
-const SUSPENDED_ONLY = { judgedAbove: undefined };
+const WAITING_ONLY = { judgedAbove: undefined };
 /** How long an operation may lie in the inbox that no process here was told of. */
 const INBOX_LOOK_MS = 5_000;
 /** Groups that one drain of the inbox takes: the whole inbox, and as much again that came meanwhile. */
@@ -55,6 +57,8 @@ export interface ChainWriterOptions {
 	readonly fence: bigint;
 	readonly store: WriterStore;
 	readonly embedder: Embedder;
+	readonly consolidator: Consolidator;
+	readonly settings: WriterSettings;
 	readonly log: Logger;
 	readonly collections: VectorCollections;
 	/** Where vectors go: waits for room, and hears of rows that were committed. */
@@ -73,7 +77,9 @@ export class ChainWriter {
 	#states: SealedStates;
 	#window: HeaderWindow | undefined;
 	#halt: Problem | undefined;
-	#suspended: readonly OpenOperation[];
+	#waiting: readonly OpenOperation[];
+	/** See SystemContext. */
+	readonly #shortTerm = new Map<string, ShortTermMembers>();
 	/** Finalized height up to which operations were marked; commits move `state.finalized` alone. */
 	#settledTo: Height | undefined;
 	#stale = false;
@@ -91,14 +97,14 @@ export class ChainWriter {
 		options: ChainWriterOptions,
 		loaded: Awaited<ReturnType<WriterStore["loadChain"]>>,
 		tree: StateTree,
-		suspended: readonly OpenOperation[],
+		waiting: readonly OpenOperation[],
 	) {
 		this.#options = options;
 		this.#states = new SealedStates(tree);
 		this.#state = loaded.state;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
 		this.#halt = loaded.halt;
-		this.#suspended = suspended;
+		this.#waiting = waiting;
 		this.#trimWindow();
 	}
 
@@ -107,7 +113,7 @@ export class ChainWriter {
 		// Another took the chain between the lease and this look: its fence must not become ours.
 		if (loaded.state.fence !== options.fence) throw leaseLost(options.chainId);
 		const tree = await treeOf(options.store, options.chainId);
-		const open = await options.store.openOperations(options.chainId, SUSPENDED_ONLY);
+		const open = await options.store.openOperations(options.chainId, WAITING_ONLY);
 		const writer = new ChainWriter(options, loaded, tree, open);
 		await writer.#checkTree();
 		options.workingMemory?.resume(loaded.state);
@@ -136,9 +142,9 @@ export class ChainWriter {
 		return this.#halt;
 	}
 
-	/** Operations that wait for their anchor. */
-	get suspended(): readonly OpenOperation[] {
-		return this.#suspended;
+	/** Operations that wait for what they rest on. */
+	get waiting(): readonly OpenOperation[] {
+		return this.#waiting;
 	}
 
 	/** Reads the state again if the last commit's outcome is unknown. */
@@ -183,15 +189,8 @@ export class ChainWriter {
 		await embedAhead(group, this.#options);
 		await this.#lane.run(async () => {
 			await this.#ensureFresh();
-			const assembly = await assembleBlocks(this.#state, group, {
-				store: this.#options.store,
-				suspended: this.#suspended,
-			});
+			const assembly = await assembleBlocks(this.#state, group, await this.#context());
 			await this.#commit(assembly, group.finality);
-			const found = new Set(group.blocks.flatMap((block) => [...block.anchors.keys()]));
-			if (found.size > 0) {
-				this.#suspended = this.#suspended.filter((each) => !found.has(each.stored.operationId));
-			}
 		});
 	}
 
@@ -205,9 +204,7 @@ export class ChainWriter {
 			await this.#options.store.settleFinal(this.chainId, this.#state.fence, finality);
 			this.#settledTo = finality.finalized;
 			this.#state = { ...this.#state, ...finality };
-			this.#suspended = this.#suspended.filter(
-				({ judged }) => judged.anchor.kind === "none" || judged.anchor.height > finality.finalized,
-			);
+			if (this.#waiting.length > 0) this.#waiting = await this.#readWaiting();
 			this.#trimWindow();
 		});
 	}
@@ -282,10 +279,8 @@ export class ChainWriter {
 			await this.#ensureFresh();
 			const entries = await this.#options.store.inbox(this.chainId, LIMITS.groupOperations);
 			if (entries.length === 0) return;
-			const assembly = await assembleInbox(this.#state, entries, {
-				store: this.#options.store,
-				window: this.#window,
-			});
+			const context = { ...(await this.#context()), window: this.#window };
+			const assembly = await assembleInbox(this.#state, entries, context);
 			await this.#commit(assembly, this.#state);
 		}
 	}
@@ -310,10 +305,37 @@ export class ChainWriter {
 		}
 		this.#states.keep();
 		this.#follow(batch);
+		if (this.#movesWaiting(batch)) this.#waiting = await this.#readWaiting();
 		this.#stale = false;
 		this.#options.workingMemory?.changed(this.#state, batch.changes.insert);
 		if (vectors.length > 0) this.#options.vectors.added(vectors.length);
 		this.#options.onCommit(this.chainId, batch.logPosition);
+	}
+
+	/** What an assembly works with. */
+	async #context(): Promise<AssembleContext> {
+		const { store, consolidator, settings } = this.#options;
+		await settings.refresh();
+		return {
+			store,
+			waiting: this.#waiting,
+			settings: settings.all(),
+			consolidator,
+			shortTerm: this.#shortTerm,
+		};
+	}
+
+	#readWaiting(): Promise<readonly OpenOperation[]> {
+		return this.#options.store.openOperations(this.chainId, WAITING_ONLY);
+	}
+
+	/** Whether the batch changed which operations wait, or for what. */
+	#movesWaiting({ operations }: CommitBatch): boolean {
+		const waiting = new Set(this.#waiting.map(({ stored }) => stored.operationId));
+		return operations.some(
+			({ operationId, status, suspect }) =>
+				suspect || status === "suspended" || waiting.has(operationId),
+		);
 	}
 
 	#follow(batch: CommitBatch): void {
@@ -385,7 +407,8 @@ export class ChainWriter {
 			this.#options.onLeaseLost();
 			throw leaseLost(this.chainId);
 		}
-		this.#suspended = await store.openOperations(this.chainId, SUSPENDED_ONLY);
+		this.#waiting = await this.#readWaiting();
+		this.#shortTerm.clear();
 		await this.#settleTree(loaded.state, loaded.halt);
 		this.#state = this.#withMoved(loaded.state);
 		this.#halt = loaded.halt;

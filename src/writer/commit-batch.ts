@@ -19,7 +19,8 @@ import type {
 	VersionId,
 } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
-import type { OperationReason, OperationStatus } from "../domain/operation.ts";
+import type { AnchorSet, OperationReason, OperationStatus } from "../domain/operation.ts";
+import type { SourceRef } from "../domain/provenance.ts";
 import type { StateChanges } from "../memory/state-editor.ts";
 
 export type LogKind =
@@ -30,6 +31,7 @@ export type LogKind =
 	| "operation"
 	| "refused"
 	| "repair"
+	| "report"
 	| "rollback"
 	| "verdict";
 
@@ -83,8 +85,23 @@ export interface OperationUpdate {
 	readonly effectiveSlot: Height | undefined;
 	readonly judgedSlot: Height;
 	readonly versionId: VersionId | undefined;
-	/** Where its anchor stands now; undefined: as before. */
-	readonly anchor: { readonly blockHash: Hex; readonly height: Height } | undefined;
+	/** True: it takes effect although what it rests on is gone. */
+	readonly suspect: boolean;
+	/** Where its anchors stand now. */
+	readonly anchors: AnchorSet;
+}
+
+/** One source of one alternative of what an operation was derived from. */
+export interface Derivation {
+	/** Of the operation, see Version.position. */
+	readonly position: LogPosition;
+	readonly setNo: number;
+	readonly sourceNo: number;
+	/** The memory that was derived. */
+	readonly memoryKey: MemoryKey;
+	readonly source: SourceRef;
+	/** 1: derived from what is not derived itself. */
+	readonly depth: number;
 }
 
 /** A version that has a vector. */
@@ -117,6 +134,8 @@ export interface CommitBatch {
 	readonly blocks: readonly BlockHeader[];
 	readonly checkpoints: readonly Checkpoint[];
 	readonly operations: readonly OperationUpdate[];
+	/** Of operations that are admitted, and of what the writer derives itself. */
+	readonly derivations: readonly Derivation[];
 	/** Inbox entries that this batch settles. */
 	readonly settledEntries: readonly bigint[];
 }

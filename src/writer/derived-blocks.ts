@@ -1,20 +1,15 @@
 /** What the follower hands to the writer: blocks with everything that was derived from them. */
 import type { BlockHeader } from "../domain/block.ts";
 import type { Height, Hex, OperationId } from "../domain/ids.ts";
+import type { FoundAnchor } from "../memory/anchors.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
-
-/** Where an agent's operation finds its anchor on the chain that is being committed. */
-export interface FoundAnchor {
-	readonly blockHash: Hex;
-	readonly height: Height;
-}
 
 export interface DerivedBlock {
 	readonly header: BlockHeader;
 	/** In the order of the chain. */
 	readonly operations: readonly HandlerOperation[];
-	/** Suspended operations whose anchor is in this block. */
-	readonly anchors: ReadonlyMap<OperationId, FoundAnchor>;
+	/** Anchors of operations that are in this block, of those that were asked for. */
+	readonly anchors: ReadonlyMap<OperationId, readonly FoundAnchor[]>;
 }
 
 /**

@@ -1,6 +1,12 @@
 /** What taking agents' operations in asks of Postgres. The adapter is store/postgres-inbox-store.ts. */
 import type { ChainId, OperationId } from "../domain/ids.ts";
-import type { OperationReason, OperationStatus } from "../domain/operation.ts";
+import type {
+	AnchorSet,
+	OperationKind,
+	OperationReason,
+	OperationStatus,
+} from "../domain/operation.ts";
+import type { LossPolicy, Sources } from "../domain/provenance.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 
 export interface Submission {
@@ -25,7 +31,7 @@ export interface IdempotentRequest {
 /** An operation as it stands now; see domain/operation.ts. */
 export interface OperationRecord {
 	readonly operationId: OperationId;
-	readonly kind: "put" | "patch" | "delete";
+	readonly kind: OperationKind;
 	readonly namespace: string;
 	readonly id: string;
 	readonly status: OperationStatus;
@@ -34,7 +40,12 @@ export interface OperationRecord {
 	readonly originalSlot: bigint | undefined;
 	readonly effectiveSlot: bigint | undefined;
 	readonly versionId: bigint | undefined;
-	readonly anchor: StoredOperation["anchor"];
+	/** Where its anchors stand now. */
+	readonly anchors: AnchorSet;
+	readonly sources: Sources;
+	readonly policy: LossPolicy;
+	/** True: it takes effect although what it rests on is gone. */
+	readonly suspect: boolean;
 	readonly final: boolean;
 }
 

@@ -9,6 +9,7 @@ import type {
 } from "../domain/ids.ts";
 import type { JsonObject, OperationReason } from "../domain/operation.ts";
 import { canonicalJson } from "../memory/canonical.ts";
+import type { Lost } from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
 import type { LogEntry, LogKind, OperationUpdate } from "./commit-batch.ts";
@@ -25,14 +26,30 @@ export interface OriginalPlace {
 	readonly conditionPosition: LogPosition | undefined;
 }
 
+/** cleared: suspect no more. */
 export interface Verdict {
-	readonly verdict: "replayed" | "reinstated" | "suspended" | "recanted";
+	readonly verdict: "replayed" | "reinstated" | "cleared" | "suspended" | "recanted";
 	readonly status: OperationUpdate["status"];
-	/** Slot in which it takes effect; undefined: in none. */
+	/** Slot in which it takes effect, or in which it is cleared; undefined: in none. */
 	readonly slot: Height | undefined;
+	/** Slot from which it takes effect where that is another; of what is cleared, the one that it had. */
+	readonly effectiveSlot?: Height | undefined;
 	readonly versionId: VersionId | undefined;
 	readonly reason: OperationUpdate["reason"];
+	/** Of the version that it makes. */
+	readonly rests: Rests;
+	/** What it rests on and is not there. */
+	readonly lost: readonly Lost[];
 }
+
+/** What a version rests on. */
+export interface Rests {
+	/** Highest block; undefined: none. */
+	readonly grounds: Height | undefined;
+	readonly suspect: boolean;
+}
+
+export const RESTS_ON_NOTHING: Rests = { grounds: undefined, suspect: false };
 
 interface EntryBody {
 	readonly operationId?: OperationId;
@@ -42,13 +59,18 @@ interface EntryBody {
 
 export class LogDraft {
 	readonly entries: LogEntry[] = [];
-	readonly operations: OperationUpdate[] = [];
+	readonly #operations = new Map<OperationId, OperationUpdate>();
 	readonly #generation: Generation;
 	#position: LogPosition;
 
 	constructor(position: LogPosition, generation: Generation) {
 		this.#position = position;
 		this.#generation = generation;
+	}
+
+	/** Where operations stand; each once. */
+	get operations(): readonly OperationUpdate[] {
+		return [...this.#operations.values()];
 	}
 
 	/** Last position that was given out. */
@@ -70,24 +92,35 @@ export class LogDraft {
 		return this.#position;
 	}
 
+	/** Positions up to that one are given out, to entries that are there already. */
+	skipTo(position: LogPosition): void {
+		if (position > this.#position) this.#position = position;
+	}
+
+	/** Answers the position that the operation got. */
 	admitted(
 		stored: StoredOperation,
 		slot: Height,
-		as: Pick<OriginalPlace, "conditionPosition"> & { readonly versionId: VersionId },
-	): void {
-		const { versionId, conditionPosition } = as;
+		as: Pick<OriginalPlace, "conditionPosition"> & {
+			/** Undefined: it makes no version itself. */
+			readonly versionId: VersionId | undefined;
+			readonly rests: Rests;
+		},
+	): LogPosition {
+		const { versionId, conditionPosition, rests } = as;
 		const position = this.append("operation", slot, {
 			...named(stored),
 			body: {
 				owner: "agent",
-				versionId: versionId.toString(),
+				...(versionId === undefined ? {} : { versionId: versionId.toString() }),
 				...(conditionPosition === undefined
 					? {}
 					: { conditionPosition: conditionPosition.toString() }),
+				...restsForLog(rests),
 				...toWire(stored),
 			},
 		});
-		this.operations.push({
+		this.#operations.set(stored.operationId, {
 			operationId: stored.operationId,
 			status: "applied",
 			reason: undefined,
@@ -96,8 +129,10 @@ export class LogDraft {
 			effectiveSlot: slot,
 			judgedSlot: slot,
 			versionId,
-			anchor: undefined,
+			suspect: rests.suspect,
+			anchors: stored.anchors,
 		});
+		return position;
 	}
 
 	refused(stored: StoredOperation, slot: Height, reason: OperationReason): void {
@@ -105,7 +140,7 @@ export class LogDraft {
 			...named(stored),
 			body: { ...reasonForLog(reason), ...toWire(stored) },
 		});
-		this.operations.push({
+		this.#operations.set(stored.operationId, {
 			operationId: stored.operationId,
 			status: "refused",
 			reason,
@@ -114,7 +149,8 @@ export class LogDraft {
 			effectiveSlot: undefined,
 			judgedSlot: slot,
 			versionId: undefined,
-			anchor: undefined,
+			suspect: false,
+			anchors: stored.anchors,
 		});
 	}
 
@@ -129,21 +165,40 @@ export class LogDraft {
 				originalSlot: original.originalSlot.toString(),
 				...(to.slot === undefined ? {} : { slot: to.slot.toString() }),
 				...(to.reason === undefined ? {} : { reason: reasonForLog(to.reason) }),
+				...restsForLog(to.rests),
+				...(to.lost.length === 0 ? {} : { lost: to.lost.map((each) => ({ ...each })) }),
 			},
 		});
-		const anchored = stored.anchor.kind === "none" ? undefined : stored.anchor;
-		this.operations.push({
+		this.stands(stored, judgedSlot, original, to);
+	}
+
+	/** Where an operation stands that nothing is said about in the log. */
+	stands(
+		stored: StoredOperation,
+		judgedSlot: Height,
+		original: OriginalPlace,
+		to: Pick<Verdict, "effectiveSlot" | "reason" | "rests" | "slot" | "status" | "versionId">,
+	): void {
+		this.#operations.set(stored.operationId, {
 			operationId: stored.operationId,
 			status: to.status,
 			reason: to.reason,
 			position: original.position,
 			originalSlot: original.originalSlot,
-			effectiveSlot: to.slot,
+			effectiveSlot: to.effectiveSlot ?? to.slot,
 			judgedSlot,
 			versionId: to.versionId,
-			anchor: anchored && { blockHash: anchored.blockHash, height: anchored.height },
+			suspect: to.rests.suspect,
+			anchors: stored.anchors,
 		});
 	}
+}
+
+function restsForLog({ grounds, suspect }: Rests): JsonObject {
+	return {
+		...(grounds === undefined ? {} : { grounds: grounds.toString() }),
+		...(suspect ? { suspect } : {}),
+	};
 }
 
 function named(stored: StoredOperation): { operationId: OperationId; memoryKey: MemoryKey } {

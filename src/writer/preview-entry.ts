@@ -3,9 +3,20 @@
  * nothing is applied. One that fails refuses the whole request, so no request is ever half done.
  */
 import type { HeaderWindow } from "../chain/header-window.ts";
-import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
+import type { Height, MemoryKey } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import type { Anchor, OperationReason } from "../domain/operation.ts";
+import type { AnchorSet, OperationReason } from "../domain/operation.ts";
+import type { SourceRef } from "../domain/provenance.ts";
+import { bodyHash } from "../memory/compensation.ts";
+import {
+	type Ground,
+	groundOf,
+	type Held,
+	type HeldKey,
+	heldKey,
+	sourceKey,
+} from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import type { Assembly, Preview } from "./assembly.ts";
@@ -15,45 +26,112 @@ export interface Refusal {
 	readonly reasonFor: (stored: StoredOperation) => OperationReason;
 }
 
-/** Undefined: all of it can be applied in that slot. */
-export function previewEntry(
-	entry: InboxEntry,
-	context: {
-		readonly assembly: Assembly;
-		readonly slot: Height;
-		readonly window: HeaderWindow | undefined;
-	},
-): Refusal | undefined {
-	const overlay = new Map<MemoryKey, Version | undefined>();
-	for (const [index, stored] of entry.operations.entries()) {
-		const failed =
-			anchorProblem(stored.anchor, context.window) ?? evaluated(stored, context, overlay);
-		if (failed !== undefined) return refusal(stored, failed, index);
-	}
-	return undefined;
+interface PreviewContext {
+	readonly assembly: Assembly;
+	readonly slot: Height;
+	readonly window: HeaderWindow | undefined;
 }
 
-function evaluated(
-	stored: StoredOperation,
-	{ assembly, slot }: { readonly assembly: Assembly; readonly slot: Height },
-	overlay: Map<MemoryKey, Version | undefined>,
-): OperationReason | undefined {
-	const { namespace, id } = stored.operation;
-	const key = memoryKey(namespace, id);
-	const current = overlay.has(key) ? overlay.get(key) : assembly.state.editor.visible(key, slot);
-	const preview = assembly.preview(stored, slot, current);
-	if (preview.type === "fail") {
-		const { code, message, fields } = preview;
-		return { code, message, fields };
+/** Undefined: all of it can be applied in that slot. Else every operation that cannot has its reason. */
+export function previewEntry(entry: InboxEntry, context: PreviewContext): Refusal | undefined {
+	const overlay = new Overlay(entry, context);
+	const failed = new Map<StoredOperation, OperationReason>();
+	for (const stored of entry.operations) {
+		const reason = anchorProblem(stored.anchors, context.window) ?? overlay.take(stored);
+		if (reason !== undefined) failed.set(stored, reason);
 	}
-	overlay.set(key, imagined(preview, { key, namespace, id, slot }));
-	return undefined;
+	return failed.size === 0 ? undefined : refusal(entry, failed);
+}
+
+/** What the request's operations leave, one on top of the other, as long as none of them is applied. */
+class Overlay {
+	readonly #context: PreviewContext;
+	readonly #versions = new Map<MemoryKey, Version | undefined>();
+	/** Versions that sources of this request may name: their hashes are made for that alone. */
+	readonly #said = new Map<HeldKey, Held>();
+	readonly #hasSources: boolean;
+
+	constructor(entry: InboxEntry, context: PreviewContext) {
+		this.#context = context;
+		this.#hasSources = entry.operations.some(({ sources }) => sources.length > 0);
+	}
+
+	/** Takes the operation for applied; answers why it cannot be. */
+	take(stored: StoredOperation): OperationReason | undefined {
+		const { assembly, slot } = this.#context;
+		const { namespace, id } = stored.operation;
+		const key = memoryKey(namespace, id);
+		const ground = groundOf(stored, (source) => this.#held(source));
+		const groundless = ground.type === "absent" ? groundProblem(ground) : depthProblem(ground);
+		if (groundless !== undefined) return groundless;
+		const current = this.#look(key);
+		const preview = assembly.preview(stored, slot, current, (each) => this.#look(each));
+		if (preview.type === "fail") {
+			const { code, message, fields } = preview;
+			return { code, message, fields };
+		}
+		if (stored.operation.kind === "link") assembly.links.add(stored.operation);
+		if (preview.type === "consolidate") return undefined;
+		const version = imagined(preview, { key, namespace, id, slot, hashed: this.#hasSources });
+		this.#versions.set(key, version);
+		if (version !== undefined && this.#hasSources && ground.type === "holds") {
+			const { grounds, suspect, depth } = ground;
+			this.#said.set(heldKey(key, version.contentHash), { slot, grounds, suspect, depth });
+		}
+		return undefined;
+	}
+
+	#look(key: MemoryKey): Version | undefined {
+		if (this.#versions.has(key)) return this.#versions.get(key);
+		const { editor } = this.#context.assembly.state;
+		return editor.isLoaded(key) ? editor.visible(key, this.#context.slot) : undefined;
+	}
+
+	#held(source: SourceRef): Held | undefined {
+		const key = heldKey(sourceKey(source), source.contentHash);
+		return this.#context.assembly.held.get(source) ?? this.#said.get(key);
+	}
+}
+
+function groundProblem(ground: Extract<Ground, { readonly type: "absent" }>): OperationReason {
+	const missing = ground.lost.flatMap((lost) => (lost.kind === "source" ? [lost] : []));
+	const [first] = missing;
+	if (first === undefined) {
+		return {
+			code: "anchor_not_canonical",
+			message: "what the operation is anchored to is not on the committed chain",
+		};
+	}
+	const named = missing.map(
+		({ namespace, id, contentHash }) => `${namespace}/${id} ${contentHash}`,
+	);
+	return {
+		code: "source_unknown",
+		message: `no set of its sources holds; never said here: ${named.join(", ")}`,
+		fields: {
+			missing: missing.length,
+			sourceNamespace: first.namespace,
+			sourceId: first.id,
+			contentHash: first.contentHash,
+		},
+	};
+}
+
+function depthProblem({ depth }: Extract<Ground, { readonly type: "holds" }>) {
+	if (depth <= LIMITS.derivationDepth) return undefined;
+	return {
+		code: "limit_exceeded",
+		message: `it would be derived ${depth} deep; the limit is ${LIMITS.derivationDepth}`,
+		fields: { limit: "derivationDepth", max: LIMITS.derivationDepth, value: depth },
+	};
 }
 
 /** The version as it would be, for what comes after it in the same request. */
 function imagined(
-	preview: Exclude<Preview, { readonly type: "fail" }>,
+	preview: Exclude<Preview, { readonly type: "fail" | "consolidate" }>,
 	at: {
+		/** Whether its content hash is asked for: it costs as much as all else here. */
+		readonly hashed: boolean;
 		readonly key: MemoryKey;
 		readonly namespace: string;
 		readonly id: string;
@@ -62,6 +140,7 @@ function imagined(
 ): Version | undefined {
 	if (preview.type === "delete") return undefined;
 	const { body } = preview;
+	const name = { namespace: at.namespace, id: at.id };
 	return {
 		memoryKey: at.key,
 		namespace: at.namespace,
@@ -77,7 +156,7 @@ function imagined(
 		expiresBlock: body.expiresAtBlock,
 		expiresTime: body.expiresAtTime,
 		versionId: -1n,
-		contentHash: "0x" as Hex,
+		contentHash: at.hashed ? bodyHash(name, body) : "0x",
 		position: -1n,
 		suspect: false,
 		grounds: undefined,
@@ -89,33 +168,36 @@ function imagined(
 }
 
 /**
- * The anchor was looked up when the request came in; the chain may have moved since. Below the window
+ * The anchors were looked up when the request came in; the chain may have moved since. Below the window
  * blocks are final, and what the node said of them holds.
  */
 function anchorProblem(
-	anchor: Anchor,
+	{ anchors }: AnchorSet,
 	window: HeaderWindow | undefined,
 ): OperationReason | undefined {
-	if (anchor.kind === "none") return undefined;
 	const tip = window?.tip.number ?? -1n;
-	const committed = window?.at(anchor.height);
-	if (anchor.height <= tip && (committed === undefined || committed.hash === anchor.blockHash)) {
-		return undefined;
-	}
-	return {
-		code: "anchor_not_canonical",
-		message: `block ${anchor.blockHash} at height ${anchor.height} is not on the committed chain`,
-	};
+	const places = anchors.flatMap(({ place }) => (place === undefined ? [] : [place]));
+	const gone = places.find(({ height, blockHash }) => {
+		const committed = window?.at(height);
+		return height > tip || (committed !== undefined && committed.hash !== blockHash);
+	});
+	return (
+		gone && {
+			code: "anchor_not_canonical",
+			message: `block ${gone.blockHash} at height ${gone.height} is not on the committed chain`,
+		}
+	);
 }
 
-function refusal(culprit: StoredOperation, reason: OperationReason, index: number): Refusal {
-	return {
-		reasonFor: (stored) =>
-			stored === culprit
-				? reason
-				: {
-						code: reason.code,
-						message: `operation ${index} of the same request failed: ${reason.message}`,
-					},
+function refusal(
+	entry: InboxEntry,
+	failed: ReadonlyMap<StoredOperation, OperationReason>,
+): Refusal {
+	const [[culprit, reason] = [undefined, undefined]] = failed;
+	const index = culprit === undefined ? 0 : entry.operations.indexOf(culprit);
+	const other = {
+		code: reason?.code ?? "invalid_request",
+		message: `operation ${index} of the same request failed: ${reason?.message}`,
 	};
+	return { reasonFor: (stored) => failed.get(stored) ?? other };
 }

@@ -54,6 +54,8 @@ export class StateDraft {
 	readonly #from: Height;
 	/** Memories that may end by themselves at a height, `#from` or above. */
 	readonly #expiries = new Map<Height, Set<MemoryKey>>();
+	/** Memories that may end by block time, in seconds. */
+	readonly #timed = new Map<MemoryKey, bigint>();
 	#versionId: VersionId;
 
 	constructor(state: ChainState, generation: Generation) {
@@ -74,8 +76,9 @@ export class StateDraft {
 		for (const version of versions) this.expectExpiry(version);
 	}
 
-	/** The version may end by itself at its `expiresBlock`, if it has not ended before. */
-	expectExpiry({ memoryKey: key, expiresBlock }: Version): void {
+	/** The version may end by itself at its `expiresBlock` or `expiresTime`, if it has not ended before. */
+	expectExpiry({ memoryKey: key, expiresBlock, expiresTime }: Version): void {
+		if (expiresTime !== undefined) this.#timed.set(key, expiresTime);
 		if (expiresBlock === undefined || expiresBlock < this.#from) return;
 		const keys = this.#expiries.get(expiresBlock) ?? new Set();
 		keys.add(key);
@@ -117,6 +120,18 @@ export class StateDraft {
 	expireUpTo(height: Height): void {
 		const due = [...this.#expiries.keys()].filter((each) => each <= height);
 		for (const each of due.sort((a, b) => (a < b ? -1 : 1))) this.#expire(each);
+	}
+
+	/** Loaded memories that are visible at `height` and whose time has come, by rising position. */
+	timedOut(height: Height, time: bigint): readonly Version[] {
+		const over: Version[] = [];
+		for (const [key, expiresTime] of this.#timed) {
+			if (expiresTime > time) continue;
+			this.#timed.delete(key);
+			const version = this.editor.visible(key, height);
+			if (version?.expiresTime !== undefined && version.expiresTime <= time) over.push(version);
+		}
+		return over.sort((a, b) => (a.position < b.position ? -1 : 1));
 	}
 
 	#expire(height: Height): void {

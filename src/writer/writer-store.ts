@@ -10,7 +10,8 @@ import type {
 } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
-import type { AgentOperation } from "../domain/operation.ts";
+import type { SourceRef } from "../domain/provenance.ts";
+import type { Held, HeldKey } from "../memory/ground.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import type { ChainState } from "./chain-state.ts";
 import type { CommitBatch } from "./commit-batch.ts";
@@ -29,12 +30,32 @@ export interface InboxEntry {
 
 /** An agent's operation that a fork may still touch. */
 export interface OpenOperation {
+	/** With its anchors where they stand now. */
 	readonly stored: StoredOperation;
-	readonly judged: AgentOperation;
+	/** Position that it first got; the order in which agents wrote. */
+	readonly position: LogPosition;
+	/** Slot that it was first given. */
+	readonly originalSlot: Height;
+	readonly status: "applied" | "suspended" | "recanted";
+	/** Slot at which it takes effect now; undefined while it is withdrawn. */
+	readonly effectiveSlot: Height | undefined;
+	/** True: it takes effect although what it rests on is gone. */
+	readonly suspect: boolean;
 	/** Slot at which it was last judged. */
 	readonly judgedSlot: Height;
 	/** See OriginalPlace in log-draft.ts. */
 	readonly conditionPosition: LogPosition | undefined;
+}
+
+/** A memory in the order of writing. */
+export type WrittenMemory = Pick<Version, "expiresBlock" | "memoryKey" | "position">;
+
+/** A link's name: which memories it joins. */
+export interface LinkEdge {
+	readonly linkKey: MemoryKey;
+	readonly fromKey: MemoryKey;
+	readonly toKey: MemoryKey;
+	readonly type: string;
 }
 
 export interface LoadedChain {
@@ -78,14 +99,55 @@ export interface WriterStore {
 		chainId: ChainId,
 		keys: readonly MemoryKey[],
 	): Promise<ReadonlyMap<MemoryKey, readonly Version[]>>;
-	/** Memories that end by themselves at a height in (above, to] in the present generation. */
+	/**
+	 * Memories of the present generation that end by themselves at a height in (above, to], and those that
+	 * are there above `above` and end by time up to `time` seconds.
+	 */
 	expiring(
 		chainId: ChainId,
-		range: { readonly above: Height; readonly to: Height },
+		range: { readonly above: Height; readonly to: Height; readonly time: bigint },
 	): Promise<readonly MemoryKey[]>;
+	/** Block times in seconds at which memories that are there will end, the first LIMITS.expiryTimes, rising. */
+	expiryTimes(chainId: ChainId): Promise<readonly bigint[]>;
 	/**
-	 * Agents' operations that are not final, in log order: what is suspended, and what was judged for a
-	 * slot above a height. The writer asks for the former alone: the latter may be all that was lately
+	 * Which of these sources hold in the present generation at or below a height: see Held. What does not
+	 * has no entry.
+	 */
+	heldSources(
+		chainId: ChainId,
+		sources: readonly SourceRef[],
+		upTo: Height,
+	): Promise<ReadonlyMap<HeldKey, Held>>;
+	/**
+	 * Memories of a namespace's layers that are visible at `height` in the present generation: at most
+	 * `limit`, those that were written last.
+	 */
+	population(
+		chainId: ChainId,
+		query: {
+			readonly namespace: string;
+			readonly layers: readonly Layer[];
+			readonly height: Height;
+			readonly limit: number;
+		},
+	): Promise<readonly MemoryKey[]>;
+	/** Short-term memories of a namespace that are visible there, at most `limit`, those written first. */
+	writingOrder(
+		chainId: ChainId,
+		query: { readonly namespace: string; readonly height: Height; readonly limit: number },
+	): Promise<readonly WrittenMemory[]>;
+	/** Links of that type that can be reached from these memories, whether or not they hold; at most `limit`. */
+	linksFrom(
+		chainId: ChainId,
+		query: {
+			readonly keys: readonly MemoryKey[];
+			readonly type: string;
+			readonly limit: number;
+		},
+	): Promise<readonly LinkEdge[]>;
+	/**
+	 * Agents' operations that are not final, in log order: what is suspended or suspect, and what was judged
+	 * for a slot above a height. The writer asks for the former alone: the latter may be all that was lately
 	 * written.
 	 */
 	openOperations(

@@ -360,6 +360,21 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 		const set = await mallory.send("PUT", `${C}/namespaces/alice`, { shortTermCapacity: 1 });
 		refused(set, "forbidden_namespace");
 	},
+	"POST /v1/chains/{chain}/optimisations": async () => {
+		const drop = { belowConfidence: 1, unreachable: true };
+		for (const dryRun of [true, false]) {
+			const asked = await mallory.post(`${C}/optimisations`, { namespace: "alice", drop, dryRun });
+			refused(asked, "forbidden_namespace");
+		}
+		const refresh = { namespace: "mallory", drop, dryRun: false, refresh: true };
+		refused(await mallory.post(`${C}/optimisations`, refresh), "forbidden_namespace");
+	},
+	"POST /v1/chains/{chain}/consolidations": async () => {
+		refused(
+			await mallory.post(`${C}/consolidations`, { namespace: "alice" }),
+			"forbidden_namespace",
+		);
+	},
 	"GET /v1/keys": operators("/v1/keys"),
 	"POST /v1/keys": operators("/v1/keys", { name: "all", scopes: ["read"] }),
 	"DELETE /v1/keys/{id}": async () => {

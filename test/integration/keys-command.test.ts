@@ -35,7 +35,8 @@ function keys(args: readonly string[], secret?: string): Promise<Ended> {
 }
 
 function statusWith(secret: string | undefined): Promise<number> {
-	const headers: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
+	const headers: Record<string, string> =
+		secret === undefined ? {} : { authorization: `Bearer ${secret}` };
 	return service.get("/v1/status", { headers }).then(({ status }) => status);
 }
 

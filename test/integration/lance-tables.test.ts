@@ -273,7 +273,11 @@ describe("search", () => {
 		expect(await idsAt(version, { namespaces: ["a"] })).toEqual(ids(1, 2));
 		expect(await idsAt(version, { layers: ["long_term", "episodic"] })).toEqual(ids(2, 3));
 		expect(await idsAt(version, { layers: [] })).toEqual([]);
-		const all: Partial<VectorFilter> = { maxFromBlock: 6n, namespaces: ["a"], layers: ["episodic"] };
+		const all: Partial<VectorFilter> = {
+			maxFromBlock: 6n,
+			namespaces: ["a"],
+			layers: ["episodic"],
+		};
 		expect(await idsAt(version, all)).toEqual(ids(2));
 	});
 

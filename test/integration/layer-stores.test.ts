@@ -6,7 +6,6 @@ import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { KnownSettings } from "../../src/service/known-settings.ts";
 import { sourceKey } from "../../src/service/pending-look.ts";
-import { hexBytes } from "../../src/store/codec.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresNamespaceStore } from "../../src/store/postgres-namespace-store.ts";
 import { PostgresOptimiseStore } from "../../src/store/postgres-optimise-store.ts";

@@ -8,8 +8,14 @@ import { applyChanges } from "../../src/commitment/leaf-changes.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import { FatalError } from "../../src/domain/errors.ts";
 import type { Height, OperationId } from "../../src/domain/ids.ts";
-import type { Operation } from "../../src/domain/operation.ts";
-import { NO_ANCHOR } from "../../src/domain/operation.ts";
+import { linkId } from "../../src/domain/link.ts";
+import {
+	type AnchorSet,
+	type JsonObject,
+	NO_ANCHORS,
+	type Operation,
+} from "../../src/domain/operation.ts";
+import { LOSS_POLICIES, NO_SOURCES, type Sources } from "../../src/domain/provenance.ts";
 import { givenVectorHash } from "../../src/memory/given-vector.ts";
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { unitVector } from "../../src/ranking/unit-vector.ts";
@@ -33,7 +39,7 @@ const SEED = announcedSeed("test/property/restore.test.ts");
 test("a restore gives the rows of the original, whatever the base", {
 	timeout: 120_000,
 }, async () => {
-	const seen = { forks: 0, groups: 0, verdicts: 0, snapshots: 0, restored: 0 };
+	const seen = { snapshots: 0, restored: 0 };
 	for (let index = 0; index < HISTORIES; index += 1) {
 		const seed = SEED + index;
 		try {
@@ -43,7 +49,9 @@ test("a restore gives the rows of the original, whatever the base", {
 		}
 	}
 	// A run that never met one of these would show nothing.
-	for (const count of Object.values(seen)) expect(count).toBeGreaterThan(HISTORIES / 2);
+	const wanted = [...Object.keys(KINDS), ...IN_GROUPS.map((name) => `${name} in a group`)];
+	expect(Object.keys(seen)).toEqual(expect.arrayContaining(wanted));
+	console.info(seen);
 });
 
 test("what was changed in log or snapshot is never taken for the state", async () => {
@@ -170,8 +178,8 @@ async function lived(random: Random) {
 		const draw = random.next();
 		if (draw < 0.45) await chain.write([operation(chain, random)]);
 		else if (draw < 0.7) await chain.extend();
-		else if (draw < 0.76) await chain.backfill(random.between(1, 4));
-		else if (draw < 0.86) snapshots.take(random);
+		else if (draw < 0.75) await chain.backfill(random.between(1, 4));
+		else if (draw < 0.83) snapshots.take(random);
 		else if (chain.head > chain.finalized) {
 			const depth = BigInt(random.between(1, Number(chain.head - chain.finalized)));
 			await chain.fork(chain.head - depth, random.between(0, 3));
@@ -180,10 +188,38 @@ async function lived(random: Random) {
 	return { chain, snapshots };
 }
 
+/** What a history has to meet, and how it shows in the log. */
+const KINDS: Readonly<Record<string, (kind: string, body: JsonObject) => boolean>> = {
+	forks: (kind) => kind === "rollback",
+	groups: (kind) => kind === "derived",
+	verdicts: (kind) => kind === "verdict",
+	reinstated: (_kind, body) => body["verdict"] === "reinstated",
+	cleared: (_kind, body) => body["verdict"] === "cleared",
+	suspect: (kind, body) => kind === "verdict" && body["suspect"] === true,
+	"ended by time": (_kind, body) => body["reason"] === "time",
+	"ended by capacity": (_kind, body) => body["reason"] === "capacity",
+	consolidated: (_kind, body) => body["owner"] === "system" && body["kind"] === "put",
+	"consolidations asked for": (kind, body) =>
+		kind === "operation" && body["owner"] === "agent" && body["kind"] === "consolidate",
+	links: (kind, body) => kind === "operation" && body["kind"] === "link",
+};
+/** The same, inside groups. */
+const IN_GROUPS = ["verdicts", "cleared", "ended by time", "consolidated"];
+
 function count({ log }: MemoryChain, seen: Record<string, number>): void {
-	const kinds = { forks: "rollback", groups: "derived", verdicts: "verdict" };
-	for (const [name, kind] of Object.entries(kinds)) {
-		seen[name] = (seen[name] ?? 0) + log.filter((entry) => entry.kind === kind).length;
+	const groups = log.flatMap(({ kind, position, body }) =>
+		kind === "derived" ? [{ above: BigInt(JSON.parse(body).base.position), to: position }] : [],
+	);
+	const note = (name: string) => {
+		seen[name] = (seen[name] ?? 0) + 1;
+	};
+	for (const { kind, body, position } of log) {
+		const inGroup = groups.some(({ above, to }) => position > above && position < to);
+		for (const [name, is] of Object.entries(KINDS)) {
+			if (!is(kind, JSON.parse(body))) continue;
+			note(name);
+			if (inGroup && IN_GROUPS.includes(name)) note(`${name} in a group`);
+		}
 	}
 }
 
@@ -212,30 +248,50 @@ async function expectRestored(
 function operation(chain: MemoryChain, random: Random): StoredOperation {
 	const id = random.oneOf(IDS);
 	const target = { namespace: "agent", id, ifVersion: condition(chain, id, random) };
-	const anchored = random.chance(0.5) ? chain.transaction() : undefined;
 	return {
 		operationId: randomUUID() as string as OperationId,
-		operation: { ...kind(chain, random), ...target } as Operation,
-		anchor:
-			anchored === undefined
-				? NO_ANCHOR
-				: random.chance(0.7)
-					? {
-							kind: "transaction",
-							transactionHash: anchored.hash,
-							effectsHash: anchored.hash,
-							blockHash: anchored.block.hash,
-							height: anchored.block.number,
-						}
-					: { kind: "block", blockHash: anchored.block.hash, height: anchored.block.number },
+		operation: { ...target, ...kind(chain, random) } as Operation,
+		anchors: random.chance(0.6) ? anchors(chain, random) : NO_ANCHORS,
+		sources: random.chance(0.4) ? sources(chain, random) : NO_SOURCES,
+		policy: random.oneOf(LOSS_POLICIES),
 	};
+}
+
+function anchors(chain: MemoryChain, random: Random): AnchorSet {
+	const mode = random.chance(0.7) ? "all" : "any";
+	const found = Array.from({ length: random.between(1, 2) }, () => chain.transaction());
+	return {
+		mode,
+		anchors: found.flatMap((transaction) => {
+			if (transaction === undefined) return [];
+			const { hash, block } = transaction;
+			const place = { blockHash: block.hash, height: block.number };
+			return random.chance(0.9)
+				? { kind: "transaction", transactionHash: hash, effectsHash: hash, place }
+				: { kind: "block", blockHash: block.hash, place };
+		}),
+	};
+}
+
+/** Alternatives of what is visible now. */
+function sources(chain: MemoryChain, random: Random): Sources {
+	const visible = chain.visible(chain.head + 1n);
+	if (visible.length === 0) return NO_SOURCES;
+	return Array.from({ length: random.between(1, 2) }, () => {
+		const { namespace, id, contentHash } = random.oneOf(visible);
+		return [{ namespace, id, contentHash }];
+	});
 }
 
 function kind(chain: MemoryChain, random: Random) {
 	const content = { [`k${random.between(0, 3)}`]: random.between(0, 99) };
 	const draw = random.next();
-	if (draw < 0.15) return { kind: "delete" };
-	if (draw < 0.4) {
+	if (draw < 0.05) {
+		return { kind: "consolidate", id: "@consolidate", rule: undefined, ifVersion: undefined };
+	}
+	if (draw < 0.12) return link(chain, random);
+	if (draw < 0.2) return { kind: "delete" };
+	if (draw < 0.35) {
 		const text = random.chance(0.2) ? "patched" : undefined;
 		return { kind: "patch", content, text, importance: undefined, confidence: 0.5 };
 	}
@@ -244,14 +300,25 @@ function kind(chain: MemoryChain, random: Random) {
 	const text = random.chance(0.5) ? `text ${random.between(0, 9)}` : undefined;
 	const collection = vector === undefined && text === undefined ? undefined : "notes";
 	const layer = random.chance(0.8) ? "short_term" : "long_term";
-	const expiresAtBlock = random.chance(0.35)
-		? chain.head + 1n + BigInt(random.between(1, 4))
-		: undefined;
+	const end = chain.head + 1n + BigInt(random.between(1, 4));
+	const expiresAtBlock = random.chance(0.3) ? end : undefined;
+	// A block's time is its height here.
+	const expiresAtTime = expiresAtBlock === undefined && random.chance(0.4) ? end : undefined;
+	const ends = { expiresAtBlock, expiresAtTime };
 	const weights = { importance: random.next(), confidence: undefined };
-	return {
-		kind: "put",
-		body: { layer, content, vector, text, collection, expiresAtBlock, ...weights },
-	};
+	return { kind: "put", body: { layer, content, vector, text, collection, ...ends, ...weights } };
+}
+
+function link(chain: MemoryChain, random: Random) {
+	const visible = chain.visible(chain.head + 1n).filter(({ id }) => IDS.includes(id));
+	const end = () => ({
+		namespace: "agent",
+		id: visible.length === 0 ? random.oneOf(IDS) : random.oneOf(visible).id,
+	});
+	const link = { from: end(), type: "relates", to: end() };
+	const named = { id: linkId(link), link, ifVersion: undefined };
+	if (random.chance(0.25)) return { kind: "unlink", ...named };
+	return { kind: "link", ...named, weight: random.between(1, 3), properties: undefined };
 }
 
 function condition(chain: MemoryChain, id: string, random: Random): bigint | undefined {

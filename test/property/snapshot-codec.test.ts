@@ -102,6 +102,8 @@ const record: fc.Arbitrary<SnapshotRecord> = fc.oneof(
 		effectiveSlot: maybe(number),
 		judgedSlot: number,
 		versionId: maybe(number),
+		suspect: fc.boolean(),
+		anchors: maybe(text),
 		anchorBlock: maybe(hex),
 		anchorHeight: maybe(number),
 		body: json,

@@ -6,11 +6,23 @@
  * is a little off goes on being wrong.
  */
 
+import { HeaderWindow } from "../../src/chain/header-window.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
-import type { Height, Hex, MemoryKey, OperationId, RollbackId } from "../../src/domain/ids.ts";
+import {
+	FOREVER,
+	type Height,
+	type Hex,
+	type LogPosition,
+	type MemoryKey,
+	type OperationId,
+	type RollbackId,
+} from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
+import type { NamespaceSettings } from "../../src/domain/namespace-settings.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
+import type { FoundAnchor } from "../../src/memory/anchors.ts";
+import { type Held, type HeldKey, heldKey, sourceKey } from "../../src/memory/ground.ts";
 import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { fromWire, type StoredOperation } from "../../src/memory/operation-codec.ts";
@@ -30,7 +42,8 @@ import type {
 	Sealed,
 	UnrootedBatch,
 } from "../../src/writer/commit-batch.ts";
-import type { DerivedBlock, FoundAnchor } from "../../src/writer/derived-blocks.ts";
+import type { DerivedBlock } from "../../src/writer/derived-blocks.ts";
+import type { Consolidator } from "../../src/writer/system-work.ts";
 import type { OpenOperation, WriterStore } from "../../src/writer/writer-store.ts";
 import { Random } from "./random.ts";
 import { SpanRows } from "./span-rows.ts";
@@ -71,16 +84,24 @@ export class MemoryChain {
 		finalized: undefined,
 		pointers: {},
 	};
-	readonly #operations = new Map<
-		string,
-		OperationUpdate & { readonly anchored: StoredOperation["anchor"] }
-	>();
+	/** Of the agents' namespace. */
+	readonly settings: NamespaceSettings;
+	readonly #operations = new Map<string, OperationUpdate>();
+	/** How deep what an operation wrote is derived. */
+	readonly #depths = new Map<LogPosition, number>();
 	readonly #blocks = new Map<string, BlockContent>();
 	readonly #random: Random;
+	readonly #orphaned = new Set<Hex>();
 	#made = 0;
 
 	constructor(random: Random) {
 		this.#random = random;
+		this.settings = {
+			shortTermCapacity: random.chance(0.5) ? 2 : undefined,
+			policy: undefined,
+			schemas: undefined,
+			consolidation: [SUMS, ...(random.chance(0.5) ? [{ ...SUMS, everyBlocks: 3 }] : [])],
+		};
 	}
 
 	get head(): Height {
@@ -93,16 +114,16 @@ export class MemoryChain {
 			entryId: BigInt(index),
 			operations: [stored],
 		}));
-		for (const stored of operations) this.#anchors.set(stored.operationId, stored.anchor);
-		this.#commit(
-			await assembleInbox(this.state, entries, { store: this.#store, window: undefined }),
-		);
+		const headers = this.branch.map(({ header }) => header);
+		const window = headers.length === 0 ? undefined : HeaderWindow.of(headers);
+		const context = { ...this.#context, window };
+		this.#commit(await assembleInbox(this.state, entries, context));
 	}
 
 	/** A block on top, followed. */
 	async extend(): Promise<void> {
 		const block = this.#make(this.branch.at(-1)?.header);
-		const derived = await this.#derive([block], this.#suspended(), (key) => this.#newest(key));
+		const derived = await this.#derive([block], this.#waiting(), (key) => this.#newest(key));
 		await this.#commitGroup("window", derived, block.header.number);
 		this.branch.push(block);
 	}
@@ -114,7 +135,7 @@ export class MemoryChain {
 			this.branch.push(this.#make(this.branch.at(-1)?.header));
 		}
 		const range = { from, to: from + BigInt(count) - 1n };
-		const derived = await this.#derive(this.#contents(range), this.#suspended(), (key) =>
+		const derived = await this.#derive(this.#contents(range), this.#waiting(), (key) =>
 			this.#newest(key),
 		);
 		await this.#commitGroup("backfill", worthwhile(derived), from);
@@ -126,17 +147,19 @@ export class MemoryChain {
 		const base = this.branch[Number(ancestor)];
 		if (base === undefined || ancestor < this.finalized)
 			throw new RangeError(`no fork at ${ancestor}`);
-		const orphaned = this.branch.splice(Number(ancestor) + 1);
+		const gone = this.branch.splice(Number(ancestor) + 1);
+		for (const { transactions } of gone) {
+			for (const hash of transactions) this.#orphaned.add(hash);
+		}
 		for (let index = 0; index < length; index += 1) {
-			const again = orphaned.flatMap((block) => block.transactions);
-			this.branch.push(this.#make(this.branch.at(-1)?.header, again));
+			this.branch.push(this.#make(this.branch.at(-1)?.header));
 		}
 		await this.#rollBack(base.header);
 	}
 
 	/** A transaction of the branch, and where it is. */
 	transaction(): { readonly hash: Hex; readonly block: BlockHeader } | undefined {
-		const blocks = this.branch.slice(-4).filter((block) => block.transactions.length > 0);
+		const blocks = this.branch.slice(-2).filter((block) => block.transactions.length > 0);
 		if (blocks.length === 0) return undefined;
 		const block = this.#random.oneOf(blocks);
 		return { hash: this.#random.oneOf(block.transactions), block: block.header };
@@ -193,12 +216,20 @@ export class MemoryChain {
 	get deriver(): GroupDeriver {
 		return {
 			handlersHash: HANDLERS,
-			deriveGroup: async ({ from, to }, judged, read) =>
-				worthwhile(await this.#derive(this.#contents({ from, to }), judged, read)),
+			deriveGroup: async ({ from, to }, read) =>
+				worthwhile(await this.#derive(this.#contents({ from, to }), [], read)),
 		};
 	}
 
-	readonly #anchors = new Map<string, StoredOperation["anchor"]>();
+	get #context() {
+		return {
+			store: this.#store,
+			waiting: this.#waiting(),
+			settings: new Map([["agent", this.settings]]),
+			consolidator: CONSOLIDATOR,
+			shortTerm: new Map(),
+		};
+	}
 
 	#logged(entry: LogEntry): readonly LoggedEntry[] {
 		const kind = STATE_KINDS.find((each) => each === entry.kind);
@@ -219,24 +250,50 @@ export class MemoryChain {
 	}
 
 	get #store(): WriterStore {
-		const store: Pick<WriterStore, "latestVersions" | "expiring"> = {
+		const store: Pick<
+			WriterStore,
+			"expiring" | "heldSources" | "latestVersions" | "linksFrom" | "population" | "writingOrder"
+		> = {
 			latestVersions: async (_chain, keys) =>
 				new Map(keys.map((key) => [key, this.rows.present(key).slice(-2)])),
-			expiring: async (_chain, { above, to }) =>
-				[...this.keys].filter((key) =>
-					this.rows
-						.present(key)
-						.some(
-							({ expiresBlock, toBlock, content }) =>
-								content !== undefined &&
-								expiresBlock !== undefined &&
-								expiresBlock === toBlock &&
-								expiresBlock > above &&
-								expiresBlock <= to,
-						),
-				),
+			expiring: async (_chain, range) =>
+				[...this.keys].filter((key) => this.rows.present(key).some((row) => endsIn(row, range))),
+			heldSources: async (_chain, sources, upTo) => {
+				const found = sources.flatMap((source) => {
+					const held = this.#held(sourceKey(source), source.contentHash, upTo);
+					const key = heldKey(sourceKey(source), source.contentHash);
+					return held === undefined ? [] : [[key, held] as const];
+				});
+				return new Map<HeldKey, Held>(found);
+			},
+			population: async (_chain, { namespace, layers, height, limit }) => [
+				// What the rule makes need not be there yet.
+				memoryKey(namespace, "sum"),
+				...this.visible(height)
+					.filter((row) => row.namespace === namespace && layers.includes(row.layer))
+					.sort((a, b) => Number(b.position - a.position))
+					.slice(0, limit)
+					.map(({ memoryKey: key }) => key),
+			],
+			writingOrder: async (_chain, { namespace, height, limit }) =>
+				this.visible(height)
+					.filter((row) => row.namespace === namespace && row.layer === "short_term")
+					.sort((a, b) => Number(a.position - b.position))
+					.slice(0, limit),
+			linksFrom: async () => [],
 		};
 		return store as WriterStore;
+	}
+
+	#held(key: MemoryKey, contentHash: Hex, upTo: Height): Held | undefined {
+		const rows = this.rows
+			.present(key)
+			.filter((row) => row.content !== undefined && row.fromBlock <= upTo)
+			.filter((row) => row.contentHash === contentHash);
+		const row = rows.find(({ suspect }) => !suspect) ?? rows[0];
+		if (row === undefined) return undefined;
+		const { fromBlock: slot, grounds, suspect, position } = row;
+		return { slot, grounds, suspect, depth: this.#depths.get(position) ?? 0 };
 	}
 
 	async #newest(key: MemoryKey): Promise<Version | undefined> {
@@ -247,13 +304,14 @@ export class MemoryChain {
 		return this.branch.filter(({ header }) => header.number >= from && header.number <= to);
 	}
 
-	#make(parent: BlockHeader | undefined, again: readonly Hex[] = []): BlockContent {
+	/** Some of the transactions that forks took back are mined again. */
+	#make(parent: BlockHeader | undefined): BlockContent {
 		this.#made += 1;
 		const number = (parent?.number ?? -1n) + 1n;
 		const hash: Hex = `0x${this.#made.toString(16).padStart(64, "0")}`;
 		const fresh: Hex = `0x${(2 ** 40 + this.#made).toString(16).padStart(64, "0")}`;
 		const transactions = [
-			...again.filter(() => this.#random.chance(0.5)),
+			...[...this.#orphaned].filter(() => this.#random.chance(0.4)),
 			...(this.#random.chance(0.7) ? [fresh] : []),
 		];
 		const block = {
@@ -314,7 +372,12 @@ export class MemoryChain {
 						importance: random.chance(0.5) ? 0.25 : undefined,
 						confidence: undefined,
 						expiresAtBlock: until,
-						expiresAtTime: until === undefined && n % 3 === 0 ? FAR_TIME : undefined,
+						expiresAtTime:
+							until === undefined && n % 3 === 0
+								? n % 2 === 0
+									? FAR_TIME
+									: header.timestamp + 2n
+								: undefined,
 					},
 				});
 				const last = operations.at(-1);
@@ -333,8 +396,7 @@ export class MemoryChain {
 		from: Height,
 	): Promise<void> {
 		const group = { mode, blocks, from, finality: NO_FINALITY, handlersHash: HANDLERS };
-		const context = { store: this.#store, suspended: this.#suspended() };
-		this.#commit(await assembleBlocks(this.state, group, context));
+		this.#commit(await assembleBlocks(this.state, group, this.#context));
 	}
 
 	async #rollBack(ancestor: BlockHeader): Promise<void> {
@@ -370,6 +432,8 @@ export class MemoryChain {
 			state: this.state,
 			open,
 			writerStore: this.#store,
+			settings: this.#context.settings,
+			consolidator: CONSOLIDATOR,
 			clock: { advance: () => undefined } as never,
 			report: new ReportBuilder(),
 			deriver: {
@@ -396,20 +460,13 @@ export class MemoryChain {
 		for (const { sealed } of batch.steps) {
 			if (sealed !== undefined) this.sealed.set(sealed.blockHash, sealed);
 		}
-		for (const update of batch.operations) {
-			const before = this.#anchors.get(update.operationId);
-			const anchored =
-				before === undefined || before.kind === "none" || update.anchor === undefined
-					? (before ?? { kind: "none" })
-					: { ...before, ...update.anchor };
-			this.#anchors.set(update.operationId, anchored);
-			this.#operations.set(update.operationId, { ...update, anchored });
-		}
+		for (const update of batch.operations) this.#operations.set(update.operationId, update);
+		for (const { position, depth } of batch.derivations) this.#depths.set(position, depth);
 		const { logPosition, versionSeq, generation, head } = batch;
 		this.state = { ...this.state, logPosition, versionSeq, generation, head };
 	}
 
-	#suspended(): readonly OpenOperation[] {
+	#waiting(): readonly OpenOperation[] {
 		return this.#open(undefined);
 	}
 
@@ -417,31 +474,72 @@ export class MemoryChain {
 	#open(judgedAbove: Height | undefined): readonly OpenOperation[] {
 		return [...this.#operations.values()]
 			.filter(
-				({ status, judgedSlot }) =>
+				({ status, suspect, judgedSlot }) =>
 					status !== "refused" &&
-					(status === "suspended" || (judgedAbove !== undefined && judgedSlot > judgedAbove)),
+					(status === "suspended" ||
+						suspect ||
+						(judgedAbove !== undefined && judgedSlot > judgedAbove)),
 			)
 			.sort((a, b) => Number(a.position - b.position))
-			.map((update) => {
-				const body = JSON.parse(this.log[Number(update.position) - 1]?.body ?? "{}");
-				const stored = { ...fromWire(body), anchor: update.anchored };
-				return {
-					stored,
-					judged: {
-						operationId: update.operationId as OperationId,
-						position: update.position,
-						operation: stored.operation,
-						anchor: stored.anchor,
-						originalSlot: update.originalSlot,
-						status: update.status as "applied",
-						effectiveSlot: update.effectiveSlot,
-					},
-					judgedSlot: update.judgedSlot,
-					conditionPosition:
-						body.conditionPosition === undefined ? undefined : BigInt(body.conditionPosition),
-				};
-			});
+			.map((update) => this.#asOpen(update));
 	}
+
+	#asOpen({ position, status, anchors, ...update }: OperationUpdate): OpenOperation {
+		const body = JSON.parse(this.log[Number(position) - 1]?.body ?? "{}");
+		return {
+			stored: { ...fromWire(body), anchors },
+			position,
+			originalSlot: update.originalSlot,
+			status: status as "applied",
+			effectiveSlot: update.effectiveSlot,
+			suspect: update.suspect,
+			judgedSlot: update.judgedSlot,
+			conditionPosition:
+				body.conditionPosition === undefined ? undefined : BigInt(body.conditionPosition),
+		};
+	}
+}
+
+/** Short-term memories become one long-term one. */
+const SUMS: NamespaceSettings["consolidation"][number] = {
+	name: "sums",
+	layers: ["short_term"],
+	groupBy: undefined,
+	take: { kind: "frequency", atLeast: 1 },
+	everyBlocks: undefined,
+	halfLifeBlocks: undefined,
+};
+
+const CONSOLIDATOR: Consolidator = {
+	consolidate: async ({ namespace, members, existing }) => {
+		const content = { of: members.map(({ id, contentHash }) => `${id} ${contentHash}`) };
+		const known = existing.find(({ id }) => id === "sum")?.content;
+		if (members.length === 0 || JSON.stringify(known) === JSON.stringify(content)) return [];
+		const sources = members.map(({ id, contentHash }) => ({ namespace, id, contentHash }));
+		return [{ namespace, id: "sum", sources: [sources], body: { ...NO_BODY, content } }];
+	},
+};
+
+const NO_BODY = {
+	layer: "long_term",
+	text: "a sum",
+	collection: "sums",
+	vector: undefined,
+	importance: undefined,
+	confidence: 0.5,
+	expiresAtBlock: undefined,
+	expiresAtTime: undefined,
+} as const;
+
+/** It ends by itself, by height or by time. */
+function endsIn(
+	{ content, expiresBlock, expiresTime, toBlock }: Version,
+	{ above, to, time }: { readonly above: Height; readonly to: Height; readonly time: bigint },
+): boolean {
+	if (content === undefined) return false;
+	if (expiresTime !== undefined && expiresTime <= time && toBlock === FOREVER) return true;
+	if (expiresBlock === undefined || expiresBlock !== toBlock) return false;
+	return expiresBlock > above && expiresBlock <= to;
 }
 
 /** Blocks that a backfill keeps: the first and the last, and those that gave something. */
@@ -456,16 +554,18 @@ function anchorsIn(
 	header: BlockHeader,
 	transactions: readonly Hex[],
 	watched: readonly OpenOperation[],
-): ReadonlyMap<OperationId, FoundAnchor> {
+): ReadonlyMap<OperationId, readonly FoundAnchor[]> {
 	const place = { blockHash: header.hash, height: header.number };
 	return new Map(
 		watched.flatMap(({ stored }) => {
-			const { anchor, operationId } = stored;
-			const here =
-				anchor.kind === "block"
-					? anchor.blockHash === header.hash
-					: anchor.kind === "transaction" && transactions.includes(anchor.transactionHash);
-			return here ? [[operationId, place] as const] : [];
+			const found = stored.anchors.anchors.flatMap((each, anchor) => {
+				const here =
+					each.kind === "block"
+						? each.blockHash === header.hash
+						: transactions.includes(each.transactionHash);
+				return here ? [{ anchor, ...place }] : [];
+			});
+			return found.length === 0 ? [] : [[stored.operationId, found] as const];
 		}),
 	);
 }
@@ -479,5 +579,5 @@ function forged({ kind, body }: LogEntry, random: Random): string {
 	if (said.body !== undefined) {
 		return JSON.stringify({ ...said, body: { ...said.body, content: { forged: true } } });
 	}
-	return JSON.stringify({ ...said, versionId: `${BigInt(said.versionId) + 1n}` });
+	return JSON.stringify({ ...said, versionId: `${BigInt(said.versionId ?? 0) + 1n}` });
 }

@@ -46,11 +46,12 @@ export class MemoryShadows implements ShadowStore {
 
 	async expiring(
 		shadowId: string,
-		{ above, to }: { readonly above: Height; readonly to: Height },
+		{ above, to, time }: { readonly above: Height; readonly to: Height; readonly time: bigint },
 	): Promise<readonly MemoryKey[]> {
-		return [...this.#rows(shadowId).values()].flatMap(({ memoryKey, expiresBlock }) =>
-			expiresBlock !== undefined && expiresBlock > above && expiresBlock <= to ? [memoryKey] : [],
-		);
+		const ends = ({ expiresBlock, expiresTime }: ShadowRow) =>
+			(expiresTime !== undefined && expiresTime <= time) ||
+			(expiresBlock !== undefined && expiresBlock > above && expiresBlock <= to);
+		return [...this.#rows(shadowId).values()].filter(ends).map(({ memoryKey }) => memoryKey);
 	}
 
 	async page(

@@ -4,8 +4,19 @@
  */
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
-import type { Height, MemoryKey, OperationId, VersionId } from "../../src/domain/ids.ts";
+import {
+	FOREVER,
+	type Height,
+	type LogPosition,
+	type MemoryKey,
+	type VersionId,
+} from "../../src/domain/ids.ts";
+import { isLinkId, type LinkName } from "../../src/domain/link.ts";
 import type { Version } from "../../src/domain/memory.ts";
+import type { JsonObject } from "../../src/domain/operation.ts";
+import type { SourceRef } from "../../src/domain/provenance.ts";
+import { type Held, type HeldKey, heldKey } from "../../src/memory/ground.ts";
+import { memoryKey } from "../../src/memory/memory-key.ts";
 import { fromWire, type StoredOperation } from "../../src/memory/operation-codec.ts";
 import {
 	type NewRollback,
@@ -22,6 +33,7 @@ import type {
 } from "../../src/writer/commit-batch.ts";
 import type {
 	InboxEntry,
+	LinkEdge,
 	OpenOperation,
 	PackedLeaves,
 	Problem,
@@ -29,17 +41,18 @@ import type {
 } from "../../src/writer/writer-store.ts";
 import { SpanRows } from "./span-rows.ts";
 
-/** An operation as its row has it. */
-type OperationRow = OperationUpdate & { readonly stored: StoredOperation };
-
 const ROLLBACK = { stage: undefined, claimUntil: undefined, done: 0, total: 0, stageMs: {} };
 
 export class MemoryWriterStore {
 	readonly rows = new SpanRows();
 	readonly log: LogEntry[] = [];
 	readonly keys = new Set<MemoryKey>();
-	readonly operations = new Map<string, OperationRow>();
+	readonly operations = new Map<string, OperationUpdate>();
 	readonly reports: string[] = [];
+	/** Of every link that was ever written. */
+	readonly #links = new Map<MemoryKey, LinkEdge>();
+	/** How deep an operation is derived, by position. */
+	readonly #depths = new Map<LogPosition, number>();
 	readonly #stored = new Map<string, StoredOperation>();
 	#inbox: readonly InboxEntry[] = [];
 	#entries = 0n;
@@ -97,7 +110,29 @@ export class MemoryWriterStore {
 			inbox: async (_chain, limit) => this.#inbox.slice(0, limit),
 			latestVersions: async (_chain, keys) => this.#rowsOf(keys, (rows) => rows.slice(-2)),
 			expiring: async (_chain, range) =>
-				[...this.keys].filter((key) => this.rows.present(key).some((row) => endsIn(row, range))),
+				[...this.keys].filter((key) =>
+					this.rows.present(key).some((row) => endsIn(row, range) || endsByTime(row, range)),
+				),
+			expiryTimes: async () => {
+				const open = this.#present.filter(({ toBlock }) => toBlock === FOREVER);
+				const times = open.flatMap(({ expiresTime }) => expiresTime ?? []);
+				return [...new Set(times)].sort((a, b) => Number(a - b));
+			},
+			heldSources: async (_chain, sources, upTo) => this.#held(sources, upTo),
+			population: async (_chain, { namespace, layers, height, limit }) =>
+				this.#at(height)
+					.filter((row) => row.namespace === namespace && layers.includes(row.layer))
+					.sort(byWriting)
+					.reverse()
+					.slice(0, limit)
+					.map(({ memoryKey }) => memoryKey),
+			writingOrder: async (_chain, { namespace, height, limit }) =>
+				this.#at(height)
+					.filter((row) => row.namespace === namespace && row.layer === "short_term")
+					.sort(byWriting)
+					.slice(0, limit),
+			linksFrom: async (_chain, { keys, type, limit }) =>
+				reachable([...this.#links.values()], keys, type).slice(0, limit),
 			openOperations: async (_chain, { judgedAbove }) => this.#open(judgedAbove),
 			vectors: async () => new Map<VersionId, Float32Array>(),
 			commit: async (batch, expected) => {
@@ -152,6 +187,35 @@ export class MemoryWriterStore {
 		};
 	}
 
+	/** Rows of the present generation. */
+	get #present(): readonly Version[] {
+		const rows = [...this.keys].flatMap((key) => this.rows.present(key));
+		return rows.filter(({ content }) => content !== undefined);
+	}
+
+	#at(height: Height): Version[] {
+		return this.#present.filter(
+			({ fromBlock, toBlock }) => fromBlock <= height && toBlock > height,
+		);
+	}
+
+	#held(sources: readonly SourceRef[], upTo: Height): ReadonlyMap<HeldKey, Held> {
+		const held = new Map<HeldKey, Held>();
+		for (const { namespace, id, contentHash } of sources) {
+			const key = memoryKey(namespace, id);
+			const [row] = this.rows
+				.present(key)
+				.filter(({ content, fromBlock }) => content !== undefined && fromBlock <= upTo)
+				.filter((each) => each.contentHash === contentHash)
+				.sort((a, b) => +a.suspect - +b.suspect || Number(a.fromBlock - b.fromBlock));
+			if (row === undefined) continue;
+			const { fromBlock: slot, grounds, suspect, position } = row;
+			const depth = this.#depths.get(position) ?? 0;
+			held.set(heldKey(key, contentHash), { slot, grounds, suspect, depth });
+		}
+		return held;
+	}
+
 	#rowsOf(
 		keys: readonly MemoryKey[],
 		choose: (rows: readonly Version[]) => readonly Version[],
@@ -177,7 +241,13 @@ export class MemoryWriterStore {
 	#apply(batch: CommitBatch): void {
 		if (batch.basePosition !== this.#state.logPosition) throw new RangeError("old log position");
 		this.rows.apply(batch.changes, batch.generation);
-		for (const { memoryKey } of batch.changes.insert) this.keys.add(memoryKey);
+		for (const version of batch.changes.insert) {
+			this.keys.add(version.memoryKey);
+			if (isLinkId(version.id) && version.content !== undefined) {
+				this.#links.set(version.memoryKey, edgeOf(version.memoryKey, version.content));
+			}
+		}
+		for (const { position, depth } of batch.derivations) this.#depths.set(position, depth);
 		this.log.push(...batch.log);
 		this.#headers = [...this.#headers, ...batch.blocks];
 		for (const each of batch.checkpoints) this.#checkpoints.set(each.height, each);
@@ -189,14 +259,8 @@ export class MemoryWriterStore {
 	}
 
 	#updateOperation(update: OperationUpdate): void {
-		const stored =
-			this.operations.get(update.operationId)?.stored ?? this.#stored.get(update.operationId);
-		if (stored === undefined) throw new RangeError(`nobody wrote ${update.operationId}`);
-		const anchor =
-			stored.anchor.kind === "none" || update.anchor === undefined
-				? stored.anchor
-				: { ...stored.anchor, ...update.anchor };
-		this.operations.set(update.operationId, { ...update, stored: { ...stored, anchor } });
+		if (!this.#stored.has(update.operationId)) throw new RangeError("nobody wrote that");
+		this.operations.set(update.operationId, update);
 	}
 
 	#commitRollback({ batch, ancestor, report }: RollbackCommit): void {
@@ -231,34 +295,69 @@ export class MemoryWriterStore {
 
 	#open(judgedAbove: Height | undefined): readonly OpenOperation[] {
 		return [...this.operations.values()]
+			.filter(({ status }) => status !== "refused")
 			.filter(
-				({ status, judgedSlot }) =>
-					status !== "refused" &&
-					(status === "suspended" || (judgedAbove !== undefined && judgedSlot > judgedAbove)),
+				({ status, suspect, judgedSlot }) =>
+					status === "suspended" ||
+					suspect ||
+					(judgedAbove !== undefined && judgedSlot > judgedAbove),
 			)
 			.sort((a, b) => Number(a.position - b.position))
 			.map((row) => this.#asOpen(row));
 	}
 
-	#asOpen(row: OperationRow): OpenOperation {
+	/** As the log has it, with the row's anchors. */
+	#asOpen(row: OperationUpdate): OpenOperation {
 		const body = JSON.parse(this.log[Number(row.position) - 1]?.body ?? "{}");
-		const stored = { ...fromWire(body), anchor: row.stored.anchor };
+		const { position, originalSlot, status, effectiveSlot, suspect, judgedSlot } = row;
+		if (status === "refused") throw new RangeError("it was refused");
 		return {
-			stored,
-			judged: {
-				operationId: row.operationId as OperationId,
-				position: row.position,
-				operation: stored.operation,
-				anchor: stored.anchor,
-				originalSlot: row.originalSlot,
-				status: row.status as "applied",
-				effectiveSlot: row.effectiveSlot,
-			},
-			judgedSlot: row.judgedSlot,
+			stored: { ...fromWire(body), anchors: row.anchors },
+			...{ position, originalSlot, status, effectiveSlot, suspect, judgedSlot },
 			conditionPosition:
 				body.conditionPosition === undefined ? undefined : BigInt(body.conditionPosition),
 		};
 	}
+}
+
+/** It ends by time, and is there above that height. */
+function endsByTime(
+	{ content, expiresTime, fromBlock, toBlock }: Version,
+	{ above, time }: { readonly above: Height; readonly time: bigint },
+): boolean {
+	if (content === undefined || expiresTime === undefined || expiresTime > time) return false;
+	return fromBlock <= above + 1n && toBlock > above;
+}
+
+function byWriting(a: Version, b: Version): number {
+	return Number(a.position - b.position || a.versionId - b.versionId);
+}
+
+function edgeOf(linkKey: MemoryKey, content: JsonObject): LinkEdge {
+	const { from, type, to } = content as unknown as LinkName;
+	return {
+		linkKey,
+		fromKey: memoryKey(from.namespace, from.id),
+		toKey: memoryKey(to.namespace, to.id),
+		type,
+	};
+}
+
+function reachable(
+	links: readonly LinkEdge[],
+	keys: readonly MemoryKey[],
+	type: string,
+): readonly LinkEdge[] {
+	const found = new Set<LinkEdge>();
+	const reached = new Set(keys);
+	for (const key of reached) {
+		for (const link of links) {
+			if (link.type !== type || link.fromKey !== key) continue;
+			found.add(link);
+			reached.add(link.toKey);
+		}
+	}
+	return [...found];
 }
 
 /** It ends by itself, by height. */

@@ -8,7 +8,9 @@ import type { Hex, MemoryKey, OperationId } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
 import type { Logger } from "../../src/domain/logger.ts";
 import type { Version } from "../../src/domain/memory.ts";
-import type { JsonObject, Operation } from "../../src/domain/operation.ts";
+import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
+import type { Anchor, JsonObject, MemoryBody, Operation } from "../../src/domain/operation.ts";
+import type { Sources } from "../../src/domain/provenance.ts";
 import { BlockCache } from "../../src/follower/block-cache.ts";
 import { headerOnly } from "../../src/follower/derive.ts";
 import { WindowDeriver } from "../../src/follower/window-deriver.ts";
@@ -16,9 +18,18 @@ import { effectsHash } from "../../src/memory/effects-hash.ts";
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
+import type { Consolidator, WriterSettings } from "../../src/writer/system-work.ts";
 import { MemoryNode, type NodeBlock, type NodeTransaction, nodeSpec } from "./memory-node.ts";
 import { MemoryWriterStore } from "./memory-writer-store.ts";
-import { allVisibleIn, type Happening, type History, hashOf, nameOf } from "./reference-history.ts";
+import { SMALL } from "./random-operations.ts";
+import {
+	allVisibleIn,
+	type Happening,
+	type History,
+	hashOf,
+	nameOf,
+	type Says,
+} from "./reference-history.ts";
 import { type ModelOperation, ReferenceModel } from "./reference-model.ts";
 import { expectReport } from "./rollback-report.ts";
 
@@ -39,6 +50,13 @@ const NO_EMBEDDER = {
 	dimensions: 1,
 	embed: async (texts: readonly string[]) => texts.map(() => Float32Array.of(1)),
 };
+/** Rules are tested elsewhere: here none is given. */
+const CONSOLIDATOR: Consolidator = { consolidate: async () => [] };
+const SETTINGS: WriterSettings = {
+	refresh: async () => undefined,
+	all: () => new Map([[SMALL.namespace, { ...NO_SETTINGS, shortTermCapacity: SMALL.capacity }]]),
+};
+const CAPACITIES = new Map([[SMALL.namespace, SMALL.capacity]]);
 const COLLECTIONS = { ensure: async () => ({ takesTexts: true }) };
 
 export class ProvenanceWorld {
@@ -54,7 +72,7 @@ export class ProvenanceWorld {
 
 	private constructor() {
 		this.head = this.node.mine(undefined, [], 0);
-		this.model = new ReferenceModel(this.node.model);
+		this.model = new ReferenceModel(this.node.model, CAPACITIES);
 		this.#coordinator = new RollbackCoordinator({
 			store: this.store.rollbacks,
 			writerStore: this.store.writer,
@@ -63,6 +81,8 @@ export class ProvenanceWorld {
 			changesLimit: CHANGES_LIMIT,
 			embedder: NO_EMBEDDER,
 			collections: () => COLLECTIONS,
+			settings: () => SETTINGS,
+			consolidator: CONSOLIDATOR,
 			holder: "test",
 			log: SILENT,
 			onProgress: () => undefined,
@@ -87,6 +107,8 @@ export class ProvenanceWorld {
 			embedder: NO_EMBEDDER,
 			log: SILENT,
 			collections: COLLECTIONS,
+			settings: SETTINGS,
+			consolidator: CONSOLIDATOR,
 			vectors: { room: async () => undefined, added: () => undefined },
 			onCommit: () => undefined,
 			onLeaseLost: () => undefined,
@@ -181,7 +203,7 @@ export class ProvenanceWorld {
 	async #follow(block: NodeBlock): Promise<void> {
 		const blocks = await this.#deriver.derive(
 			[headerOnly(block)],
-			this.writer.suspended,
+			this.writer.waiting,
 			async (key: MemoryKey) => this.store.rows.present(key).at(-1),
 		);
 		await this.writer.commitBlocks({
@@ -223,7 +245,9 @@ export class ProvenanceWorld {
 		return {
 			operationId: of.operationId as OperationId,
 			operation: this.#operationOf(of),
-			anchor: this.#anchorOf(of),
+			anchors: { mode: of.mode, anchors: of.anchors.map((anchor) => this.#anchorOf(anchor)) },
+			sources: of.sources as Sources,
+			policy: of.onLoss,
 		};
 	}
 
@@ -235,38 +259,20 @@ export class ProvenanceWorld {
 		const ifVersion =
 			condition === undefined ? undefined : condition.type === "absent" ? 0n : present?.versionId;
 		const target = { namespace, id, ifVersion };
-		if (of.kind === "delete") return { kind: "delete", ...target };
+		if (of.link !== undefined) {
+			const weight = Number(of.says?.content["weight"]);
+			return { kind: "link", ...target, link: of.link, weight, properties: undefined };
+		}
 		if (of.kind === "patch") {
 			const { content = {}, text, importance, confidence } = of.patch ?? {};
-			return {
-				kind: "patch",
-				...target,
-				content: content as JsonObject,
-				text,
-				importance,
-				confidence,
-			};
+			const merged = content as JsonObject;
+			return { kind: "patch", ...target, content: merged, text, importance, confidence };
 		}
-		const { layer = "semantic", content = {}, importance, confidence } = of.says ?? {};
-		return {
-			kind: "put",
-			...target,
-			body: {
-				layer: layer as Layer,
-				content: content as JsonObject,
-				text: undefined,
-				vector: undefined,
-				collection: undefined,
-				importance,
-				confidence,
-				expiresAtBlock: of.says?.expiresAtBlock,
-				expiresAtTime: of.says?.expiresAtTime,
-			},
-		};
+		if (of.says === undefined) return { kind: "delete", ...target };
+		return { kind: of.isAction ? "action" : "put", ...target, body: bodyOf(of.says) };
 	}
 
-	#anchorOf({ anchors: [anchor] }: ModelOperation): StoredOperation["anchor"] {
-		if (anchor === undefined) return { kind: "none" };
+	#anchorOf(anchor: ModelOperation["anchors"][number]): Anchor {
 		const branch = this.node.branch(this.head.hash);
 		const holder = branch.find((block) =>
 			"block" in anchor
@@ -275,11 +281,25 @@ export class ProvenanceWorld {
 		);
 		if (holder === undefined) throw new RangeError("the anchor is not on the branch");
 		const place = { blockHash: holder.hash, height: holder.number };
-		if ("block" in anchor) return { kind: "block", ...place };
+		if ("block" in anchor) return { kind: "block", blockHash: holder.hash, place };
 		const transactionHash = anchor.transaction as Hex;
 		const receipt = this.node.receiptIn(holder, transactionHash);
-		return { kind: "transaction", transactionHash, effectsHash: effectsHash(receipt), ...place };
+		return { kind: "transaction", transactionHash, effectsHash: effectsHash(receipt), place };
 	}
+}
+
+function bodyOf(says: Says): MemoryBody {
+	return {
+		layer: says.layer as Layer,
+		content: says.content as JsonObject,
+		text: undefined,
+		vector: undefined,
+		collection: undefined,
+		importance: says.importance,
+		confidence: says.confidence,
+		expiresAtBlock: says.expiresAtBlock,
+		expiresAtTime: says.expiresAtTime,
+	};
 }
 
 interface Seen {

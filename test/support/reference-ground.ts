@@ -88,11 +88,11 @@ function anchorHolds(anchor: ModelAnchor, chain: readonly GroundBlock[]): bigint
 
 const ON_NOTHING: Ground = { height: 0n, suspect: false, grounds: "none" };
 
-/** The set that holds first; of two in the same slot rather one that is not marked. */
+/** Rather a set that is not marked; of those the one that holds first. */
 function sourcesHold(sources: RestsOn["sources"], history: History): Ground | undefined {
 	if (sources.length === 0) return ON_NOTHING;
 	const sets = sources.map((set) => setHolds(set, history)).filter((set) => set !== undefined);
-	return sets.sort((a, b) => rising(a.height, b.height) || +a.suspect - +b.suspect).at(0);
+	return sets.sort((a, b) => +a.suspect - +b.suspect || rising(a.height, b.height)).at(0);
 }
 
 function setHolds(set: readonly ModelSource[], history: History): Ground | undefined {
@@ -109,7 +109,7 @@ function setHolds(set: readonly ModelSource[], history: History): Ground | undef
 	);
 }
 
-/** The memory said so, whatever it says by now. Marked: it never said so without a mark. */
+/** The memory said so, whatever it says by now; rather where it said so without a mark. */
 function sourceHolds(source: ModelSource, history: History): Ground | undefined {
 	const said = history.filter(
 		(each) =>
@@ -118,13 +118,9 @@ function sourceHolds(source: ModelSource, history: History): Ground | undefined 
 			hashOf(each, each.owner, each.says) === source.contentHash &&
 			isKept(history, each),
 	);
-	const [first] = said.toSorted((a, b) => rising(a.slot, b.slot));
+	const [first] = said.toSorted((a, b) => +a.suspect - +b.suspect || rising(a.slot, b.slot));
 	if (first === undefined) return undefined;
-	return {
-		height: first.slot,
-		suspect: said.every(({ suspect }) => suspect),
-		grounds: first.grounds,
-	};
+	return { height: first.slot, suspect: first.suspect, grounds: first.grounds };
 }
 
 function rising(a: bigint, b: bigint): number {

@@ -130,8 +130,11 @@ export class SearchedHistory {
 
 	delete(id: string): void {
 		const slot = this.head + 1;
-		if (this.model.read(id, { height: slot, generation: this.generation }) === undefined) return;
-		this.#write(id, TOMBSTONE);
+		const seen = this.model.read(id, { height: slot, generation: this.generation });
+		const said = seen === undefined ? undefined : this.#said.get(seen);
+		if (said === undefined) return;
+		const { namespace, layer } = said;
+		this.#write(id, { ...TOMBSTONE, namespace, layer });
 		this.model.delete(id, slot);
 	}
 

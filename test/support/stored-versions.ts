@@ -8,15 +8,16 @@ import type { Database } from "../../src/store/database.ts";
 import { newVersion } from "./versions.ts";
 
 export const STORED_CHAIN = 1;
-/** Of the chain that `storeChain` makes; the pending slot is the next. */
+/** Of the chain that `storeChain` makes, in generation 1; the pending slot is the next. */
 export const STORED_HEAD = 99n;
 const NO_CHECKSUM = Buffer.alloc(8);
 
 export async function storeChain(database: Database): Promise<void> {
 	await database.run(
 		(sql) => sql`
-			insert into chains (chain_id, name, start_block, head_height, roots, retained_from, handlers_hash)
-			values (${STORED_CHAIN}, 'stored', 0, ${STORED_HEAD}, '{}', 0, '0x')`,
+			insert into chains (chain_id, name, start_block, generation, head_height, roots, retained_from,
+				handlers_hash)
+			values (${STORED_CHAIN}, 'stored', 0, 1, ${STORED_HEAD}, '{}', 0, '0x')`,
 	);
 	await database.run(
 		(sql) => sql`

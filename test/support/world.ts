@@ -8,9 +8,10 @@ import type { Layer } from "../../src/domain/layer.ts";
 import type { LinkEnd, LinkName } from "../../src/domain/link.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { LossPolicy, SourceRef, Sources } from "../../src/domain/provenance.ts";
+import type { AnchorsRequest } from "../../src/service/anchor-lookup.ts";
+import type { OperationRequest } from "../../src/service/operation-request.ts";
 import type {
 	MemoryView,
-	OperationRequest,
 	OperationView,
 	RollbackReport,
 	RollbackView,
@@ -328,20 +329,32 @@ export function linkNameOf({ from, type, to }: LinkOperation): LinkName {
 
 /** `present`: version that `ifVersion` names. */
 export function requestOf(of: WorldOperation, present: bigint | undefined): OperationRequest {
-	if (isLinking(of)) throw new Error("links come later");
+	const { derivedFrom = [], onLoss } = of;
+	const rests = { anchors: anchorsOf(of), derivedFrom, onLoss };
+	if (isLinking(of)) {
+		const link = linkNameOf(of);
+		const target = { namespace: link.from.namespace, ...rests, ifVersion: undefined, link };
+		if (of.op === "unlink") return { ...target, kind: of.op };
+		return { ...target, kind: of.op, weight: of.weight ?? 1, properties: undefined };
+	}
 	const ifVersion = of.ifVersion === "absent" ? 0n : present;
-	const target = { namespace: of.namespace ?? "default", anchor: of.anchor, ifVersion, id: of.id };
-	if (of.op === "delete") return { ...target, kind: "delete" };
+	const target = { namespace: of.namespace ?? "default", ...rests, ifVersion, id: of.id };
+	if (of.op === "delete") return { ...target, kind: of.op };
 	const { content = {}, text, importance } = of;
 	const said = { ...target, content, text, importance, confidence: undefined };
-	if (of.op === "patch") return { ...said, kind: "patch" };
-	return {
-		...said,
-		kind: "put",
-		layer: of.layer ?? "semantic",
-		vector: of.vector,
-		collection: of.collection,
-		expiresAtBlock: of.expiresAtBlock,
-		expiresAtTime: of.expiresAtTime,
-	};
+	if (of.op === "patch") return { ...said, kind: of.op };
+	const { vector, collection, expiresAtBlock, expiresAtTime } = of;
+	const put = { ...said, vector, collection, expiresAtBlock, expiresAtTime, causedBy: [] };
+	if (of.op === "action") return { ...put, kind: of.op };
+	return { ...put, kind: of.op, layer: of.layer ?? "semantic" };
+}
+
+function anchorsOf(of: WorldOperation): AnchorsRequest {
+	if ("anchors" in of && of.anchors !== undefined) {
+		const { anchors } = of;
+		return "all" in anchors
+			? { mode: "all", anchors: anchors.all }
+			: { mode: "any", anchors: anchors.any };
+	}
+	return { mode: "all", anchors: of.anchor === undefined ? [] : [of.anchor] };
 }

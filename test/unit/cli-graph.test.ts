@@ -117,3 +117,22 @@ describe("recant links and episodes", () => {
 		expect((await cli("episodes", "--to-time", "yesterday")).code).toBe(EXIT.usage);
 	});
 });
+
+describe("recant diff", () => {
+	it("names both coordinates and what differs", async () => {
+		const { code, stdout } = await cli("diff", "7", "latest", "--from-generation", "2");
+		expect(code).toBe(EXIT.ok);
+		expect(http.calls.at(-1)).toMatchObject({
+			method: "diff",
+			args: [
+				"31337",
+				{
+					from: { at: { kind: "height", height: 7n }, generation: 2n },
+					to: { at: { kind: "tag", tag: "latest" } },
+				},
+			],
+		});
+		expect(stdout).toMatch(/^from: chain 31337.*\nto: {3}chain 31337/);
+		expect((await cli("diff", "yesterday")).code).toBe(EXIT.usage);
+	});
+});

@@ -1,9 +1,10 @@
 /**
- * The log as a repair reads it: what each entry did, with the version ids that it gave out, and where the
+ * The log as a repair reads it: what each entry wrote, with the version ids that it gave out, and where the
  * log itself is damaged. A damaged entry is named and passed over; nothing is guessed from it.
  *
- * Version ids are dense in log order: an operation and a verdict that applies take one each, a group as
- * many as it derived and reinstated.
+ * Version ids are dense in log order: an entry that writes takes one, a group as many as it derived and as
+ * its other entries took. Verdicts, and what the writer does by itself, are kept back until it is known
+ * whether the entry of their group follows.
  */
 
 import { RecantError } from "../../domain/errors.ts";
@@ -13,6 +14,7 @@ import { parseContent } from "../../memory/canonical.ts";
 import { memoryKey } from "../../memory/memory-key.ts";
 import { baseOf, heightIn, numberIn } from "../../restore/log-body.ts";
 import { type LoggedEntry, STATE_KINDS, type StateKind } from "../../restore/log-reader.ts";
+import { isConsolidation, isKeptBack, writes } from "../../restore/log-writes.ts";
 import type { StoredLogEntry, StoredState } from "../stored-state.ts";
 
 /** An entry that is whole. */
@@ -27,17 +29,22 @@ export interface GroupEvent {
 	readonly from: Height;
 	readonly to: Height;
 	readonly base: { readonly position: LogPosition; readonly versionId: VersionId };
-	/** Verdicts on suspended operations that the group gave. */
-	readonly judged: readonly ReadEntry[];
+	/** The group's other entries. */
+	readonly recorded: readonly RecordedEvent[];
 	/** Last version id that the group gave out. */
 	readonly versionId: VersionId;
 }
 
+/** An entry of a group, beside what its handlers derived. */
+export interface RecordedEvent {
+	readonly entry: ReadEntry;
+	/** Whether it made a version. */
+	readonly writes: boolean;
+}
+
 export type LogEvent =
-	/** An operation that was applied. */
-	| { readonly type: "operation"; readonly entry: ReadEntry; readonly versionId: VersionId }
-	/** An operation that was applied again. */
-	| { readonly type: "verdict"; readonly entry: ReadEntry; readonly versionId: VersionId }
+	/** An entry that made a version. */
+	| { readonly type: "write"; readonly entry: ReadEntry; readonly versionId: VersionId }
 	| GroupEvent
 	| {
 			readonly type: "block";
@@ -75,8 +82,10 @@ export async function* logEvents(state: StoredState): AsyncGenerator<LogEvent, v
 
 class EventWalk {
 	#versionId: VersionId = 0n;
-	/** Verdicts that may belong to a group that comes next. */
-	#verdicts: ReadEntry[] = [];
+	/** Entries that may belong to a group that comes next. */
+	#keptBack: ReadEntry[] = [];
+	/** Operations that ask for a consolidation, which itself writes nothing. */
+	readonly #consolidations = new Set<OperationId>();
 
 	*take(stored: StoredLogEntry): Generator<LogEvent, void> {
 		const body = stored.intact ? readBody(stored.body) : undefined;
@@ -100,8 +109,8 @@ class EventWalk {
 	}
 
 	*#state(entry: ReadEntry): Generator<LogEvent, void> {
-		if (entry.kind === "verdict") {
-			this.#verdicts.push(entry);
+		if (isKeptBack(entry)) {
+			this.#keptBack.push(entry);
 			return;
 		}
 		if (entry.kind === "derived") {
@@ -109,34 +118,42 @@ class EventWalk {
 			return;
 		}
 		yield* this.#settle();
-		if (entry.kind !== "operation") return;
-		this.#versionId = numberIn(entry.body, "versionId", entry.position);
-		yield { type: "operation", entry, versionId: this.#versionId };
+		yield* this.#write(entry);
+	}
+
+	*#write(entry: ReadEntry): Generator<LogEvent, void> {
+		const { kind, body, position, operationId } = entry;
+		if (operationId !== undefined && isConsolidation(body)) this.#consolidations.add(operationId);
+		if (!this.#writes(entry)) return;
+		this.#versionId =
+			kind === "operation" ? numberIn(body, "versionId", position) : this.#versionId + 1n;
+		yield { type: "write", entry, versionId: this.#versionId };
 	}
 
 	*#group(entry: ReadEntry): Generator<LogEvent, void> {
 		const { body, position } = entry;
 		const base = baseOf(body, position);
 		yield* this.#settle(base.position);
-		const judged = this.#verdicts;
-		this.#verdicts = [];
+		const recorded = this.#keptBack.map((kept) => ({ entry: kept, writes: this.#writes(kept) }));
+		this.#keptBack = [];
 		this.#versionId =
 			base.versionId +
 			numberIn(body, "operations", position) +
-			BigInt(judged.filter(applies).length);
+			BigInt(recorded.filter((each) => each.writes).length);
 		const from = heightIn(body, "from", position);
 		const to = heightIn(body, "to", position);
-		yield { type: "group", entry, from, to, base, judged, versionId: this.#versionId };
+		yield { type: "group", entry, from, to, base, recorded, versionId: this.#versionId };
 	}
 
 	*#settle(upTo?: LogPosition): Generator<LogEvent, void> {
-		const settled = this.#verdicts.filter(({ position }) => upTo === undefined || position <= upTo);
-		this.#verdicts = this.#verdicts.slice(settled.length);
-		for (const entry of settled) {
-			if (!applies(entry)) continue;
-			this.#versionId += 1n;
-			yield { type: "verdict", entry, versionId: this.#versionId };
-		}
+		const settled = this.#keptBack.filter(({ position }) => upTo === undefined || position <= upTo);
+		this.#keptBack = this.#keptBack.slice(settled.length);
+		for (const entry of settled) yield* this.#write(entry);
+	}
+
+	#writes(entry: ReadEntry): boolean {
+		const { operationId } = entry;
+		return writes(entry, operationId !== undefined && this.#consolidations.has(operationId));
 	}
 }
 
@@ -153,10 +170,6 @@ function readEntry(stored: StoredLogEntry, kind: StateKind, body: JsonObject): R
 		body,
 		admitted: undefined,
 	};
-}
-
-function applies({ body }: ReadEntry): boolean {
-	return body["verdict"] === "replayed" || body["verdict"] === "reinstated";
 }
 
 function isStateKind(kind: string): kind is StateKind {

@@ -27,11 +27,12 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { Version } from "../../domain/memory.ts";
 import { canonicalJson, parseContent } from "../../memory/canonical.ts";
 import type { StateChanges } from "../../memory/state-editor.ts";
-import { draftState, type WriteStep, writeOf } from "../../restore/apply-steps.ts";
+import { draftState, writeOf } from "../../restore/apply-steps.ts";
 import type { GroupDeriver } from "../../restore/group-deriver.ts";
-import { agentOperation, handlerOperation, heightIn, openAt } from "../../restore/log-body.ts";
 import type { Admitted } from "../../restore/log-reader.ts";
-import { assembleBlocks } from "../../writer/assemble.ts";
+import { type LoggedWrite, slotOf, writtenBy } from "../../restore/log-writes.ts";
+import { recordedWrites } from "../../restore/recorded-writes.ts";
+import { assembleRecorded } from "../../writer/assemble.ts";
 import { StateDraft, type VectorRequest } from "../../writer/state-draft.ts";
 import type { StoredState } from "../stored-state.ts";
 import { type GroupEvent, type LogEvent, logEvents, type ReadEntry } from "./log-events.ts";
@@ -41,6 +42,9 @@ import type { RollbackCommit } from "./repair-store.ts";
 const DRAFT_IDS: VersionId = FOREVER / 2n;
 /** Fields of a group's entry that show that it was derived again as it was then. */
 const GROUP_FIELDS = ["from", "to", "handlersHash", "base", "operations"] as const;
+
+/** Fields of an operation that rests on something, and may come back. */
+const GROUNDS = ["anchor", "anchors", "derivedFrom"] as const;
 
 export interface HistoryRequest {
 	readonly chainId: ChainId;
@@ -134,17 +138,20 @@ class HistoryRun implements MemoryHistory {
 	}
 
 	#write(entry: ReadEntry, versionId: VersionId): void {
-		const { position, body, operationId } = entry;
-		if (entry.kind === "operation" && operationId !== undefined && this.#mayReturn(entry)) {
-			this.#admitted.set(operationId, { position, height: entry.height, body });
-		}
-		if (!this.#isTracked(entry)) return;
+		this.#admit(entry);
 		const key = entry.memoryKey;
-		if (key === undefined) return;
+		if (key === undefined || !this.#isTracked(entry, key)) return;
 		this.#era.load(key, this.#table.present(key));
-		this.#era.write(this.#step(entry, versionId), versionId);
+		this.#era.write(this.#written(entry), versionId);
 		const written = this.#era.draft.editor.latest(key);
 		if (written !== undefined) this.#named(written);
+	}
+
+	/** Keeps what a verdict may be about. */
+	#admit(entry: ReadEntry): void {
+		const { kind, position, height, body, operationId } = entry;
+		if (kind !== "operation" || operationId === undefined || !this.#mayReturn(entry)) return;
+		this.#admitted.set(operationId, { position, height, body });
 	}
 
 	#named({ memoryKey, layer }: Version): void {
@@ -152,18 +159,9 @@ class HistoryRun implements MemoryHistory {
 		this.#layers.set(memoryKey, layers.add(layer));
 	}
 
-	#step(entry: ReadEntry, versionId: VersionId): WriteStep {
-		const { position, height, body } = entry;
-		if (entry.kind === "verdict") {
-			const admitted = this.#admittedBy(entry);
-			const slot = heightIn(body, "slot", position);
-			const placed = { slot, position: admitted.position, versionId };
-			return { type: "agent", ...placed, ...agentOperation(admitted.body) };
-		}
-		const placed = { slot: height, position, versionId };
-		return body["owner"] === "handler"
-			? { type: "handler", ...placed, operation: handlerOperation(entry) }
-			: { type: "agent", ...placed, ...agentOperation(body) };
+	#written(entry: ReadEntry): LoggedWrite {
+		const admitted = entry.kind === "verdict" ? this.#admittedBy(entry) : undefined;
+		return writtenBy({ ...entry, admitted });
 	}
 
 	async #group(event: GroupEvent): Promise<void> {
@@ -171,11 +169,15 @@ class HistoryRun implements MemoryHistory {
 		const { entry, from, to, base } = event;
 		if (deriver === undefined) throw notDerived(event, "the chain's handlers are not here");
 		this.#flush();
-		const judged = event.judged.map((verdict) => openAt(verdict, this.#admittedBy(verdict)));
-		const blocks = await deriver.deriveGroup({ from, to }, judged, async (key) =>
+		const blocks = await deriver.deriveGroup({ from, to }, async (key) =>
 			this.#table.present(key).at(-1),
 		);
-		const assembly = await assembleBlocks(
+		const recorded = event.recorded.map((each) => ({
+			position: each.entry.position,
+			slot: slotOf(each.entry),
+			write: each.writes ? this.#written(each.entry) : undefined,
+		}));
+		const assembly = await assembleRecorded(
 			{
 				...draftState({ versionSeq: base.versionId, logPosition: base.position, from, chainId }),
 				generation: this.#generation,
@@ -187,7 +189,7 @@ class HistoryRun implements MemoryHistory {
 				finality: { safe: undefined, finalized: undefined },
 				handlersHash: deriver.handlersHash,
 			},
-			{ store: this.#table, suspended: judged },
+			{ store: this.#table, ...recordedWrites(recorded, this.#request.keys) },
 		);
 		const batch = assembly.batch([], { safe: undefined, finalized: undefined });
 		const made = parseContent(batch.log.findLast(({ kind }) => kind === "derived")?.body ?? "{}");
@@ -195,8 +197,13 @@ class HistoryRun implements MemoryHistory {
 			(name) => canonicalJson(made[name] ?? null) !== canonicalJson(entry.body[name] ?? null),
 		);
 		if (field !== undefined) throw notDerived(event, `its ${field} is another now`);
-		this.#table.apply(batch.changes);
-		for (const row of batch.changes.insert) this.#named(row);
+		const { keys } = this.#request;
+		// Of other agents' memories nothing is known: see recordedWrites.
+		const insert = batch.changes.insert.filter(
+			({ memoryKey, owner }) => keys.has(memoryKey) || owner === "handler",
+		);
+		this.#table.apply({ ...batch.changes, insert });
+		for (const row of insert) this.#named(row);
 		this.vectors.push(
 			...assembly.state.vectorRequests.filter(({ version }) => this.#isWanted(version.memoryKey)),
 		);
@@ -216,18 +223,24 @@ class HistoryRun implements MemoryHistory {
 		return this.#request.keys.has(key) || this.#request.lastGroup !== undefined;
 	}
 
-	#isTracked({ memoryKey, position, body }: ReadEntry): boolean {
-		if (memoryKey === undefined) return false;
-		if (this.#request.keys.has(memoryKey)) return true;
+	#isTracked({ position, body }: ReadEntry, key: MemoryKey): boolean {
+		if (this.#request.keys.has(key)) return true;
 		const { lastGroup } = this.#request;
-		return lastGroup !== undefined && position < lastGroup && body["owner"] === "handler";
+		if (lastGroup === undefined || position >= lastGroup) return false;
+		// What the writer ends may be a handler's, and is known then.
+		return body["owner"] === "handler" || (body["kind"] === "expire" && this.#isKnown(key));
+	}
+
+	#isKnown(key: MemoryKey): boolean {
+		return this.#era.draft.editor.isLoaded(key) || this.#table.present(key).length > 0;
 	}
 
 	/** A fork may carry the operation on, or a group bring it back. */
 	#mayReturn(entry: ReadEntry): boolean {
 		if (entry.memoryKey !== undefined && this.#request.keys.has(entry.memoryKey)) return true;
 		const { lastGroup } = this.#request;
-		return lastGroup !== undefined && entry.body["anchor"] !== undefined;
+		if (lastGroup === undefined || entry.position >= lastGroup) return false;
+		return GROUNDS.some((field) => entry.body[field] !== undefined);
 	}
 }
 
@@ -252,10 +265,10 @@ class Era {
 		this.draft.load(key, rows);
 	}
 
-	write(step: WriteStep, versionId: VersionId): void {
-		if (step.slot !== this.#reached) this.draft.expireUpTo(step.slot - 1n);
-		this.#reached = step.slot;
-		this.draft.write(writeOf(step, this.draft));
+	write(write: LoggedWrite, versionId: VersionId): void {
+		if (write.slot !== this.#reached) this.draft.expireUpTo(write.slot - 1n);
+		this.#reached = write.slot;
+		this.draft.write(writeOf(write, this.draft));
 		this.#ids.push(versionId);
 	}
 

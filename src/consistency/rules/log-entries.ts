@@ -1,5 +1,5 @@
 /** The log: dense from where it was cut to its end, each entry as it was written. */
-import { heightIn } from "../../restore/log-body.ts";
+import { slotOf } from "../../restore/log-writes.ts";
 import type { CheckContext } from "../check-context.ts";
 import { type LogEvent, logEvents } from "../repair/log-events.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
@@ -100,12 +100,11 @@ interface Written {
 
 /** What only pruned generations held may be gone, so older entries say nothing. A group names no versions. */
 function writtenBy(event: LogEvent, kept: bigint): readonly Written[] {
-	if (event.type !== "operation" && event.type !== "verdict") return [];
+	if (event.type !== "write") return [];
 	const { entry, versionId } = event;
-	const { memoryKey, generation, position, height, body } = entry;
+	const { memoryKey, generation, position } = entry;
 	if (memoryKey === undefined || (generation < kept && kept > 0n)) return [];
-	const slot = event.type === "verdict" ? heightIn(body, "slot", position) : height;
-	return [{ position, generation, slot, memoryKey, versionId }];
+	return [{ position, generation, slot: slotOf(entry), memoryKey, versionId }];
 }
 
 async function unkept(

@@ -1,0 +1,63 @@
+/** The visible short-term memories of one namespace in the order of their writing, for its capacity. */
+import type { Height, LogPosition, MemoryKey } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
+import type { WrittenMemory } from "./writer-store.ts";
+
+interface Member {
+	readonly key: MemoryKey;
+	readonly position: LogPosition;
+	/** First height at which it is gone by itself. */
+	readonly expiresBlock: Height | undefined;
+}
+
+export class ShortTermMembers {
+	readonly #members = new Map<MemoryKey, Member>();
+	/** By rising position; may hold members that have left, and former places of those that moved. */
+	#order: Member[] = [];
+	#prunedAt: Height | undefined;
+
+	constructor(versions: readonly WrittenMemory[]) {
+		for (const version of versions) this.#add(version);
+	}
+
+	/** With those that have ended by themselves in the slot that comes next. */
+	get size(): number {
+		return this.#members.size;
+	}
+
+	/** What is visible of a memory now, in any layer; undefined: nothing. */
+	changed(key: MemoryKey, version: Version | undefined): void {
+		this.#members.delete(key);
+		if (version?.layer === "short_term") this.#add(version);
+	}
+
+	/** The one that was written first, while there are more than `capacity` in that slot. */
+	excess(capacity: number, slot: Height): MemoryKey | undefined {
+		if (this.#members.size <= capacity) return undefined;
+		this.#prune(slot);
+		if (this.#members.size <= capacity) return undefined;
+		return this.first(1)[0];
+	}
+
+	/** At most so many, those that were written first. */
+	first(count: number): readonly MemoryKey[] {
+		this.#order = this.#order.filter((member) => this.#members.get(member.key) === member);
+		return this.#order.slice(0, count).map(({ key }) => key);
+	}
+
+	#add({ memoryKey: key, position, expiresBlock }: WrittenMemory): void {
+		const member = { key, position, expiresBlock };
+		this.#members.set(key, member);
+		const place = this.#order.findLastIndex((each) => each.position <= position);
+		this.#order.splice(place + 1, 0, member);
+	}
+
+	/** What has ended by itself leaves; within a slot nothing does. */
+	#prune(slot: Height): void {
+		if (this.#prunedAt === slot) return;
+		this.#prunedAt = slot;
+		for (const { key, expiresBlock } of this.#members.values()) {
+			if (expiresBlock !== undefined && expiresBlock <= slot) this.#members.delete(key);
+		}
+	}
+}
