@@ -214,7 +214,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 		}
 		for (const id of [target.id, "no-such-memory"]) {
 			const to = { namespace: "alice", id };
-			const link = { op: "link", from: { namespace: "mallory", id: `${OWN}-3` }, type: "isA", to };
+			const link = { op: "link", namespace: "mallory", from: `${OWN}-3`, type: "isA", to };
 			refused(await write(link), "forbidden_namespace");
 			const cause = { ...put("caused", "mallory", { layer: "episodic" }), causedBy: [to] };
 			refused(await write(cause), "forbidden_namespace");
@@ -304,7 +304,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 			[alice, "alice", `${SECRET}-3`],
 			[world.neighbour, "mallory", `${OWN}-3`],
 		] as const) {
-			const link = { op: "link", from: { namespace, id }, type: "about", to };
+			const link = { op: "link", namespace, from: id, type: "about", to };
 			const linked = await tenant.post(`${C}/operations`, link);
 			expect(linked.status, linked.text).toBe(201);
 		}

@@ -19,7 +19,7 @@ import { CHAIN, COLLECTION, hashOf, SearchedHistory } from "../support/searched-
 import { testDir } from "../support/temp-dir.ts";
 
 const DIMENSIONS = 32;
-const MEMORIES = 1_500;
+const MEMORIES = 600;
 const TABLE = "indexed";
 const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };
 
@@ -31,7 +31,7 @@ const random = new Random(7);
 beforeAll(async () => {
 	const { url } = await createTestDatabase("search_index");
 	database = await Database.open(url);
-	tables = await openLanceTables({ uri: testDir("search-index"), exactRows: 1_000 });
+	tables = await openLanceTables({ uri: testDir("search-index"), exactRows: 500 });
 	history = await SearchedHistory.open(database, tables, { table: TABLE, dimensions: DIMENSIONS });
 	for (let n = 0; n < MEMORIES; n += 1) {
 		put(`memory ${n}`);

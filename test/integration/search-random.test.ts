@@ -28,7 +28,7 @@ import { testDir } from "../support/temp-dir.ts";
 
 const SEED = announcedSeed("test/integration/search-random.test.ts");
 const HISTORIES = 12;
-const STEPS = 40;
+const STEPS = 60;
 const QUESTIONS = 60;
 const DIMENSIONS = 8;
 const IDS = Array.from({ length: 14 }, (_, n) => `memory ${n}`);
@@ -77,13 +77,13 @@ test("finds at every coordinate what a look through all that is visible finds", 
 		}
 	}
 	console.info(`search: ${compared} answers compared, ${found} results`);
-	expect(found).toBeGreaterThan(compared);
+	expect(found).toBeGreaterThan(compared / 2);
 });
 
 async function takeStep(history: SearchedHistory, random: Random): Promise<void> {
 	const draw = random.next();
-	if (draw < 0.55) history.put(randomSaid(history, random));
-	else if (draw < 0.65) history.delete(random.oneOf(IDS));
+	if (draw < 0.6) history.put(randomSaid(history, random));
+	else if (draw < 0.66) history.delete(random.oneOf(IDS));
 	else if (draw < 0.85) history.seal(random.between(1, 2));
 	else if (draw < 0.92) history.fork(random.between(0, 6), random.chance(0.5));
 	else await history.sync({ flushes: true, upkeep: random.chance(0.3) });
