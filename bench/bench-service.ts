@@ -6,9 +6,12 @@ import { RecantClient } from "../src/client/client.ts";
 import { chainSpec } from "../src/config/chains.ts";
 import { readEnvironment } from "../src/config/environment.ts";
 import type { CheckSettings } from "../src/consistency/check-plan.ts";
+import { NO_SOURCES } from "../src/domain/provenance.ts";
 import type { ChainSpec } from "../src/follower/chain-spec.ts";
 import { startRecant } from "../src/main.ts";
-import type { OperationRequest, RecantService } from "../src/service/recant-service.ts";
+import { ANCHORED_TO_NOTHING } from "../src/service/anchor-lookup.ts";
+import type { OperationRequest } from "../src/service/operation-request.ts";
+import type { RecantService } from "../src/service/recant-service.ts";
 import { CommitWatch } from "./commit-watch.ts";
 import { guardServerOf } from "./embedded-database.ts";
 import { type LedgerNode, startLedgerNode } from "./ledger-node.ts";
@@ -146,7 +149,9 @@ export function fact(index: number): Put {
 	return {
 		kind: "put",
 		namespace: "default",
-		anchor: undefined,
+		anchors: ANCHORED_TO_NOTHING,
+		derivedFrom: NO_SOURCES,
+		onLoss: undefined,
 		ifVersion: undefined,
 		id: factId(index),
 		layer: index % 2 === 0 ? "semantic" : "long_term",
@@ -158,6 +163,7 @@ export function fact(index: number): Put {
 		confidence: undefined,
 		expiresAtBlock: undefined,
 		expiresAtTime: undefined,
+		causedBy: [],
 	};
 }
 

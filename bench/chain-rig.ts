@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { makeServerDir } from "../scripts/support/temp-dir.ts";
+import { openLayers } from "../src/composition/open-layers.ts";
 import { LIMITS } from "../src/domain/limits.ts";
 import { ChainProcess } from "../src/follower/chain-process.ts";
 import { Restorer } from "../src/restore/restorer.ts";
@@ -61,6 +62,7 @@ export async function startChainRig(): Promise<ChainRig> {
 	const writerStore = calls.watch("writerStore", new PostgresWriterStore(database, isGone));
 	const rollbackStore = calls.watch("rollbackStore", new PostgresRollbackStore(database, isGone));
 	const collections = new CollectionChecks(spec.id, new PostgresInboxStore(database), embedder);
+	const layers = openLayers([spec], { database, log: SILENT });
 	let committedMs = 0;
 	const chain = new ChainProcess({
 		spec,
@@ -81,6 +83,8 @@ export async function startChainRig(): Promise<ChainRig> {
 			changesLimit: LIMITS.rollbackChanges,
 			embedder,
 			collections: () => collections,
+			settings: layers.settingsOf,
+			consolidator: layers.consolidator,
 			holder: "bench",
 			log: SILENT,
 			beforeStage: async () => undefined,
@@ -89,6 +93,8 @@ export async function startChainRig(): Promise<ChainRig> {
 		embedder,
 		tables,
 		collections,
+		settings: layers.settings(spec),
+		consolidator: layers.consolidator,
 		log: SILENT,
 		inlineRollbacks: true,
 		flushRows: LIMITS.tailFlushRows,

@@ -1,7 +1,8 @@
 /** Commits of groups, against COPY of exactly the rows that each of them leaves. */
 import { randomUUID } from "node:crypto";
 import type { OperationId } from "../src/domain/ids.ts";
-import { NO_ANCHOR } from "../src/domain/operation.ts";
+import { NO_ANCHORS } from "../src/domain/operation.ts";
+import { NO_SOURCES } from "../src/domain/provenance.ts";
 import type { StoredOperation } from "../src/memory/operation-codec.ts";
 import { CopiedRows, type Mark } from "./copied-rows.ts";
 import { figure, median, type Row, ratios } from "./figures.ts";
@@ -132,7 +133,9 @@ function note(withText: boolean): StoredOperation {
 	const text = withText ? `note ${written}: whales moved in week ${written % 53}` : undefined;
 	return {
 		operationId: randomUUID() as string as OperationId,
-		anchor: NO_ANCHOR,
+		anchors: NO_ANCHORS,
+		sources: NO_SOURCES,
+		policy: "recant",
 		operation: {
 			kind: "put",
 			namespace: "default",

@@ -1,4 +1,5 @@
 /** Where two replicas differ: found by descending their state trees, and by reading all leaves of both. */
+
 import { hash } from "node:crypto";
 import { ToolError } from "../scripts/support/tool-error.ts";
 import { ReplicaTree } from "../src/cli/replica-tree.ts";
@@ -7,8 +8,10 @@ import { type DigitPath, StateTree, type TreeNode } from "../src/commitment/stat
 import type { Hex, MemoryKey } from "../src/domain/ids.ts";
 import { LAYERS, type Layer } from "../src/domain/layer.ts";
 import { LIMITS } from "../src/domain/limits.ts";
+import { NO_SOURCES } from "../src/domain/provenance.ts";
 import { memoryKey } from "../src/memory/memory-key.ts";
-import type { OperationRequest } from "../src/service/recant-service.ts";
+import { ANCHORED_TO_NOTHING } from "../src/service/anchor-lookup.ts";
+import type { OperationRequest } from "../src/service/operation-request.ts";
 import { type BenchService, CHAIN, fact, factId, startBenchService } from "./bench-service.ts";
 import { figure, median, type Row, type Table } from "./figures.ts";
 import type { Section, SectionContext } from "./section.ts";
@@ -266,7 +269,9 @@ async function writeDifferences({ service }: BenchService, memories: number): Pr
 			kind: "delete",
 			namespace: "default",
 			id: factId(spread(changed + nth, memories)),
-			anchor: undefined,
+			anchors: ANCHORED_TO_NOTHING,
+			derivedFrom: NO_SOURCES,
+			onLoss: undefined,
 			ifVersion: undefined,
 		}),
 	);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { makeServerDir } from "../scripts/support/temp-dir.ts";
 import { ToolError } from "../scripts/support/tool-error.ts";
 import { StateTree } from "../src/commitment/state-tree.ts";
+import { openLayers } from "../src/composition/open-layers.ts";
 import { FOREVER } from "../src/domain/ids.ts";
 import { toJson } from "../src/store/codec.ts";
 import type { Database } from "../src/store/database.ts";
@@ -113,6 +114,7 @@ async function readAlone(store: PostgresWriterStore): Promise<number> {
 async function startOnce(database: Database, store: PostgresWriterStore): Promise<number> {
 	const embedder = createHashingEmbedder();
 	const inbox = new PostgresInboxStore(database);
+	const layers = openLayers([], { database, log: SILENT });
 	const start = performance.now();
 	const lease = await store.acquireLease(RIG_CHAIN, "bench", LEASE_MS);
 	const writer = await ChainWriter.open({
@@ -121,6 +123,8 @@ async function startOnce(database: Database, store: PostgresWriterStore): Promis
 		store,
 		embedder,
 		collections: new CollectionChecks(RIG_CHAIN, inbox, embedder),
+		settings: layers.settingsOf(RIG_CHAIN),
+		consolidator: layers.consolidator,
 		log: SILENT,
 		vectors: { room: async () => undefined, added: () => undefined },
 		onCommit: () => undefined,

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { makeServerDir } from "../scripts/support/temp-dir.ts";
+import { openLayers } from "../src/composition/open-layers.ts";
 import type { BlockHeader } from "../src/domain/block.ts";
 import type { Logger } from "../src/domain/logger.ts";
 import type { HandlerOperation } from "../src/memory/handler-operation.ts";
@@ -62,6 +63,7 @@ export async function startWriterRig(): Promise<WriterRig> {
 	const embedder = createHashingEmbedder();
 	const { model, dimensions } = embedder;
 	await inbox.ensureCollection(RIG_CHAIN, { name: "default", model, dimensions });
+	const layers = openLayers([], { database, log: SILENT });
 	const writer = await ChainWriter.open({
 		chainId: RIG_CHAIN,
 		fence: "fence" in lease ? lease.fence : 0n,
@@ -71,6 +73,8 @@ export async function startWriterRig(): Promise<WriterRig> {
 		),
 		embedder: calls.watch("embedder", embedder),
 		collections: new CollectionChecks(RIG_CHAIN, inbox, embedder),
+		settings: layers.settingsOf(RIG_CHAIN),
+		consolidator: layers.consolidator,
 		log: SILENT,
 		vectors: {
 			room: async () => undefined,

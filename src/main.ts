@@ -382,7 +382,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			log,
 			consistency,
 			repairs,
-			layers: layers.services(chains, undefined),
+			layers: layers.services(chains, undefined, service),
 		}),
 		host: environment.host,
 		port: environment.port,

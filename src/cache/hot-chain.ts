@@ -83,9 +83,12 @@ export class HotChain implements WorkingMemory {
 		if (at === undefined) return undefined;
 		const found = this.#entries.get(key);
 		const version = found instanceof Promise ? await found : found;
+		const state = this.#state;
 		if (version === undefined || epoch !== this.#epoch || this.#at() === undefined)
 			return undefined;
-		return holdsAt(version, at.height) ? { at, version } : undefined;
+		const { safe, finalized } = state ?? {};
+		const marks = { head: state?.head?.number, safe, finalized };
+		return holdsAt(version, at.height) ? { at, marks, version } : undefined;
 	}
 
 	/** Keeps what Postgres answered, if that is still all there is. */

@@ -4,13 +4,16 @@ import type { Logger } from "../domain/logger.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { LayerServices } from "../http/app.ts";
 import { partialGate } from "../resilience/request-gates.ts";
+import { ANCHORED_TO_NOTHING } from "../service/anchor-lookup.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
 import { ConsolidationRunner } from "../service/consolidation-runner.ts";
+import { Consolidations } from "../service/consolidations.ts";
 import { ContentSchemas } from "../service/content-schemas.ts";
 import { KnownSettings } from "../service/known-settings.ts";
 import { Namespaces } from "../service/namespaces.ts";
 import { Optimisations } from "../service/optimise.ts";
 import type { PendingLook } from "../service/pending-look.ts";
+import type { RecantService } from "../service/recant-service.ts";
 import { recordedOf } from "../service/recorded-results.ts";
 import type { VectorUpkeep } from "../service/vector-upkeep.ts";
 import type { Database } from "../store/database.ts";
@@ -19,6 +22,14 @@ import { PostgresOptimiseStore } from "../store/postgres-optimise-store.ts";
 import { PostgresPendingLook } from "../store/postgres-pending-look.ts";
 import { PostgresResultStore } from "../store/postgres-result-store.ts";
 import type { Consolidator } from "../writer/system-work.ts";
+
+/** A consolidation rests on its members alone, which the writer names. */
+const ON_NOTHING = {
+	ifVersion: undefined,
+	anchors: ANCHORED_TO_NOTHING,
+	derivedFrom: [],
+	onLoss: undefined,
+} as const;
 
 export interface Layers {
 	readonly schemas: ContentSchemas;
@@ -32,6 +43,7 @@ export interface Layers {
 	services(
 		chains: readonly ChainRuntime[],
 		upkeep: Pick<VectorUpkeep, "run"> | undefined,
+		service: Pick<RecantService, "write">,
 	): LayerServices;
 }
 
@@ -61,7 +73,7 @@ export function openLayers(
 		schemas,
 		look: new PostgresPendingLook(database),
 		settings,
-		services: (chains, upkeep) => ({
+		services: (chains, upkeep, service) => ({
 			namespaces: new Namespaces({
 				chains: chains.map(({ spec }) => ({ spec, settings: settings(spec) })),
 				store,
@@ -74,7 +86,13 @@ export function openLayers(
 				turns: partialGate(),
 				now: Date.now,
 			}),
-			consolidations: undefined,
+			consolidations: new Consolidations({
+				chains: chains.map(({ spec }) => ({ spec, settings: settings(spec) })),
+				submit: (chain, { namespace, rule }, mode) => {
+					const operation = { kind: "consolidate", namespace, rule, ...ON_NOTHING } as const;
+					return service.write(chain, { operations: [operation], ...mode });
+				},
+			}),
 		}),
 	};
 }

@@ -6,7 +6,7 @@ import { z } from "@hono/zod-openapi";
 import { LEVELS } from "../consistency/finding.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
-import { LOSS_POLICIES } from "../domain/provenance.ts";
+import { FINALITIES, LOSS_POLICIES } from "../domain/provenance.ts";
 import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
 import { breakerAnswer, indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
@@ -223,6 +223,10 @@ export const memoryAnswer = z
 		expiresAtBlock: height.optional(),
 		expiresAtTime: seconds.optional(),
 		suspect: z.boolean().openapi({ description: "True: kept although what it rests on is gone." }),
+		finality: z.enum(FINALITIES).optional().openapi({
+			description:
+				"How far what it rests on is out of a fork's reach; `finalized` too where it rests on no block, `pending` where what it rests on is gone.",
+		}),
 	})
 	.openapi("Memory");
 

@@ -23,7 +23,7 @@ export interface ConsolidationMode {
 
 export interface ConsolidationService {
 	/**
-	 * One operation a rule, committed together. Throws `handler_owned` for one of the chain's own namespaces,
+	 * One operation, which runs them all. Throws `handler_owned` for one of the chain's own namespaces,
 	 * `invalid_request` for a rule that the namespace does not have.
 	 */
 	consolidate(

@@ -16,10 +16,10 @@ export interface ConsolidationsOptions {
 		readonly spec: Pick<ChainSpec, "id" | "name" | "namespaces">;
 		readonly settings: Pick<KnownSettings, "of" | "refresh">;
 	}[];
-	/** Writes an operation of kind `consolidate` for each rule, all in one request. */
+	/** Writes an operation of kind `consolidate`. */
 	readonly submit: (
 		chain: string,
-		request: { readonly namespace: string; readonly rules: readonly string[] },
+		request: ConsolidationRequest,
 		mode: ConsolidationMode,
 	) => Promise<WriteAnswer>;
 }
@@ -42,8 +42,7 @@ export class Consolidations implements ConsolidationService {
 		const known = settings.of(namespace).consolidation;
 		const rules = rule === undefined ? known : known.filter(({ name }) => name === rule);
 		if (rules.length === 0) throw noRule(namespace, rule, known);
-		const names = rules.map(({ name }) => name);
-		return this.#options.submit(chain, { namespace, rules: names }, mode);
+		return this.#options.submit(chain, { namespace, rule }, mode);
 	}
 }
 

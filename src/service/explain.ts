@@ -81,7 +81,7 @@ async function explanation(view: ExplainView, query: ExplainQuery): Promise<Expl
 	return {
 		at: view.at,
 		...{ namespace, id },
-		memory: version && memoryView(version, view.at.height),
+		memory: version && memoryView(version, view.at.height, view.marks),
 		finality: version && finalityOf(version, view.marks),
 		grounds: version?.grounds,
 		operations: operations.items,

@@ -49,7 +49,7 @@ export async function memoryPage(
 		const page = versions.slice(0, query.limit);
 		const last = versions.length > query.limit ? page.at(-1) : undefined;
 		const cursor = last && cursorAfter(last, view.at, binding);
-		const items = page.map((version) => memoryView(version, view.at.height));
+		const items = page.map((version) => memoryView(version, view.at.height, view.marks));
 		return { at: view.at, items, cursor };
 	});
 }

@@ -124,6 +124,11 @@ export interface MemoryView {
 	readonly expiresAtTime: bigint | undefined;
 	/** True: kept although what it rests on is gone. */
 	readonly suspect: boolean;
+	/**
+	 * How far what it rests on is out of a fork's reach; undefined where it is not looked at from one
+	 * coordinate.
+	 */
+	readonly finality: Finality | undefined;
 }
 
 export interface HistoryEntryView {

@@ -139,12 +139,13 @@ export class Recant implements RecantService {
 		const key = memoryKey(query.namespace, query.id);
 		const { workingMemory, state } = this.#options;
 		const hot = isPresent(query.at) ? await workingMemory.read(id, key) : undefined;
-		if (hot !== undefined) return { at: hot.at, memory: memoryView(hot.version, hot.at.height) };
+		if (hot !== undefined)
+			return { at: hot.at, memory: memoryView(hot.version, hot.at.height, hot.marks) };
 		return state.read(id, query.at, async (view) => {
 			const version = await view.memory(key);
 			if (version === undefined) throw memoryNotFound(query, view.at.height);
 			workingMemory.learned(view.at, version);
-			return { at: view.at, memory: memoryView(version, view.at.height) };
+			return { at: view.at, memory: memoryView(version, view.at.height, view.marks) };
 		});
 	}
 

@@ -43,7 +43,7 @@ export interface StateView {
 	lastSaid(keys: readonly MemoryKey[]): Promise<ReadonlyMap<MemoryKey, Version>>;
 	/** Vectors of these versions, whatever the coordinate; what has none is left out. */
 	vectors(versionIds: readonly VersionId[]): Promise<ReadonlyMap<VersionId, Float32Array>>;
-	/** Names after `after`, in the order (namespace, layer, id). */
+	/** Names after `after`, in the order (namespace, layer, id); links are left out. */
 	page(query: {
 		/** Only of these; undefined: of all. */
 		readonly namespaces: readonly string[] | undefined;

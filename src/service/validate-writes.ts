@@ -8,7 +8,7 @@
  *    single problem of that kind is left to it and keeps its own code.
  * 3. Operations are looked at in their order, each on what those before it leave.
  */
-import { FatalError, type RequestProblem } from "../domain/errors.ts";
+import { FatalError, type RequestProblem, unreachable } from "../domain/errors.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import {
 	CAUSE_TYPE,
@@ -22,6 +22,7 @@ import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type {
 	DeleteOperation,
 	MemoryBody,
+	Operation,
 	PatchOperation,
 	PutOperation,
 } from "../domain/operation.ts";
@@ -40,16 +41,13 @@ const LISTED_PROBLEMS = 100;
 
 type MemoryOperation = DeleteOperation | PatchOperation | PutOperation;
 
-/** One operation with what it points to. */
+/** One operation with what it is derived from. */
 export interface WriteToCheck {
-	/** Undefined: it links. */
-	readonly operation: MemoryOperation | undefined;
-	/** That is made; undefined: none is. */
-	readonly link: LinkName | undefined;
-	/** Episodes that caused what is put. */
-	readonly causes: readonly LinkEnd[];
+	readonly operation: Operation;
 	/** Empty: derived from nothing. */
 	readonly sources: Sources;
+	/** Of its operation in the request, such as `operations[2]`; several may be made of one. */
+	readonly root: string;
 }
 
 export interface WriteChecks {
@@ -67,7 +65,7 @@ export async function validateWrites(
 ): Promise<void> {
 	const state = await lookAt(writes, checks);
 	const check = new WriteCheck(checks, state);
-	for (const [index, write] of writes.entries()) check.write(write, `operations[${index}]`);
+	for (const write of writes) check.write(write);
 	const { own, ofState } = check;
 	if (own.length === 0 && ofState.length < 2) return;
 	throw invalidWrites([...own, ...ofState].toSorted(byOrder).map(({ problem }) => problem));
@@ -87,11 +85,9 @@ function lookAt(
 	writes: readonly WriteToCheck[],
 	{ look, chainId }: WriteChecks,
 ): Promise<PendingState | undefined> {
-	const names = writes.flatMap(({ operation, link, causes }): readonly LinkEnd[] => [
-		...(operation === undefined ? [] : [operation]),
-		...(link === undefined ? [] : [link.from, link.to]),
-		...causes,
-	]);
+	const names = writes.flatMap(({ operation }): readonly LinkEnd[] =>
+		operation.kind === "link" ? [operation.link.from, operation.link.to] : [operation],
+	);
 	const keys = new Set(names.map(({ namespace, id }) => memoryKey(namespace, id)));
 	const sources = writes.flatMap((write) => write.sources.flat());
 	return look.look(chainId, { keys: [...keys], sources });
@@ -123,22 +119,35 @@ class WriteCheck {
 		this.#present = new Map(state?.memories);
 	}
 
-	write({ operation, link, causes, sources }: WriteToCheck, root: string): void {
+	write({ operation, sources, root }: WriteToCheck): void {
 		this.#sources(sources, root);
-		if (operation !== undefined) this.#operation(operation, root);
-		if (link !== undefined) this.#link(link, root);
-		for (const [index, cause] of causes.entries()) {
-			this.#end(cause, placeOf(root, ["causedBy", index]), "episodic");
+		switch (operation.kind) {
+			case "put":
+			case "action":
+			case "patch":
+			case "delete":
+				this.#operation(operation, root);
+				return;
+			case "link":
+				this.#link(operation.link, root);
+				return;
+			case "unlink":
+			case "consolidate":
+				// What they name is looked at by the commit.
+				return;
+			default:
+				unreachable(operation);
 		}
 	}
 
 	#operation(operation: MemoryOperation, root: string): void {
 		if (operation.kind !== "delete") this.#reserved(operation, root);
-		if (operation.kind === "put") this.#put(operation, root);
+		const isPut = operation.kind === "put" || operation.kind === "action";
+		if (isPut) this.#put(operation, root);
 		const key = memoryKey(operation.namespace, operation.id);
 		if (!this.#isKnown && !this.#present.has(key)) {
 			// What stands there is not known; a put says what stands there from now on.
-			if (operation.kind === "put") this.#leave(operation, operation.body);
+			if (isPut) this.#leave(operation, operation.body);
 			return;
 		}
 		this.#evaluate(operation, key, root);

@@ -20,8 +20,11 @@ import type {
 import type { FoundMemory } from "./search.ts";
 import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./state-store.ts";
 
-/** A version that is no tombstone. `height`: where it is looked at; undefined: nowhere in particular. */
-export function memoryView(version: Version, height?: Height): MemoryView {
+/**
+ * A version that is no tombstone. `height`: where it is looked at, and `marks`: by what its finality is told;
+ * undefined: nowhere in particular.
+ */
+export function memoryView(version: Version, height?: Height, marks?: FinalityMarks): MemoryView {
 	return {
 		id: version.id,
 		namespace: version.namespace,
@@ -40,6 +43,7 @@ export function memoryView(version: Version, height?: Height): MemoryView {
 		expiresAtBlock: version.expiresBlock,
 		expiresAtTime: version.expiresTime,
 		suspect: version.suspect,
+		finality: marks && finalityOf(version, marks),
 	};
 }
 
@@ -50,7 +54,7 @@ export function searchResult(
 ): SearchResult {
 	const { suspect } = version;
 	return {
-		memory: memoryView(version, height),
+		memory: memoryView(version, height, marks),
 		...scores,
 		finality: finalityOf(version, marks),
 		suspect,

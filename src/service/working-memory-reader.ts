@@ -2,9 +2,12 @@
 import type { AnsweredAt } from "../domain/coordinate.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import type { FinalityMarks } from "../memory/grounds.ts";
 
 export interface HotMemory {
 	readonly at: AnsweredAt;
+	/** As of the last commit. */
+	readonly marks: FinalityMarks;
 	readonly version: Version;
 }
 

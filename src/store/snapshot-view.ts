@@ -1,6 +1,7 @@
 /** Reads state at one coordinate inside one snapshot transaction. */
 import { FOREVER, type Height, type MemoryKey, type VersionId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
+import { LINK_ID_PREFIX } from "../domain/link.ts";
 import type { Version } from "../domain/memory.ts";
 import type { CollectionView, MemoryName, StateView, TailRow } from "../service/state-store.ts";
 import type { VectorFilter } from "../vectors/vector-tables.ts";
@@ -87,6 +88,7 @@ export class SnapshotView implements StateView {
 			where m.chain_id = ${chainId} and ${within}
 				and (${layer === undefined} or m.layer = ${layer === undefined ? 0 : layerNumber(layer)})
 				and (m.namespace, m.layer, m.id) > (${start.namespace}, ${start.layer}, ${after?.id ?? ""})
+				and not starts_with(m.id, ${LINK_ID_PREFIX})
 				and v.layer = m.layer and v.content is not null
 			order by m.namespace, m.layer, m.id limit ${query.limit}`;
 		if (namespaces === undefined)

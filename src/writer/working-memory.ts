@@ -7,7 +7,7 @@
  * waits, and none fails: a copy that cannot be told something is given up whole.
  */
 import type { BlockHeader } from "../domain/block.ts";
-import type { ChainId, Generation, LogPosition, MemoryKey } from "../domain/ids.ts";
+import type { ChainId, Generation, Height, LogPosition, MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { StateChanges } from "../memory/state-editor.ts";
 
@@ -15,6 +15,8 @@ import type { StateChanges } from "../memory/state-editor.ts";
 export interface CommittedState {
 	readonly generation: Generation;
 	readonly head: BlockHeader | undefined;
+	readonly safe: Height | undefined;
+	readonly finalized: Height | undefined;
 	readonly logPosition: LogPosition;
 }
 

@@ -7,7 +7,8 @@ import { freePort } from "../../scripts/support/free-port.ts";
 import { deployToken } from "../../scripts/support/token.ts";
 import type { OperationId } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import { NO_ANCHOR } from "../../src/domain/operation.ts";
+import { NO_ANCHORS } from "../../src/domain/operation.ts";
+import { NO_SOURCES } from "../../src/domain/provenance.ts";
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
@@ -192,7 +193,9 @@ async function leaveInInbox(id: string): Promise<OperationId> {
 function operation(id: string): StoredOperation {
 	return {
 		operationId: randomUUID() as string as OperationId,
-		anchor: NO_ANCHOR,
+		anchors: NO_ANCHORS,
+		sources: NO_SOURCES,
+		policy: "recant",
 		operation: {
 			...{ kind: "put", id, namespace: "default", ifVersion: undefined },
 			body: {

@@ -3,8 +3,10 @@ import postgres from "postgres";
 import { expect, test } from "vitest";
 import type { Hex, OperationId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
-import { NO_ANCHOR, type Operation } from "../../src/domain/operation.ts";
+import { NO_ANCHORS, type Operation } from "../../src/domain/operation.ts";
+import { NO_SOURCES } from "../../src/domain/provenance.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
 import { PostgresWriterStore } from "../../src/store/postgres-writer-store.ts";
@@ -12,6 +14,7 @@ import { registerChain } from "../../src/store/registry.ts";
 import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
 import type { CollectionChecks } from "../../src/writer/collection-checks.ts";
+import { NO_CONSOLIDATOR, PLAIN_SETTINGS } from "../support/plain-settings.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { tableDump } from "../support/table-dump.ts";
 import { atTestEnd } from "../support/test-end.ts";
@@ -52,6 +55,8 @@ async function openWriter({ store }: Chain, holder: string, fence?: bigint) {
 		store,
 		embedder: createHashingEmbedder(),
 		collections,
+		settings: PLAIN_SETTINGS,
+		consolidator: NO_CONSOLIDATOR,
 		vectors: { room: async () => undefined, added: () => undefined },
 		log: SILENT,
 		onCommit: () => undefined,
@@ -133,13 +138,7 @@ test("requests are admitted in their order, each whole or not at all", async () 
 	const submit = async (...operations: readonly (readonly [number, Operation])[]) => {
 		await chain.inbox.submit({
 			chainId: CHAIN,
-			entries: [
-				operations.map(([number, operation]) => ({
-					operationId: idOf(number),
-					operation,
-					anchor: NO_ANCHOR,
-				})),
-			],
+			entries: [operations.map(([number, operation]) => stored(number, operation))],
 			idempotency: undefined,
 		});
 	};
@@ -168,8 +167,13 @@ test("requests are admitted in their order, each whole or not at all", async () 
 });
 
 function request(number: number, operation: Operation) {
-	const stored = { operationId: idOf(number), operation, anchor: NO_ANCHOR };
-	return { chainId: CHAIN, entries: [[stored]], idempotency: undefined };
+	const entries = [[stored(number, operation)]];
+	return { chainId: CHAIN, entries, idempotency: undefined };
+}
+
+function stored(number: number, operation: Operation): StoredOperation {
+	const rests = { anchors: NO_ANCHORS, sources: NO_SOURCES, policy: "recant" } as const;
+	return { operationId: idOf(number), operation, ...rests };
 }
 
 function idOf(number: number): OperationId {

@@ -76,14 +76,8 @@ describe("an optimisation", () => {
 		const { client, ids } = await served();
 		const put = (id: string) => ({ op: "put", id, layer: "semantic", content: { id } }) as const;
 		await client.write(CHAIN, ["hub", "leaf", "gone", "lone", "alone", "kept"].map(put));
-		const link = (from: string, to: string) => ({
-			op: "link",
-			from: { id: from },
-			type: "likes",
-			to: { id: to },
-		});
-		const links = [link("hub", "leaf"), link("hub", "gone"), link("lone", "gone")];
-		await client.write(CHAIN, links as never);
+		const link = (from: string, to: string) => ({ op: "link", from, type: "likes", to }) as const;
+		await client.write(CHAIN, [link("hub", "leaf"), link("hub", "gone"), link("lone", "gone")]);
 		await client.write(CHAIN, { op: "delete", id: "gone" });
 		const done = await client.optimise(CHAIN, { drop: { unreachable: true } });
 		expect(done.plan?.counts).toMatchObject({ unreachable_link: 2, unreachable_memory: 1 });

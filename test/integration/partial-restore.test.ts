@@ -1,6 +1,7 @@
 /** Bringing part of the state back: what comes back, what is left alone, and what becomes of it on a fork. */
 import { describe, expect, test } from "vitest";
 import type { AtRequest } from "../../src/domain/coordinate.ts";
+import { NO_ANCHORS } from "../../src/domain/operation.ts";
 import type {
 	ApplyMode,
 	PartialAnswer,
@@ -105,7 +106,7 @@ describe("a restore", () => {
 		expect(again.plan?.items, "nothing is left to bring back").toEqual([]);
 
 		const [operation] = await adoptOperations(world);
-		expect(operation?.anchor).toEqual({ kind: "none" });
+		expect(operation?.anchors).toEqual(NO_ANCHORS);
 		await world.block();
 		await expectStraightRun(world);
 	});

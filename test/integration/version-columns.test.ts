@@ -16,6 +16,7 @@ import { applyChange } from "../../src/store/repair-changes.ts";
 import { storedVersion } from "../../src/store/stored-rows.ts";
 import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
+import { NO_CONSOLIDATOR, PLAIN_SETTINGS } from "../support/plain-settings.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { atTestEnd } from "../support/test-end.ts";
 import { keyOf, row } from "../support/versions.ts";
@@ -70,6 +71,8 @@ test("a handler's version is committed with its time, and rests on its own block
 		store,
 		embedder: createHashingEmbedder(),
 		collections: { ensure: async () => ({ takesTexts: true }) },
+		settings: PLAIN_SETTINGS,
+		consolidator: NO_CONSOLIDATOR,
 		vectors: { room: async () => undefined, added: () => undefined },
 		log: SILENT,
 		onCommit: () => undefined,

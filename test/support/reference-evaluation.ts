@@ -47,9 +47,10 @@ export type Outcome =
 
 const ACYCLIC = ["isA", "partOf", "causedBy"];
 
+/** `admitted`: it was applied once before, so a link needs no ends any more: it holds while it has them. */
 export function outcomeOf(
 	change: ModelChange,
-	order: number,
+	{ order, admitted }: { readonly order: number; readonly admitted: boolean },
 	history: History,
 	slot: bigint,
 ): Outcome {
@@ -57,7 +58,10 @@ export function outcomeOf(
 	if (last !== undefined && last.order > order) return fails("overwritten_later");
 	const present = visibleIn(history, change, slot);
 	if (!isMet(change.condition, present)) return fails("condition");
-	const why = change.link && linkProblem(change, change.link, history, slot);
+	const why =
+		change.link &&
+		((admitted ? undefined : endProblem(change.link, history, slot)) ??
+			circleProblem(change, change.link, history, slot));
 	if (why !== undefined) return fails(why);
 	switch (change.kind) {
 		case "put":
@@ -101,8 +105,7 @@ function isMet(condition: ModelChange["condition"], present: Happening | undefin
 	return present?.order === condition.order;
 }
 
-function linkProblem(
-	self: MemoryName,
+function endProblem(
 	{ from, type, to }: ModelLink,
 	history: History,
 	slot: bigint,
@@ -110,10 +113,17 @@ function linkProblem(
 	const [start, end] = [visibleIn(history, from, slot), visibleIn(history, to, slot)];
 	if (start === undefined || end === undefined) return "link_end_missing";
 	const layers = [start.says.layer, end.says.layer];
-	if (type === "causedBy" && layers[0] !== "episodic") return "link_layer";
-	if (["isA", "partOf"].includes(type) && layers.some((layer) => layer !== "semantic")) {
-		return "link_layer";
-	}
+	if (type === "causedBy" && layers[0] !== "episodic") return "link_invalid";
+	const isHierarchy = ["isA", "partOf"].includes(type);
+	return isHierarchy && layers.some((layer) => layer !== "semantic") ? "link_invalid" : undefined;
+}
+
+function circleProblem(
+	self: MemoryName,
+	{ from, type, to }: ModelLink,
+	history: History,
+	slot: bigint,
+): string | undefined {
 	if (!ACYCLIC.includes(type)) return undefined;
 	const others = linksOf(type, history, slot).filter((link) => !isSame(link.memory, self));
 	return reaches(to, from, others) ? "link_cycle" : undefined;

@@ -44,6 +44,8 @@ export interface Happening extends MemoryName {
 	readonly grounds: bigint | "none" | "lost";
 	/** Of an agent's memory: who wrote it, in the order of first writing. Handlers': -1. */
 	readonly order: number;
+	/** Whose words it has: of the put and the patches on it, in that order. */
+	readonly by: readonly number[];
 }
 
 export type History = readonly Happening[];

@@ -123,6 +123,8 @@ interface Entry {
 	/** Where it is applied, or was last found wanting. */
 	slot: bigint;
 	suspect: boolean;
+	/** It was applied once. */
+	admitted: boolean;
 	/** Where its mark was taken away, above the slot where it was applied. */
 	clearedAt: bigint | undefined;
 }
@@ -270,6 +272,7 @@ export class ReferenceModel {
 			status: "recanted",
 			slot,
 			suspect: false,
+			admitted: false,
 			clearedAt: undefined,
 		};
 	}
@@ -419,12 +422,13 @@ export class ReferenceModel {
 	#apply(entry: Entry, slot: bigint, ground: Omit<Ground, "height">): void {
 		const { operation, order } = entry;
 		const condition = this.#conditionOf(operation);
-		const outcome = outcomeOf({ ...operation, condition }, order, this.#history, slot);
+		const outcome = outcomeOf({ ...operation, condition }, entry, this.#history, slot);
 		entry.slot = slot;
 		entry.clearedAt = undefined;
 		entry.status = outcome.type === "fails" ? "recanted" : "applied";
 		entry.suspect = ground.suspect && entry.status === "applied";
 		if (outcome.type === "fails") return;
+		entry.admitted = true;
 		const isEnd = outcome.type === "writes" && outcome.says === undefined;
 		const effect = outcome.type === "nothing" ? "nothing" : isEnd ? "ends" : "writes";
 		const { operationId, namespace, id } = operation;
@@ -432,10 +436,12 @@ export class ReferenceModel {
 		if (outcome.type === "nothing") return;
 		const { says } = outcome;
 		// A patch rests on what it patches as well.
-		const patched = operation.kind === "patch" && visibleIn(this.#history, operation, slot);
-		const grounds = higherGrounds(ground.grounds, patched ? patched.grounds : "none");
-		const how = { suspect: ground.suspect, grounds, order };
-		this.#history.push({ namespace, id, slot, owner: "agent", says, ...how });
+		const present = visibleIn(this.#history, operation, slot);
+		const patched = operation.kind === "patch" ? present : undefined;
+		const grounds = higherGrounds(ground.grounds, patched?.grounds ?? "none");
+		const by = [...(patched?.by ?? []), order];
+		const suspect = this.#isMarked(by);
+		this.#history.push({ namespace, id, slot, owner: "agent", says, suspect, grounds, order, by });
 		if (operation.kind === "put" && says?.layer === "short_term") this.#evict(namespace, slot);
 	}
 
@@ -451,18 +457,22 @@ export class ReferenceModel {
 
 	/** Who comes later in the log may write it again: nobody asked for its end. */
 	#end({ namespace, id, owner, order }: Happening, slot: bigint): void {
-		const gone = { says: undefined, suspect: false, grounds: "none" } as const;
+		const gone = { says: undefined, suspect: false, grounds: "none", by: [order] } as const;
 		this.#history.push({ namespace, id, slot, owner, order, ...gone });
 	}
 
 	/** The same is said again without the mark, as long as it is said still. */
 	#clear(entry: Entry, slot: bigint, { grounds }: Ground): void {
-		const said = visibleIn(this.#history, entry.operation, slot);
-		if (said?.order === entry.order) {
-			this.#history.push({ ...said, slot, suspect: false, grounds });
-		}
 		entry.suspect = false;
 		entry.clearedAt = slot;
+		const said = visibleIn(this.#history, entry.operation, slot);
+		if (said === undefined || !said.by.includes(entry.order) || this.#isMarked(said.by)) return;
+		const both = said.by.length === 1 ? grounds : higherGrounds(grounds, "lost");
+		this.#history.push({ ...said, slot, suspect: false, grounds: both });
+	}
+
+	#isMarked(by: readonly number[]): boolean {
+		return by.some((order) => this.#entries[order]?.suspect);
 	}
 
 	#conditionOf({ condition }: ModelOperation): ModelChange["condition"] {
@@ -502,7 +512,7 @@ export class ReferenceModel {
 }
 
 function happeningsOf({ number: slot, writes }: ModelBlock): readonly Happening[] {
-	const how = { slot, owner: "handler", suspect: false, grounds: slot, order: -1 } as const;
+	const how = { slot, owner: "handler", suspect: false, grounds: slot, order: -1, by: [] } as const;
 	return writes.map((write) => ({ ...write, ...how }));
 }
 

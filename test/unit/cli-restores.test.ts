@@ -60,7 +60,7 @@ describe("recant restore", () => {
 				to: { at: { kind: "hash", hash: HASH_A }, generation: 2n },
 				selection: { namespaces: undefined, layers: undefined, collections: ["c"] },
 			},
-			{ dryRun: false, idempotencyKey: "k" },
+			{ dryRun: false, idempotencyKey: "k", caller: "" },
 		]);
 	});
 
@@ -77,6 +77,10 @@ describe("recant restore", () => {
 			effectiveSlot: undefined,
 			versionId: undefined,
 			anchor: undefined,
+			anchors: undefined,
+			derivedFrom: undefined,
+			onLoss: "recant",
+			suspect: false,
 			final: false,
 		} as const;
 		const outcome = { applied: 0, failed: 1, waiting: 0, truncated: false };

@@ -113,6 +113,8 @@ const STORE: StatusView["stores"][number] = {
 	pool: { size: 12, busy: 1, waiting: 0 },
 };
 
+const ANCHOR = { transaction: HASH_A, block: HASH_B, height: 7n, effectsHash: HASH_A };
+
 export const OPERATION: OperationView = {
 	operationId: UUID as OperationId,
 	kind: "put",
@@ -124,7 +126,11 @@ export const OPERATION: OperationView = {
 	originalSlot: 21n,
 	effectiveSlot: 21n,
 	versionId: 3n,
-	anchor: { transaction: HASH_A, block: HASH_B, height: 7n, effectsHash: HASH_A },
+	anchor: ANCHOR,
+	anchors: { mode: "all", anchors: [ANCHOR] },
+	derivedFrom: undefined,
+	onLoss: "recant",
+	suspect: false,
 	final: false,
 };
 
@@ -221,6 +227,9 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 			reinstated: [],
 			replayed: [],
 			withdrawn: [],
+			flagged: [],
+			cleared: [],
+			actions: [],
 			derivedAnew: [],
 		}),
 		planRollback: async () => ({

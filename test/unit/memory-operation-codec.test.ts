@@ -1,7 +1,8 @@
 /** Operations as the inbox and the log have them. */
 import { expect, test } from "vitest";
 import type { OperationId } from "../../src/domain/ids.ts";
-import { type MemoryBody, NO_ANCHOR } from "../../src/domain/operation.ts";
+import { type MemoryBody, NO_ANCHORS } from "../../src/domain/operation.ts";
+import { NO_SOURCES } from "../../src/domain/provenance.ts";
 import { fromWire, type StoredOperation, toWire } from "../../src/memory/operation-codec.ts";
 
 const BODY: MemoryBody = {
@@ -26,7 +27,9 @@ function put(body: Partial<MemoryBody>): StoredOperation {
 			ifVersion: undefined,
 			body: { ...BODY, ...body },
 		},
-		anchor: NO_ANCHOR,
+		anchors: NO_ANCHORS,
+		sources: NO_SOURCES,
+		policy: "recant",
 	};
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fuseRanks, RANK_OFFSET } from "../../src/ranking/rank-fusion.ts";
+import { fuseRanks, fuseScores, RANK_OFFSET } from "../../src/ranking/rank-fusion.ts";
 
 const ids = (...fused: Parameters<typeof fuseRanks<string>>) =>
 	fuseRanks(...fused).map((f) => f.id);
@@ -41,5 +41,25 @@ describe("reciprocal rank fusion", () => {
 	it("answers nothing for no lists and for empty ones", () => {
 		expect(fuseRanks([])).toEqual([]);
 		expect(fuseRanks([[], []])).toEqual([]);
+	});
+});
+
+describe("fusion of scores", () => {
+	it("gives equals the place of the first of them, whatever their ids", () => {
+		const list = [
+			{ id: "c", score: 0.9 },
+			{ id: "b", score: 0.9 },
+			{ id: "a", score: 0.5 },
+		];
+		const [first, second, third] = fuseScores([list]);
+		expect(first?.score).toBe(1 / (RANK_OFFSET + 1));
+		expect(second?.score).toBe(1 / (RANK_OFFSET + 1));
+		expect(third).toEqual({ id: "a", score: 1 / (RANK_OFFSET + 3), bestRank: 3 });
+	});
+
+	it("is that of the ranks where no two are equal", () => {
+		const scored = (...of: string[]) => of.map((id, n) => ({ id, score: -n }));
+		const lists = [scored("x", "both", "z"), scored("y", "both")];
+		expect(fuseScores(lists)).toEqual(fuseRanks(lists.map((list) => list.map(({ id }) => id))));
 	});
 });

@@ -239,6 +239,8 @@ function operation(position: bigint): OperationRecord {
 		effectiveSlot: 2n,
 		judgedSlot: 2n,
 		versionId: 1n,
+		suspect: false,
+		anchors: undefined,
 		anchorBlock: undefined,
 		anchorHeight: undefined,
 		body: {

@@ -84,6 +84,7 @@ const CHANGES: ChangeSet = {
 		vectors: [],
 		blocks: [],
 		operations: [],
+		derivations: [],
 		settledEntries: [],
 		steps: [],
 	},

@@ -3,7 +3,7 @@ import type { Caller } from "../../src/domain/caller.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import { namedNamespaces } from "../../src/service/access/named-namespaces.ts";
 import { visibleEvent } from "../../src/service/access/scoped-events.ts";
-import type { OperationRequest } from "../../src/service/recant-service.ts";
+import type { OperationRequest } from "../../src/service/operation-request.ts";
 
 const MINE: Caller = { id: "key", scopes: new Set(["read"]), namespaces: ["mine"] };
 
@@ -18,7 +18,9 @@ describe("namespaces that a write names", () => {
 	});
 
 	it("are those that it points to as well, however deep", () => {
-		expect(names({ namespace: "mine", sources: [[{ namespace: "b", id: "x" }]] })).toContain("b");
+		expect(names({ namespace: "mine", derivedFrom: [[{ namespace: "b", id: "x" }]] })).toContain(
+			"b",
+		);
 		expect(names({ namespace: "mine", causedBy: [{ namespace: "c" }] })).toContain("c");
 		expect(names({ from: { namespace: "mine" }, to: { namespace: "d" } })).toContain("d");
 	});

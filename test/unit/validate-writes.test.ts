@@ -37,19 +37,21 @@ function put(id: string, content: JsonObject, parts: Partial<MemoryBody> = {}): 
 		ifVersion: undefined,
 		body,
 	};
-	return { operation, link: undefined, causes: [], sources: [] };
+	return { operation, sources: [], root: "" };
 }
 
 function patch(id: string, content: JsonObject): WriteToCheck {
 	const weights = { text: undefined, importance: undefined, confidence: undefined };
 	const target = { namespace: "test", id, ifVersion: undefined };
 	const operation = { kind: "patch", ...target, content, ...weights } as const;
-	return { operation, link: undefined, causes: [], sources: [] };
+	return { operation, sources: [], root: "" };
 }
 
 function link(from: string, type: string, to: string): WriteToCheck {
 	const name = { from: { namespace: "test", id: from }, type, to: { namespace: "test", id: to } };
-	return { operation: undefined, link: name, causes: [], sources: [] };
+	const target = { namespace: "test", id: linkId(name), ifVersion: undefined };
+	const made = { kind: "link", ...target, link: name, weight: 1, properties: undefined } as const;
+	return { operation: made, sources: [], root: "" };
 }
 
 function known(...versions: readonly Version[]): PendingState {
@@ -70,7 +72,10 @@ async function problemsOf(
 		look: { look: async () => (state === "operations wait" ? undefined : state) },
 	};
 	try {
-		await validateWrites(writes, checks);
+		await validateWrites(
+			writes.map((write, index) => ({ ...write, root: `operations[${index}]` })),
+			checks,
+		);
 		return [];
 	} catch (error) {
 		if (!(error instanceof FatalError)) throw error;

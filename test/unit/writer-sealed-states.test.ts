@@ -22,6 +22,7 @@ const NOTHING: UnrootedBatch = {
 	vectors: [],
 	blocks: [],
 	operations: [],
+	derivations: [],
 	settledEntries: [],
 	steps: [],
 };

@@ -97,13 +97,27 @@ function operationBranches(terminal: Terminal, told: ExplainAnswer): readonly Br
 function anchorBranches(
 	terminal: Terminal,
 	told: ExplainAnswer,
-	{ anchor }: Operation["operation"],
+	{ anchors, suspect }: Operation["operation"],
 ): readonly Branch[] {
-	if (anchor === undefined) return [];
-	const block = told.blocks.find(({ hash }) => hash === anchor.block);
-	const gone = block?.canonical === false ? paint(terminal, "yellow", ", orphaned") : "";
-	const what = "transaction" in anchor ? `transaction ${anchor.transaction} in ` : "";
-	return [leaf(`anchored in ${what}block ${anchor.height} ${anchor.block}${gone}`)];
+	const doubt = suspect ? [leaf(paint(terminal, "red", "kept, although its ground is gone"))] : [];
+	if (anchors === undefined) return doubt;
+	const leaves = anchors.anchors.map((anchor) => leaf(anchorText(terminal, told, anchor)));
+	const many = { text: `anchored in ${anchors.mode} of`, branches: leaves };
+	return [...(leaves.length > 1 ? [many] : leaves), ...doubt];
+}
+
+type Anchor = NonNullable<Operation["operation"]["anchors"]>["anchors"][number];
+
+/** Where it is, or that it is nowhere. */
+function anchorText(terminal: Terminal, told: ExplainAnswer, anchor: Anchor): string {
+	const what = "transaction" in anchor ? `transaction ${anchor.transaction}` : "block";
+	const { block, height } = anchor;
+	if (height === undefined || block === undefined) {
+		return `${what} ${block ?? ""} ${paint(terminal, "yellow", "is not there now")}`;
+	}
+	const orphaned = told.blocks.find(({ hash }) => hash === block)?.canonical === false;
+	const gone = orphaned ? paint(terminal, "yellow", ", orphaned") : "";
+	return `${what}${"transaction" in anchor ? " in block" : ""} ${height} ${block}${gone}`;
 }
 
 function verdictBranch(terminal: Terminal, verdict: Operation["verdicts"][number]): Branch {

@@ -28,7 +28,7 @@ const route = createRoute({
 	tags: ["namespaces"],
 	summary: "Make long-term memories of what short-term memories and episodes have in common",
 	description:
-		"Runs the namespace's rules in the pending slot, one operation a rule; what was found before and has no new support is left as it is.",
+		"Runs the namespace's rules in the pending slot, as one operation; what was found before and has no new support is left as it is.",
 	middleware: jsonBody,
 	request: {
 		params: z.object({ chain: chainParam }),
