@@ -6,7 +6,10 @@
  * It holds while its version is visible and both of its ends are.
  */
 import { hash } from "node:crypto";
+import type { LinkEnd, LinkName } from "./link-name.ts";
 import type { JsonObject, JsonValue } from "./operation.ts";
+
+export type { LinkEnd, LinkName } from "./link-name.ts";
 
 /** Ids that begin so are links'; a put, patch or delete of such an id is refused. */
 export const LINK_ID_PREFIX = "@link:";
@@ -16,19 +19,6 @@ export const HIERARCHY_TYPES: readonly string[] = ["isA", "partOf"];
 export const CAUSE_TYPE = "causedBy";
 /** Types of which a link that closes a circle is refused. */
 export const ACYCLIC_TYPES: readonly string[] = [...HIERARCHY_TYPES, CAUSE_TYPE];
-
-export interface LinkEnd {
-	readonly namespace: string;
-	readonly id: string;
-}
-
-/** Directed. It belongs to the namespace of `from`; `to` is there too, or in one of the chain's own. */
-export interface LinkName {
-	readonly from: LinkEnd;
-	/** Letters, digits, `_` and `-`, at most LIMITS.linkTypeLength. */
-	readonly type: string;
-	readonly to: LinkEnd;
-}
 
 /** Id of the memory that the link is, in the namespace of `from`. */
 export function linkId({ from, type, to }: LinkName): string {

@@ -6,7 +6,7 @@
  */
 import type { Height, Hex } from "./ids.ts";
 import type { Layer } from "./layer.ts";
-import type { LinkName } from "./link.ts";
+import type { LinkName } from "./link-name.ts";
 
 export type JsonValue =
 	| null

@@ -85,7 +85,7 @@ function draftOf(
 ): Draft {
 	const { namespace, id, contentHash } = source;
 	const named = { namespace, id, contentHash, depth: of.depth, derivedFrom: [] };
-	if (false) return { ...named, state: "hidden", memory: undefined };
+	if (!isSeen(of.query, namespace)) return { ...named, state: "hidden", memory: undefined };
 	const state = found?.holds === true ? "holds" : "lost";
 	return { ...named, state, memory: found && memoryView(found.version, of.view.at.height) };
 }

@@ -53,7 +53,7 @@ describe("an operation", () => {
 						id: undefined,
 						expiresAtBlock: 5n,
 						ifVersion: 9223372036854775806n,
-						anchor: { block: HASH_A },
+						anchors: { mode: "all", anchors: [{ block: HASH_A }] },
 						content: { sky: "blue" },
 					}),
 				],

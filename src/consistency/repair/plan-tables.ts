@@ -16,6 +16,9 @@ import { type VectorOverlay, vectorName } from "./plan-vectors.ts";
 import { forPerson, planned, sound, type TableRepair, type Verdict } from "./repair-plan.ts";
 import { SealedPointers } from "./sealed-pointers.ts";
 
+/** Versions that one read asks for. */
+const TEXTS_PER_READ = 1_000;
+
 function isOfTables({ class: kind, subject }: KeptFinding): boolean {
 	return kind === "pointer_broken" || (subject.store === "lancedb" && kind.startsWith("vector_"));
 }
@@ -187,7 +190,7 @@ class TablePlan {
 		const missing = await this.#missing(pointer.versionId, counts);
 		const due = [...wrong].filter((versionId) => versionId <= pointer.versionId);
 		const vectors = await this.#vectorsOf([...due, ...missing]);
-		return { remove: [...wrong], add: [...vectors.values()].sort(byId) };
+		return { remove: [...wrong], add: await this.#withTexts([...vectors.values()].sort(byId)) };
 	}
 
 	async #missing(
@@ -248,7 +251,19 @@ class TablePlan {
 				.map(({ versionId }) => versionId);
 			vectors.push(...(await this.#vectorsOf(ids)).values());
 		}
-		return vectors.sort(byId);
+		return this.#withTexts(vectors.sort(byId));
+	}
+
+	/** By whose words they are found. */
+	async #withTexts(rows: readonly VectorRow[]): Promise<readonly VectorRow[]> {
+		const whole: VectorRow[] = [];
+		for (let from = 0; from < rows.length; from += TEXTS_PER_READ) {
+			const some = rows.slice(from, from + TEXTS_PER_READ);
+			const versions = await this.#context.state.versionsNamed(some);
+			const texts = new Map(versions.map(({ versionId, body }) => [versionId, body?.text]));
+			whole.push(...some.map((row) => ({ ...row, text: texts.get(row.versionId) })));
+		}
+		return whole;
 	}
 }
 
