@@ -6,6 +6,7 @@ import type { LayerServices } from "../http/app.ts";
 import { partialGate } from "../resilience/request-gates.ts";
 import { ANCHORED_TO_NOTHING } from "../service/anchor-lookup.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
+import { ConsolidationFunctions } from "../service/consolidation-functions.ts";
 import { ConsolidationRunner } from "../service/consolidation-runner.ts";
 import { Consolidations } from "../service/consolidations.ts";
 import { ContentSchemas } from "../service/content-schemas.ts";
@@ -17,6 +18,7 @@ import type { RecantService } from "../service/recant-service.ts";
 import { recordedOf } from "../service/recorded-results.ts";
 import type { VectorUpkeep } from "../service/vector-upkeep.ts";
 import type { Database } from "../store/database.ts";
+import { PostgresDerivationStore } from "../store/postgres-derivation-store.ts";
 import { PostgresNamespaceStore } from "../store/postgres-namespace-store.ts";
 import { PostgresOptimiseStore } from "../store/postgres-optimise-store.ts";
 import { PostgresPendingLook } from "../store/postgres-pending-look.ts";
@@ -60,14 +62,18 @@ export function openLayers(
 		return found;
 	};
 	const results = new PostgresResultStore(database);
-	const functions = new Map(specs.map((spec) => [spec.id, spec.consolidations]));
+	const functionsOf = (chainId: ChainId) =>
+		new ConsolidationFunctions({
+			functions: specs.find(({ id }) => id === chainId)?.consolidations ?? new Map(),
+			recorded: recordedOf(results, chainId),
+		});
 	for (const spec of specs) settings(spec);
 	return {
 		settingsOf: (chainId) =>
 			known.get(chainId) ?? new KnownSettings({ chainId, store, declared: new Map() }),
 		consolidator: new ConsolidationRunner({
-			functions: (chainId) => functions.get(chainId) ?? new Map(),
-			recorded: (chainId) => recordedOf(results, chainId),
+			functions: (chainId) => functionsOf(chainId),
+			derivations: new PostgresDerivationStore(database),
 			log,
 		}),
 		schemas,

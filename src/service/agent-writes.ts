@@ -31,6 +31,8 @@ export interface AgentWrite {
 	readonly anchors: AnchorsRequest;
 	readonly sources: Sources;
 	readonly policy: LossPolicy;
+	/** Where it stands in its request, such as `operations[2]`. */
+	readonly path: string;
 }
 
 export interface AgentWritesOptions {
@@ -43,6 +45,9 @@ export interface AgentWritesOptions {
 	readonly flusher: () => Pick<VectorFlusher, "requireRoom"> | undefined;
 	/** Its `prepare` is asked before anything is durable: an embedder that does not answer refuses the request. */
 	readonly embedder?: Pick<Embedder, "prepare"> | undefined;
+	/** What namespaces are told to do, and what is asked before anything is durable. */
+	readonly settings: Pick<KnownSettings, "of" | "refresh">;
+	readonly checks: Pick<WriteChecks, "look" | "schemas">;
 	/** Looks at the node now: an anchor may be in a block that is about to be followed. */
 	readonly poke: () => void;
 }

@@ -1,22 +1,25 @@
-/** Runs rules of consolidation for the writer: asks the chain's functions, and keeps what they answered. */
-import { FatalError } from "../domain/errors.ts";
-import type { ChainId } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
+/** Runs rules of consolidation for the writer: asks the chain's functions, and looks up what was made before. */
+import type { ChainId, LogPosition } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Version } from "../domain/memory.ts";
-import type { ConsolidationRule } from "../domain/namespace-settings.ts";
-import type { JsonValue } from "../domain/operation.ts";
-import type { ConsolidatedMember, ConsolidationFunction } from "../follower/define-chain.ts";
-import { consolidate, type Pattern } from "../memory/consolidate.ts";
-import { withinTime } from "../resilience/time-limit.ts";
+import type { SourceRef } from "../domain/provenance.ts";
+import { consolidate, isConsolidatedId, type MadeBefore } from "../memory/consolidate.ts";
 import type { ConsolidatedPut } from "../writer/assembly.ts";
 import type { Consolidator } from "../writer/system-work.ts";
-import type { Recorded } from "./recorded-results.ts";
+import type { ConsolidationFunctions } from "./consolidation-functions.ts";
+
+/** The adapter is store/postgres-derivation-store.ts. */
+export interface DerivationStore {
+	/** What was derived at these positions, and from what; a position of what was not derived has no entry. */
+	sourcesOf(
+		chainId: ChainId,
+		positions: readonly LogPosition[],
+	): Promise<ReadonlyMap<LogPosition, readonly SourceRef[]>>;
+}
 
 export interface ConsolidationRunnerOptions {
-	/** Of a chain, by name. */
-	readonly functions: (chainId: ChainId) => ReadonlyMap<string, ConsolidationFunction>;
-	readonly recorded: (chainId: ChainId) => Recorded;
+	readonly functions: (chainId: ChainId) => Pick<ConsolidationFunctions, "patterns">;
+	readonly derivations: DerivationStore;
 	readonly log: Logger;
 }
 
@@ -31,12 +34,10 @@ export class ConsolidationRunner implements Consolidator {
 
 	/** A rule that fails makes nothing this time: the chain goes on, and the next turn comes. */
 	async consolidate(input: Input): Promise<readonly ConsolidatedPut[]> {
-		const { rule, namespace } = input;
+		const { rule, namespace, chainId } = input;
 		try {
-			const before = new Map(
-				input.existing.map((version) => [version.id, { version, sources: [] }] as const),
-			);
-			const patterns = await this.#patterns(input);
+			const before = await this.#before(input);
+			const patterns = await this.#options.functions(chainId).patterns(input);
 			const { puts, left } = consolidate({ ...input, before, patterns });
 			if (left > 0) {
 				const fields = { namespace, rule: rule.name, left };
@@ -50,61 +51,16 @@ export class ConsolidationRunner implements Consolidator {
 		}
 	}
 
-	async #patterns({
-		chainId,
-		namespace,
-		rule,
-		members,
-	}: Input): Promise<readonly Pattern[] | undefined> {
-		if (rule.take.kind !== "function") return undefined;
-		const { name } = rule.take;
-		const work = this.#options.functions(chainId).get(name);
-		if (work === undefined) throw unknownFunction(rule, name);
-		const said = members.map(memberOf);
-		const answer = await this.#options.recorded(chainId)(
-			{ namespace, model: `consolidation:${name}`, input: withoutUndefined(said) },
-			async () =>
-				withoutUndefined(
-					await withinTime(
-						LIMITS.consolidationMs,
-						async () => work(said, { namespace, rule: rule.name }),
-						() => tooLate(rule, name),
-					),
-				),
+	async #before({ chainId, existing }: Input): Promise<ReadonlyMap<string, MadeBefore>> {
+		const made = existing.filter(({ id }) => isConsolidatedId(id));
+		const sources =
+			made.length === 0 ? new Map() : await this.#options.derivations.sourcesOf(chainId, made.map(positionOf));
+		return new Map(
+			made.map((version) => [version.id, { version, sources: sources.get(version.position) ?? [] }]),
 		);
-		// It was made from patterns, and nobody else records under this name.
-		return answer as unknown as readonly Pattern[];
 	}
 }
 
-function memberOf(version: Version): ConsolidatedMember {
-	return {
-		id: version.id,
-		layer: version.layer,
-		content: version.content ?? {},
-		text: version.text,
-		importance: version.importance,
-		confidence: version.confidence,
-	};
-}
-
-/** As JSON has it. */
-function withoutUndefined(value: unknown): JsonValue {
-	return JSON.parse(JSON.stringify(value)) as JsonValue;
-}
-
-function unknownFunction({ name: rule }: ConsolidationRule, name: string): FatalError {
-	return new FatalError("configuration_invalid", {
-		message: `rule "${rule}" names the function "${name}", which the chain's file does not have`,
-		hint: "add it to the file's consolidations, or change the rule",
-		fields: { rule, function: name },
-	});
-}
-
-function tooLate({ name: rule }: ConsolidationRule, name: string): FatalError {
-	return new FatalError("limit_exceeded", {
-		message: `the function "${name}" of rule "${rule}" took longer than ${LIMITS.consolidationMs} ms`,
-		hint: "let it look at fewer memories, or answer from what was recorded",
-		fields: { rule, function: name, limit: "consolidationMs", max: LIMITS.consolidationMs },
-	});
+function positionOf({ position }: Version): LogPosition {
+	return position;
 }

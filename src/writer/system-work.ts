@@ -12,6 +12,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { isLinkId } from "../domain/link.ts";
 import type { Version } from "../domain/memory.ts";
 import type { ConsolidationRule, NamespaceSettings } from "../domain/namespace-settings.ts";
+import { memoryKey } from "../memory/memory-key.ts";
 import type { Assembly, ConsolidatedPut } from "./assembly.ts";
 import { ShortTermMembers } from "./short-term.ts";
 import type { WriterStore, WrittenMemory } from "./writer-store.ts";
@@ -139,6 +140,8 @@ export class SystemWork {
 			members: members.slice(-LIMITS.consolidationMembers),
 			existing: visible.filter(({ layer }) => layer === "long_term"),
 		});
+		// What is made for the first time, or again after it was deleted, was not visible.
+		await this.#loadRows(puts.map((put) => memoryKey(put.namespace, put.id)));
 		for (const put of puts) this.#assembly.consolidate(put, height);
 	}
 

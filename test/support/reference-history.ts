@@ -114,12 +114,7 @@ export function higherGrounds(
 }
 
 /** A slot that is written twice keeps the later version. */
-export const NOW = { commit: 0 };
-export const COMMIT = new WeakMap<Happening, number>();
 export function isKept(history: History, one: Happening): boolean {
-	const idx = history.indexOf(one);
-	const later = history.slice(idx + 1).filter((each) => isSame(each, one) && each.slot === one.slot);
-	if (process.env['LOOSE']) return later.every((each) => (COMMIT.get(each) ?? NOW.commit) === NOW.commit);
 	const sameSlot = history.filter((each) => isSame(each, one) && each.slot === one.slot);
 	return sameSlot.at(-1) === one;
 }

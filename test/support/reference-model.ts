@@ -31,8 +31,6 @@ import {
 	type Happening,
 	type History,
 	hashOf,
-	NOW,
-	COMMIT,
 	higherGrounds,
 	type MemoryName,
 	nameOf,
@@ -163,11 +161,6 @@ export class ReferenceModel {
 	}
 
 	take(committed: Committed): void {
-		NOW.commit += 1;
-		try { this.#take(committed); } finally { for (const h of this.#history) if (!COMMIT.has(h)) COMMIT.set(h, NOW.commit); NOW.commit += 1; }
-	}
-
-	#take(committed: Committed): void {
 		if (committed.type === "block") this.#block(committed.hash);
 		else if (committed.type === "operations") this.#request(committed.operations);
 		else this.#rollback(committed);
@@ -505,8 +498,8 @@ export class ReferenceModel {
 			reinstated: ids((now, was) => isApplied(now) && !isApplied(was)),
 			replayed: ids((now, was) => isApplied(now) && isApplied(was) && was.slot > ancestor),
 			withdrawn: withdrawn.map(idOf),
-			flagged: ids((now, was) => now.suspect && (was.slot > ancestor || was.status === 'suspended' || !was.suspect)),
-			cleared: ids((now, was) => isApplied(now) && !now.suspect && was.suspect && was.slot <= ancestor),
+			flagged: ids((now, was) => now.suspect && !was.suspect),
+			cleared: ids((now, was) => isApplied(now) && !now.suspect && was.suspect),
 			actions: actions.map(idOf),
 		};
 	}
