@@ -123,7 +123,7 @@ async function startOnce(database: Database, store: PostgresWriterStore): Promis
 		store,
 		embedder,
 		collections: new CollectionChecks(RIG_CHAIN, inbox, embedder),
-		settings: layers.settingsOf(RIG_CHAIN),
+		settings: layers.writerSettings(RIG_CHAIN),
 		consolidator: layers.consolidator,
 		log: SILENT,
 		vectors: { room: async () => undefined, added: () => undefined },

@@ -73,7 +73,7 @@ export async function startWriterRig(): Promise<WriterRig> {
 		),
 		embedder: calls.watch("embedder", embedder),
 		collections: new CollectionChecks(RIG_CHAIN, inbox, embedder),
-		settings: layers.settingsOf(RIG_CHAIN),
+		settings: layers.writerSettings(RIG_CHAIN),
 		consolidator: layers.consolidator,
 		log: SILENT,
 		vectors: {

@@ -98,6 +98,7 @@ CREATE INDEX "results_by_use" ON "recant"."results" USING btree ("used_at");--> 
 CREATE INDEX "operations_by_memory" ON "recant"."operations" USING btree ("chain_id","namespace","id","position");--> statement-breakpoint
 CREATE INDEX "versions_by_expiry_time" ON "recant"."versions" USING btree ("chain_id","expires_time") WHERE expires_time is not null;--> statement-breakpoint
 UPDATE "recant"."versions" SET "grounds_block" = "from_block" WHERE "owner" = 0;--> statement-breakpoint
+UPDATE "recant"."shadow_versions" SET "grounds_block" = "from_block" WHERE "owner" = 0;--> statement-breakpoint
 UPDATE "recant"."operations" SET "anchors" = json_build_object('mode', 'all', 'anchors', json_build_array(
 	json_strip_nulls(json_build_object(
 		'kind', "anchor_kind",

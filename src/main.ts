@@ -56,6 +56,7 @@ import type { RecantService } from "./service/recant-service.ts";
 import { Repairs } from "./service/repairs.ts";
 import { type SnapshotChain, SnapshotService } from "./service/snapshots.ts";
 import { TailCache } from "./service/tail-cache.ts";
+import { vectorUpkeep } from "./service/vector-upkeep.ts";
 import type { SnapshotWork } from "./snapshots/snapshot-keeper.ts";
 import { forget, waitingRollbacks } from "./store/outbox.ts";
 import { PostgresConsistencyStore } from "./store/postgres-consistency-store.ts";
@@ -167,7 +168,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		changesLimit: options.rollbackChanges ?? LIMITS.rollbackChanges,
 		embedder,
 		collections: collectionsOf,
-		settings: layers.settingsOf,
+		settings: layers.writerSettings,
 		consolidator: layers.consolidator,
 		holder,
 		log,
@@ -211,7 +212,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			embedder,
 			tables,
 			collections,
-			settings: layers.settings(spec),
+			settings: layers.writerSettings(spec.id),
 			consolidator: layers.consolidator,
 			workingMemories,
 			snapshots: snapshotWork,
@@ -235,6 +236,8 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 					inbox,
 					collections,
 					embedder,
+					settings: layers.settings(spec),
+					checks: layers,
 					writer: () => chain.writer,
 					flusher: () => chain.flusher,
 					poke: () => chain.follower?.poke(),
@@ -382,7 +385,11 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			log,
 			consistency,
 			repairs,
-			layers: layers.services(chains, undefined, service),
+			layers: layers.services(
+				chains,
+				vectorUpkeep((chainId) => processes.get(chainId)?.flusher),
+				service,
+			),
 		}),
 		host: environment.host,
 		port: environment.port,

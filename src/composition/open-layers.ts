@@ -16,6 +16,7 @@ import { Optimisations } from "../service/optimise.ts";
 import type { PendingLook } from "../service/pending-look.ts";
 import type { RecantService } from "../service/recant-service.ts";
 import { recordedOf } from "../service/recorded-results.ts";
+import { contentProblems } from "../service/validate-writes.ts";
 import type { VectorUpkeep } from "../service/vector-upkeep.ts";
 import type { Database } from "../store/database.ts";
 import { PostgresDerivationStore } from "../store/postgres-derivation-store.ts";
@@ -23,7 +24,7 @@ import { PostgresNamespaceStore } from "../store/postgres-namespace-store.ts";
 import { PostgresOptimiseStore } from "../store/postgres-optimise-store.ts";
 import { PostgresPendingLook } from "../store/postgres-pending-look.ts";
 import { PostgresResultStore } from "../store/postgres-result-store.ts";
-import type { Consolidator } from "../writer/system-work.ts";
+import type { Consolidator, WriterSettings } from "../writer/system-work.ts";
 
 /** A consolidation rests on its members alone, which the writer names. */
 const ON_NOTHING = {
@@ -38,8 +39,8 @@ export interface Layers {
 	readonly look: PendingLook;
 	/** Of one chain, for its writer and for whoever checks writes. */
 	settings(spec: ChainSpec): KnownSettings;
-	/** The same, of a chain that is served. */
-	settingsOf(chainId: ChainId): KnownSettings;
+	/** As the writer of a chain that is served, or its rollbacks, ask for them. */
+	writerSettings(chainId: ChainId): WriterSettings;
 	readonly consolidator: Consolidator;
 	/** When the chains are there. */
 	services(
@@ -61,6 +62,7 @@ export function openLayers(
 		known.set(chainId, found);
 		return found;
 	};
+	const unknown = (chainId: ChainId) => new KnownSettings({ chainId, store, declared: new Map() });
 	const results = new PostgresResultStore(database);
 	const functionsOf = (chainId: ChainId) =>
 		new ConsolidationFunctions({
@@ -69,8 +71,7 @@ export function openLayers(
 		});
 	for (const spec of specs) settings(spec);
 	return {
-		settingsOf: (chainId) =>
-			known.get(chainId) ?? new KnownSettings({ chainId, store, declared: new Map() }),
+		writerSettings: (chainId) => writerSettings(known.get(chainId) ?? unknown(chainId), schemas),
 		consolidator: new ConsolidationRunner({
 			functions: (chainId) => functionsOf(chainId),
 			derivations: new PostgresDerivationStore(database),
@@ -100,5 +101,16 @@ export function openLayers(
 				},
 			}),
 		}),
+	};
+}
+
+function writerSettings(settings: KnownSettings, schemas: ContentSchemas): WriterSettings {
+	return {
+		refresh: () => settings.refresh(),
+		all: () => settings.all(),
+		contentProblem: (namespace, body) => {
+			const [first] = contentProblems(body, settings.of(namespace), schemas);
+			return first && `content.${first.path.join(".")}: ${first.message}`;
+		},
 	};
 }

@@ -7,6 +7,7 @@ import { headCheckpoint } from "./rules/head-checkpoint.ts";
 import { headers } from "./rules/headers.ts";
 import { installation } from "./rules/installation.ts";
 import { layerCounts } from "./rules/layer-counts.ts";
+import { cycles, links, linksOfVersions } from "./rules/links.ts";
 import { logEntries, loggedVersions } from "./rules/log-entries.ts";
 import { names, namesOfVersions } from "./rules/names.ts";
 import { nodeHeaders } from "./rules/node-headers.ts";
@@ -24,7 +25,6 @@ import { versionRows } from "./rules/version-rows.ts";
 import { watermarks } from "./rules/watermarks.ts";
 import { workingMemory } from "./rules/working-memory.ts";
 
-/** Sources and links between memories get a rule of level comprehensive when there are any. */
 const RULES: readonly Rule<CheckContext>[] = [
 	watermarks,
 	headCheckpoint,
@@ -36,7 +36,9 @@ const RULES: readonly Rule<CheckContext>[] = [
 	stateRoots,
 	namesOfVersions,
 	vectorsOfVersions,
+	linksOfVersions,
 	names,
+	links,
 	logEntries,
 	loggedVersions,
 	headers,
@@ -46,6 +48,7 @@ const RULES: readonly Rule<CheckContext>[] = [
 	workingMemory,
 	rootHistory,
 	operations,
+	cycles,
 	tableHealth,
 	sizes,
 	shadow,

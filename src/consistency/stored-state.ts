@@ -68,6 +68,17 @@ export interface StoredName {
 	readonly hasVersions: boolean;
 }
 
+/** A row of `links`. */
+export interface StoredLink {
+	readonly linkKey: MemoryKey;
+	readonly namespace: string;
+	readonly type: string;
+	readonly fromKey: MemoryKey;
+	readonly toKey: MemoryKey;
+	/** Whether any row of `versions` has its key. */
+	readonly hasVersions: boolean;
+}
+
 export interface StoredVector {
 	readonly collection: string;
 	readonly versionId: VersionId;
@@ -191,6 +202,10 @@ export interface StoredState {
 	unnamed(
 		names: readonly Pick<StoredVersion, "namespace" | "layer" | "id" | "memoryKey">[],
 	): Promise<ReadonlySet<string>>;
+	/** Rows of `links`, by rising key. */
+	links(): AsyncIterable<readonly StoredLink[]>;
+	/** Those of these keys that have a row. */
+	linksOf(keys: readonly MemoryKey[]): Promise<readonly Omit<StoredLink, "hasVersions">[]>;
 	/** Which of these keys the log names. Reads the whole log. */
 	inLog(keys: readonly MemoryKey[]): Promise<ReadonlySet<MemoryKey>>;
 	/** Rows of `vector_rows`, by collection and rising version id. */

@@ -24,6 +24,8 @@ import type { InboxStore, OperationRecord, Submission, Submitted } from "../writ
 import type { VectorFlusher } from "../writer/vector-flusher.ts";
 import { requireCollections } from "./access/collection-access.ts";
 import { AnchorLookup, type AnchorsRequest } from "./anchor-lookup.ts";
+import type { KnownSettings } from "./known-settings.ts";
+import { validateWrites, type WriteChecks } from "./validate-writes.ts";
 import { throwRefusal } from "./write-refusals.ts";
 
 export interface AgentWrite {
@@ -165,6 +167,7 @@ export class AgentWrites {
 			this.#checkOwner(write.operation);
 			this.#checkIsolation(write);
 		}
+		await this.#validate(writes);
 		this.#requireRoom(writes.map((each) => each.operation));
 		const shapes = await collections.check(writes.map((each) => each.operation));
 		requireCollections(
@@ -224,6 +227,16 @@ export class AgentWrites {
 			hint: "write into a namespace of your own",
 			fields: { namespace: operation.namespace, id: operation.id },
 		});
+	}
+
+	/** Everything that is wrong with the request is told at once. */
+	async #validate(writes: readonly AgentWrite[]): Promise<void> {
+		const { spec, settings, checks } = this.#options;
+		await settings.refresh();
+		await validateWrites(
+			writes.map(({ operation, sources, path: root }) => ({ operation, sources, root })),
+			{ ...checks, chainId: spec.id, settings: (namespace) => settings.of(namespace) },
+		);
 	}
 
 	/** Nothing points out of a namespace but to what the chain's own handlers say. */

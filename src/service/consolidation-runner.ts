@@ -54,9 +54,14 @@ export class ConsolidationRunner implements Consolidator {
 	async #before({ chainId, existing }: Input): Promise<ReadonlyMap<string, MadeBefore>> {
 		const made = existing.filter(({ id }) => isConsolidatedId(id));
 		const sources =
-			made.length === 0 ? new Map() : await this.#options.derivations.sourcesOf(chainId, made.map(positionOf));
+			made.length === 0
+				? new Map()
+				: await this.#options.derivations.sourcesOf(chainId, made.map(positionOf));
 		return new Map(
-			made.map((version) => [version.id, { version, sources: sources.get(version.position) ?? [] }]),
+			made.map((version) => [
+				version.id,
+				{ version, sources: sources.get(version.position) ?? [] },
+			]),
 		);
 	}
 }

@@ -82,10 +82,16 @@ export function writesOf(
 	const { anchors, derivedFrom: sources } = request;
 	const policy = kept ?? made.policy(operation.namespace);
 	const causes = "causedBy" in request ? request.causedBy : [];
+	const path = `operations[${made.index}]`;
+	const rests = { anchors, sources, policy };
 	return [
-		{ operation, anchors, sources, policy },
+		{ operation, ...rests, path },
 		// A cause goes and comes back with its episode.
-		...causes.map((to) => ({ operation: causeLink(operation, to), anchors, sources, policy })),
+		...causes.map((to, place) => ({
+			operation: causeLink(operation, to),
+			...rests,
+			path: `${path}.causedBy[${place}]`,
+		})),
 	];
 }
 

@@ -233,6 +233,9 @@ function keyOf(change: RowChange): MemoryKey | undefined {
 	if (change.table === "versions") {
 		return "put" in change ? change.put.memoryKey : change.remove.memoryKey;
 	}
+	if (change.table === "links") {
+		return "put" in change ? change.put.linkKey : change.remove.linkKey;
+	}
 	const named = (change.table === "vector_rows" || change.table === "memories") && "put" in change;
 	return named ? change.put.memoryKey : undefined;
 }

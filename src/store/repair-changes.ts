@@ -61,6 +61,10 @@ function placeOf(tx: Tx, change: RowChange) {
 						and (layer < 0 or layer >= ${LAYERS.length})`
 				: tx`namespace = ${namespace} and id = ${id} and layer = ${layerNumber(layer)}`;
 		}
+		case "links": {
+			const { linkKey } = "put" in change ? change.put : change.remove;
+			return tx`link_key = ${linkKey}`;
+		}
 		case "blocks": {
 			const [height, fromGen] =
 				"put" in change
@@ -104,6 +108,10 @@ function columnsOf(change: RowPut) {
 				layer: layer === undefined ? null : layerNumber(layer),
 				memory_key: memoryKey,
 			};
+		}
+		case "links": {
+			const { linkKey, namespace, type, fromKey, toKey } = change.put;
+			return { link_key: linkKey, namespace, type, from_key: fromKey, to_key: toKey };
 		}
 		case "blocks": {
 			const { number, hash, parentHash, timestamp, fromGen, toGen } = change.put;

@@ -212,7 +212,10 @@ export const log = recant.table(
 		checksum: checksum(),
 		recordedAt: at("recorded_at").notNull().defaultNow(),
 	},
-	(t) => [primaryKey({ columns: [t.chainId, t.position] })],
+	(t) => [
+		primaryKey({ columns: [t.chainId, t.position] }),
+		index("log_verdicts").on(t.chainId, t.operationId).where(sql`kind = 'verdict'`),
+	],
 );
 
 /** Agents' operations and where each stands now; its content is in the inbox, later in the log. */

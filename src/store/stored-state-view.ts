@@ -11,6 +11,7 @@ import type {
 	StoredCollection,
 	StoredGeneration,
 	StoredHeader,
+	StoredLink,
 	StoredLogEntry,
 	StoredMemory,
 	StoredName,
@@ -63,6 +64,8 @@ import {
 
 /** Rows of a page: contents of at most 64 KiB each, most far smaller. */
 const PAGE = 2_000;
+/** No key is this one: it would be a hash of zeros. */
+const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 /** Vectors of a page: 1.5 MB at 384 dimensions, 16 MB at the largest. */
 const VECTOR_PAGE = 1_000;
 /** Bare ids of a page. */
@@ -159,6 +162,28 @@ export class StoredStateView implements StoredState {
 				and m.namespace = a.namespace and m.layer = a.layer and m.id = a.id)
 					is distinct from a.memory_key`;
 		return new Set(rows.map((row) => `${row.memory_key}/${LAYERS[row.layer]}`));
+	}
+
+	async *links(): AsyncGenerator<readonly StoredLink[], void> {
+		const pages = rowPages<LinkRow>(
+			PAGE,
+			(after) => this.#tx<LinkRow[]>`
+				select link_key, namespace, type, from_key, to_key from links
+				where chain_id = ${this.#chainId} and link_key > ${after?.link_key ?? BEFORE_ALL}
+				order by link_key limit ${PAGE}`,
+		);
+		for await (const rows of pages) {
+			const versioned = await this.#versioned(rows.map((row) => row.link_key));
+			yield rows.map((row) => ({ ...storedLink(row), hasVersions: versioned.has(row.link_key) }));
+		}
+	}
+
+	async linksOf(keys: readonly MemoryKey[]): Promise<readonly Omit<StoredLink, "hasVersions">[]> {
+		if (keys.length === 0) return [];
+		const rows = await this.#tx<LinkRow[]>`
+			select link_key, namespace, type, from_key, to_key from links
+			where chain_id = ${this.#chainId} and link_key = any(${pgArray(keys)}::uuid[])`;
+		return rows.map(storedLink);
 	}
 
 	async inLog(keys: readonly MemoryKey[]): Promise<ReadonlySet<MemoryKey>> {
@@ -324,6 +349,19 @@ export class StoredStateView implements StoredState {
 			where n.nspname = 'recant' and c.relkind = 'r' order by c.relname`;
 		return rows.map((row) => ({ table: row.table_name, bytes: Number(row.bytes) }));
 	}
+}
+
+interface LinkRow {
+	readonly link_key: MemoryKey;
+	readonly namespace: string;
+	readonly type: string;
+	readonly from_key: MemoryKey;
+	readonly to_key: MemoryKey;
+}
+
+function storedLink(row: LinkRow): Omit<StoredLink, "hasVersions"> {
+	const { link_key: linkKey, namespace, type, from_key: fromKey, to_key: toKey } = row;
+	return { linkKey, namespace, type, fromKey, toKey };
 }
 
 function unknownChain(chainId: ChainId): FatalError {

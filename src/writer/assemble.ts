@@ -18,7 +18,7 @@ import type { DerivedBlock, DerivedGroup } from "./derived-blocks.ts";
 import { keysOf } from "./open-operation.ts";
 import { previewEntry } from "./preview-entry.ts";
 import type { ShortTermMembers } from "./short-term.ts";
-import { type Consolidator, SystemWork } from "./system-work.ts";
+import { type Consolidator, SystemWork, type WriterSettings } from "./system-work.ts";
 import { WaitingOperations } from "./waiting-operations.ts";
 import type { InboxEntry, OpenOperation, WriterStore } from "./writer-store.ts";
 
@@ -36,7 +36,10 @@ export interface AssembleContext {
 export async function assembleInbox(
 	state: ChainState,
 	entries: readonly InboxEntry[],
-	context: AssembleContext & { readonly window: HeaderWindow | undefined },
+	context: AssembleContext & {
+		readonly window: HeaderWindow | undefined;
+		readonly contentProblem: WriterSettings["contentProblem"];
+	},
 ): Promise<Assembly> {
 	const assembly = new Assembly(state);
 	const slot = pendingSlot(state);
@@ -54,7 +57,7 @@ export async function assembleInbox(
 		asked: coming.flatMap(({ operation }) => (operation.kind === "consolidate" ? [operation] : [])),
 	});
 	for (const entry of entries) {
-		const refusal = previewEntry(entry, { assembly, slot, window: context.window });
+		const refusal = previewEntry(entry, { ...context, assembly, slot });
 		for (const stored of entry.operations) {
 			if (refusal !== undefined) {
 				assembly.refuse(stored, slot, refusal.reasonFor(stored));

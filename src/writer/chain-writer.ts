@@ -279,7 +279,12 @@ export class ChainWriter {
 			await this.#ensureFresh();
 			const entries = await this.#options.store.inbox(this.chainId, LIMITS.groupOperations);
 			if (entries.length === 0) return;
-			const context = { ...(await this.#context()), window: this.#window };
+			const { settings } = this.#options;
+			const context = {
+				...(await this.#context()),
+				window: this.#window,
+				contentProblem: settings.contentProblem.bind(settings),
+			};
 			const assembly = await assembleInbox(this.#state, entries, context);
 			await this.#commit(assembly, this.#state);
 		}

@@ -20,6 +20,7 @@ import {
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import type { Assembly, Preview } from "./assembly.ts";
+import type { WriterSettings } from "./system-work.ts";
 import type { InboxEntry } from "./writer-store.ts";
 
 export interface Refusal {
@@ -30,6 +31,8 @@ interface PreviewContext {
 	readonly assembly: Assembly;
 	readonly slot: Height;
 	readonly window: HeaderWindow | undefined;
+	/** See WriterSettings. */
+	readonly contentProblem: WriterSettings["contentProblem"];
 }
 
 /** Undefined: all of it can be applied in that slot. Else every operation that cannot has its reason. */
@@ -69,6 +72,10 @@ class Overlay {
 		if (preview.type === "fail") {
 			const { code, message, fields } = preview;
 			return { code, message, fields };
+		}
+		if (stored.operation.kind === "patch" && preview.type === "put") {
+			const message = this.#context.contentProblem(namespace, preview.body);
+			if (message !== undefined) return { code: "schema_mismatch", message };
 		}
 		if (stored.operation.kind === "link") assembly.links.add(stored.operation);
 		if (preview.type === "consolidate") return undefined;

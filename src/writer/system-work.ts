@@ -12,6 +12,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { isLinkId } from "../domain/link.ts";
 import type { Version } from "../domain/memory.ts";
 import type { ConsolidationRule, NamespaceSettings } from "../domain/namespace-settings.ts";
+import type { MemoryBody } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { Assembly, ConsolidatedPut } from "./assembly.ts";
 import { ShortTermMembers } from "./short-term.ts";
@@ -39,6 +40,11 @@ export interface WriterSettings {
 	refresh(): Promise<void>;
 	/** As they were at the last refresh. */
 	all(): ReadonlyMap<string, NamespaceSettings>;
+	/** Why the namespace's schema does not take a content; undefined: it does, or there is none. */
+	contentProblem(
+		namespace: string,
+		body: Pick<MemoryBody, "content" | "layer">,
+	): string | undefined;
 }
 
 export interface SystemContext {

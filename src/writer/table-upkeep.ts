@@ -31,6 +31,7 @@ interface Seen {
 	readonly version: bigint;
 	readonly index: CollectionIndex;
 	readonly lacksIndex: boolean;
+	readonly hasWords: boolean;
 }
 
 export class TableUpkeep {
@@ -67,6 +68,15 @@ export class TableUpkeep {
 		return written % every === 0n || isStale || seen?.lacksIndex === true;
 	}
 
+	/** Whether the table was made before words were kept in it. */
+	async lacksWords(target: FlushTarget): Promise<boolean> {
+		const { tableVersion } = target.pointer;
+		if (tableVersion === 0n) return false;
+		if (this.#seen.get(target.name)?.version !== tableVersion)
+			await this.look(target, tableVersion, { measures: false });
+		return this.#seen.get(target.name)?.hasWords === false;
+	}
+
 	/** Answers the version that has the same rows. */
 	async compact({ name, table }: FlushTarget, version: bigint): Promise<bigint> {
 		const { tables, store, chainId } = this.#options;
@@ -88,7 +98,12 @@ export class TableUpkeep {
 			? await this.#recall(name, table, version)
 			: this.#seen.get(name)?.index.recall;
 		const index = indexOf(figures, recall);
-		this.#seen.set(name, { version, index, lacksIndex: figures.lacksIndex });
+		this.#seen.set(name, {
+			version,
+			index,
+			lacksIndex: figures.lacksIndex,
+			hasWords: figures.hasWords,
+		});
 		return index;
 	}
 

@@ -19,6 +19,7 @@ import type { ChainState } from "./chain-state.ts";
 import type { CollectionIndex, CollectionUpkeep } from "./collection-index.ts";
 import type { VectorPointer } from "./commit-batch.ts";
 import type { FlushStore, FlushTarget } from "./flush-store.ts";
+import { remakeTable } from "./remake-table.ts";
 import { TableUpkeep } from "./table-upkeep.ts";
 
 /** Rows of one write: 4,096 × 384 floats are 6 MB. */
@@ -188,6 +189,11 @@ export class VectorFlusher {
 		let { pointer, tail } = target;
 		// A row that was changed outside of Recant is not built upon; a repair sets it back.
 		if (!this.#isKnown(target)) return tail;
+		if (await this.#upkeep.lacksWords(target)) {
+			const remade = await remakeTable(target, this.#options);
+			if (!(await this.#move(target, pointer, remade))) return tail;
+			pointer = remade;
+		}
 		while (tail > 0 && !this.#stopped) {
 			const moved = await this.#write(target, pointer);
 			if (moved === undefined) return tail;

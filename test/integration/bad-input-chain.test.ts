@@ -434,9 +434,7 @@ describe("a handler that throws", () => {
 		["a collection that is a path", { text: "a", collection: "../../x" }, /collection/],
 		["an importance of NaN", { importance: Number.NaN }, /importance/],
 		["an expiry that has come", { expiresAtBlock: 2n }, /expiresAtBlock/],
-		["two expiries", { expiresAtBlock: 9_000n, expiresAtTime: 2n ** 40n }, /both/],
-		["an expiry at no time", { expiresAtTime: -1n }, /expiresAtTime -1/],
-		["an expiry of a number", { expiresAtTime: 1.5 as unknown as bigint }, /expiresAtTime 1.5/],
+		["an expiry by time", { expiresAtTime: 2n ** 40n } as object, /expiresAtTime/],
 	])("over %s is named as well", async (_what, fields, reason) => {
 		const { anvil, token } = await ledgerNode();
 		await token.mint({ to: ALICE, value: 1n });

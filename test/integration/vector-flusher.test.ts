@@ -1,4 +1,5 @@
 /** The flusher on real Postgres and real LanceDB: what only orphaned branches hold is left behind. */
+import { connect } from "@lancedb/lancedb";
 import { expect, test } from "vitest";
 import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
@@ -8,6 +9,7 @@ import { registerChain } from "../../src/store/registry.ts";
 import { openLanceTables } from "../../src/vectors/lance-tables.ts";
 import { VectorFlusher } from "../../src/writer/vector-flusher.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SearchedHistory } from "../support/searched-history.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
@@ -71,4 +73,65 @@ test("a tail whose first page is nearly all orphaned is flushed to its end", asy
 		found.push(...rows.map((row) => row.versionId));
 	}
 	expect(found).toHaveLength(120);
+});
+
+test("a table that was made before words were kept is made again with them", async () => {
+	const { url } = await createTestDatabase("flusher_words");
+	const database = await Database.open(url);
+	atTestEnd(() => database.close());
+	const uri = testDir("lancedb-words");
+	const tables = await openLanceTables({ uri });
+	atTestEnd(() => tables.close());
+	const history = await SearchedHistory.open(database, tables, { table: "old", dimensions: 2 });
+	const vector = Float32Array.of(1, 0);
+	history.put({
+		...{
+			id: "a",
+			namespace: "test",
+			layer: "semantic",
+			content: {},
+			text: "seen in kyoto",
+			vector,
+		},
+		...{ importance: undefined, confidence: undefined, suspect: false, grounds: undefined },
+	});
+	await history.sync({ flushes: true });
+	// As it would have been left: rows without words, and a pointer at that version.
+	const connection = await connect(uri);
+	const handle = await connection.openTable("old");
+	await handle.dropColumns(["words"]);
+	const old = BigInt(await handle.version());
+	handle.close();
+	connection.close();
+	await database.run((sql) => sql`update collections set table_version = ${old}`);
+	const store = new PostgresFlushStore(database);
+	const { state } = await new PostgresWriterStore(database, () => true).loadChain(CHAIN);
+	const query = {
+		words: ["kyoto"],
+		k: 10,
+		filter: {
+			...{ maxFromBlock: undefined, namespaces: undefined, layers: undefined },
+			excludeVersions: [],
+		},
+	};
+	await expect(tables.searchWords("old", old, query)).rejects.toMatchObject({
+		code: "history_pruned",
+	});
+	const flusher = new VectorFlusher({
+		...{ chainId: CHAIN, tables, store, state: () => state, log: SILENT, flushRows: 512 },
+		onPointer: () => undefined,
+	});
+	flusher.flush();
+	await flusher.idle();
+	await flusher.stop();
+
+	const [target] = await store.targets(CHAIN);
+	expect(target).toMatchObject({ tail: 0, pointer: { versionId: 1n } });
+	const found = await tables.searchWords("old", target?.pointer.tableVersion ?? 0n, query);
+	expect(found.map(({ versionId }) => versionId)).toEqual([1n]);
+	// What was named before is still there.
+	const rows: bigint[] = [];
+	for await (const batch of tables.rows("old", old))
+		rows.push(...batch.map((row) => row.versionId));
+	expect(rows).toEqual([1n]);
 });

@@ -4,6 +4,7 @@ import type { Consolidator, WriterSettings } from "../../src/writer/system-work.
 export const PLAIN_SETTINGS: WriterSettings = {
 	refresh: async () => undefined,
 	all: () => new Map(),
+	contentProblem: () => undefined,
 };
 
 export const NO_CONSOLIDATOR: Consolidator = { consolidate: async () => [] };

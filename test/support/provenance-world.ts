@@ -55,6 +55,7 @@ const CONSOLIDATOR: Consolidator = { consolidate: async () => [] };
 const SETTINGS: WriterSettings = {
 	refresh: async () => undefined,
 	all: () => new Map([[SMALL.namespace, { ...NO_SETTINGS, shortTermCapacity: SMALL.capacity }]]),
+	contentProblem: () => undefined,
 };
 const CAPACITIES = new Map([[SMALL.namespace, SMALL.capacity]]);
 const COLLECTIONS = { ensure: async () => ({ takesTexts: true }) };

@@ -4,6 +4,7 @@ import { SortedRoot } from "../../src/commitment/sorted-root.ts";
 import { type StateRoots, stateRoot } from "../../src/commitment/state-root.ts";
 import type { Hex, OperationId } from "../../src/domain/ids.ts";
 import { LAYERS } from "../../src/domain/layer.ts";
+import { type LinkName, linkContent, linkId } from "../../src/domain/link.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { ArchiveSource } from "../../src/snapshots/archive-source.ts";
@@ -22,6 +23,12 @@ import { verifySnapshot } from "../../src/snapshots/verify-snapshot.ts";
 const HEIGHT = 3n;
 const NOTES: CollectionRecord = { kind: "collection", name: "notes", model: "m", dimensions: 2 };
 const HEADERS = [1n, 2n, 3n].map(header);
+const LINK: LinkName = {
+	from: { namespace: "default", id: "a" },
+	type: "about",
+	to: { namespace: "default", id: "b" },
+};
+const OTHER_LINK: LinkName = { ...LINK, type: "isA" };
 
 interface Forged {
 	readonly collections?: readonly CollectionRecord[];
@@ -33,8 +40,19 @@ interface Forged {
 }
 
 test("a snapshot that could be a state is verified", async () => {
-	const memories = [memory({ collection: "notes", vector: Float32Array.of(0.6, 0.8) })];
-	const operations = [operation(1n), operation(2n)];
+	const memories = [
+		memory({ collection: "notes", vector: Float32Array.of(0.6, 0.8) }),
+		memory({ id: linkId(LINK), content: linkContent(LINK, 1, undefined) }),
+	];
+	const { anchor: _anchor, ...body } = operation(2n).body;
+	const place = { blockHash: hashOf(1n), height: "1" };
+	const anchors = { mode: "any", anchors: [{ kind: "block", blockHash: hashOf(1n), place }] };
+	const source = { namespace: "default", id: "a", contentHash: hashOf(9n) };
+	const derived = { ...body, anchors, derivedFrom: [[source]], onLoss: "flag" };
+	const operations = [
+		operation(1n),
+		{ ...operation(2n), anchors: JSON.stringify(anchors), suspect: true, body: derived },
+	];
 	await expect(verified({ memories, operations })).resolves.toBeUndefined();
 });
 
@@ -98,6 +116,36 @@ const refused: Readonly<Record<string, readonly [Forged, RegExp]>> = {
 			],
 		},
 		/cannot be read: anchor/,
+	],
+	"has an operation with anchors that are no JSON": [
+		{ operations: [{ ...operation(1n), anchors: "{" }] },
+		/anchors are no JSON/,
+	],
+	"has an operation with an anchor of no kind": [
+		{
+			operations: [
+				{
+					...operation(1n),
+					anchors: JSON.stringify({ mode: "all", anchors: [{ kind: "transaction" }] }),
+				},
+			],
+		},
+		/does not say what it is/,
+	],
+	"has an operation with a source without a hash": [
+		{
+			operations: [
+				{
+					...operation(1n),
+					body: { namespace: "n", id: "i", derivedFrom: [[{ namespace: "n", id: "i" }]] },
+				},
+			],
+		},
+		/cannot be read: derivedFrom/,
+	],
+	"has a link that joins others than its id says": [
+		{ memories: [memory({ id: linkId(LINK), content: linkContent(OTHER_LINK, 1, undefined) })] },
+		/does not say what it joins/,
 	],
 	"names a collection like a path": [
 		{ collections: [{ ...NOTES, name: "../../evil" }], stated: [stated("../../evil")] },

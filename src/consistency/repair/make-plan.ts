@@ -11,6 +11,7 @@ import { LogIndex } from "./log-index.ts";
 import { type MemoryHistory, memoryHistory } from "./memory-history.ts";
 import { heightsOf, planBlocks } from "./plan-blocks.ts";
 import type { PlanContext } from "./plan-context.ts";
+import { planLinks } from "./plan-links.ts";
 import { isOfNames, planNames } from "./plan-names.ts";
 import { planRecordedRoots } from "./plan-recorded-roots.ts";
 import { planTables } from "./plan-tables.ts";
@@ -29,14 +30,15 @@ export async function makePlan(runId: string, context: PlanContext): Promise<Rep
 	const truth = await truthOf(context);
 	const versions = await planVersions(context, truth);
 	const names = await planNames(context, truth, versions.repaired);
+	const links = await planLinks(context, versions.repaired);
 	const vectors = await planVectors(context, truth, versions.repaired);
 	const blocks = await planBlocks(context, truth.index, versions.repaired);
 	const tables = await planTables(context, vectors.overlay, versions.repaired);
 	const roots = await planRecordedRoots(context, versions.repaired);
 	const drops = context.findings.filter(isStale).flatMap(({ subject }) => subject.memoryKey ?? []);
-	const parts = [versions, names, vectors, blocks, tables, roots];
+	const parts = [versions, names, links, vectors, blocks, tables, roots];
 	const verdicts = new Map(parts.flatMap((part) => [...part.verdicts]));
-	const rows = [versions, names, vectors, blocks, roots].flatMap((part) => part.rows);
+	const rows = [versions, names, links, vectors, blocks, roots].flatMap((part) => part.rows);
 	const known = { repaired: rows.length, watermarks: await watermarkMessages(context) };
 	return {
 		chainId: context.chainId,

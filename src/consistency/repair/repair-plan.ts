@@ -11,6 +11,7 @@ import type { VectorRow } from "../../domain/vector.ts";
 import type { RowKey } from "../../memory/state-editor.ts";
 import type { EmbeddedVersion, VectorPointer } from "../../writer/commit-batch.ts";
 import type { FindingClass, Subject } from "../finding.ts";
+import type { LinkNameRow } from "../link-names.ts";
 
 /** Where what is put in comes from. */
 export const REPAIR_SOURCES = [
@@ -82,6 +83,8 @@ export type RowChange =
 	  }
 	| { readonly table: "memories"; readonly put: NameRow }
 	| { readonly table: "memories"; readonly remove: Omit<NameRow, "memoryKey"> }
+	| { readonly table: "links"; readonly put: LinkNameRow }
+	| { readonly table: "links"; readonly remove: Pick<LinkNameRow, "linkKey"> }
 	| { readonly table: "blocks"; readonly put: HeaderRow }
 	| { readonly table: "blocks"; readonly remove: Place }
 	| { readonly table: "checkpoints"; readonly put: CheckpointRow }

@@ -1,0 +1,1 @@
+CREATE INDEX "log_verdicts" ON "recant"."log" USING btree ("chain_id","operation_id") WHERE kind = 'verdict';
