@@ -56,6 +56,8 @@ export async function startBenchService(options: {
 	/** Another service's, for replicas; left out: a node of its own. */
 	readonly node?: LedgerNode;
 	readonly consistency?: CheckSettings;
+	/** Left out: working memory in the process, and the queue on Postgres. */
+	readonly redisUrl?: string;
 }): Promise<BenchService> {
 	const dir = makeServerDir("bench-service");
 	const node = options.node ?? (await startLedgerNode());
@@ -66,6 +68,7 @@ export async function startBenchService(options: {
 			RECANT_DATA_DIR: dir.path,
 			RECANT_PORT: "0",
 			RECANT_LOG_LEVEL: "error",
+			REDIS_URL: options.redisUrl,
 		}),
 		chains: [ledgerChain(url, options.pollIntervalMs, options.consistency)],
 	});

@@ -1,6 +1,6 @@
 /** Samples as they are reported: median, least, most and how many; nothing is left out. */
 
-export type Unit = "ms" | "/s" | "%" | "×" | "bytes" | "count";
+export type Unit = "ms" | "µs" | "/s" | "%" | "×" | "bytes" | "MiB" | "count";
 
 export interface Figure {
 	readonly unit: Unit;

@@ -13,7 +13,10 @@ import { reportToolError } from "../scripts/support/report-tool-error.ts";
 import { ToolError } from "../scripts/support/tool-error.ts";
 import { apiSection } from "./api.ts";
 import { blockSection } from "./block.ts";
+import { capacitySection } from "./capacity.ts";
 import { checkSection } from "./check.ts";
+import { consolidationSection } from "./consolidation.ts";
+import { derivationsSection } from "./derivations.ts";
 import { explainSection } from "./explain.ts";
 import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
@@ -25,6 +28,7 @@ import { rollbackSection } from "./rollback.ts";
 import { rootsSection } from "./roots.ts";
 import { searchSection } from "./search.ts";
 import type { Section, SectionResult } from "./section.ts";
+import { shortTermSection } from "./short-term.ts";
 import { smallStateSection } from "./small-state.ts";
 import { snapshotSection } from "./snapshot.ts";
 import { startSection } from "./start.ts";
@@ -46,6 +50,10 @@ const SECTIONS: readonly Section[] = [
 	proofSection,
 	searchSection,
 	explainSection,
+	shortTermSection,
+	derivationsSection,
+	capacitySection,
+	consolidationSection,
 ];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 

@@ -1,5 +1,5 @@
 /**
- * Fails when drizzle/ lacks something that src/store/schema.ts asks for: generates once more into a
+ * Fails when drizzle/ lacks something that src/store/schema/ asks for: generates once more into a
  * copy, which must find nothing to do. The working tree is only read.
  */
 import { spawnSync } from "node:child_process";
@@ -24,7 +24,7 @@ function main(): void {
 		const said = generate({ workDir: dir.path, out: copy });
 		if (!said.includes(NOTHING_TO_DO)) {
 			throw new ToolError("output_outdated", {
-				message: `drizzle/ is not what src/store/schema.ts asks for: ${said.trim()}`,
+				message: `drizzle/ is not what src/store/schema/ asks for: ${said.trim()}`,
 				hint: "run npm run migrations:generate and commit what it writes",
 			});
 		}

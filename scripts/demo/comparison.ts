@@ -1,6 +1,7 @@
 /**
  * Holds two instances against each other, value by value. Left out is what differs by nature: version
- * ids and log positions, since the survivor has lived through more.
+ * ids and log positions, since the survivor has lived through more, and how final a memory is, since the
+ * fresh instance's notes have no anchors and so rest on nothing.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Observation } from "./observation.ts";
@@ -35,7 +36,7 @@ export function compare(survivor: Observation, fresh: Observation): Comparison {
 }
 
 function memoryFacts({ memories }: Observation): readonly Fact[] {
-	return memories.map(({ versionId: _, ...memory }) => [
+	return memories.map(({ versionId: _, finality: __, ...memory }) => [
 		`memory ${memory.namespace}/${memory.id}`,
 		memory,
 	]);

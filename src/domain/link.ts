@@ -9,8 +9,6 @@ import { hash } from "node:crypto";
 import type { LinkEnd, LinkName } from "./link-name.ts";
 import type { JsonObject, JsonValue } from "./operation.ts";
 
-export type { LinkEnd, LinkName } from "./link-name.ts";
-
 /** Ids that begin so are links'; a put, patch or delete of such an id is refused. */
 export const LINK_ID_PREFIX = "@link:";
 

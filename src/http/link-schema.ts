@@ -1,7 +1,7 @@
 /** Links and their ends, as they come in over HTTP. */
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
-import type { LinkEnd, LinkName } from "../domain/link.ts";
+import type { LinkEnd, LinkName } from "../domain/link-name.ts";
 import { boundedText, checkCount, memoryIdValue, namespaceValue } from "./fields.ts";
 
 const endValue = z

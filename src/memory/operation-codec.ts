@@ -4,7 +4,7 @@
  */
 import type { Hex, OperationId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
-import type { LinkName } from "../domain/link.ts";
+import type { LinkName } from "../domain/link-name.ts";
 import {
 	type Anchor,
 	type AnchorSet,

@@ -185,12 +185,13 @@ function agentWrite(write: AgentWrite, draft: StateDraft): StateWrite {
 
 function clearedWrite(write: ClearedWrite, draft: StateDraft): StateWrite {
 	const present = presentOf(write, draft);
-	if (present.position !== write.position) {
+	if (present.position < write.position) {
 		throw contradicting(write, `the memory was written by the operation at ${present.position}`);
 	}
 	const copyOf = present.collection === undefined ? undefined : present.versionId;
-	const { owner } = present;
-	return { ...placeOf(write), owner, body: bodyOf(present), copyOf, ...write.rests };
+	// Patches on it stay, and so does their place in the order of writing.
+	const { owner, position } = present;
+	return { ...placeOf(write), owner, position, body: bodyOf(present), copyOf, ...write.rests };
 }
 
 function presentOf(write: ClearedWrite | EndedWrite, draft: StateDraft): Version {

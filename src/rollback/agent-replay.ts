@@ -37,6 +37,8 @@ export class AgentReplay {
 	readonly #context: AgentReplayContext;
 	readonly #slots: Slots;
 	readonly #waiting = new WaitingOperations();
+	/** Those that were suspect before the rollback. */
+	readonly #wereSuspect = new Set<OperationId>();
 
 	constructor(assembly: Assembly, context: AgentReplayContext) {
 		this.#assembly = assembly;
@@ -46,7 +48,16 @@ export class AgentReplay {
 
 	/** `open` by rising position. */
 	async run(open: readonly OpenOperation[]): Promise<void> {
+		for (const each of open) {
+			if (each.suspect) this.#wereSuspect.add(each.stored.operationId);
+			if (this.#stands(each)) this.#waiting.mark(each);
+		}
 		for (const each of open) await this.#judge(this.#moved(each));
+	}
+
+	/** After the last block: what the writer did itself there may be what is waited for. */
+	async finish(): Promise<void> {
+		await this.#settle();
 	}
 
 	/** With its anchors where they stand on the new branch. */
@@ -81,7 +92,7 @@ export class AgentReplay {
 		if (operation.kind === "consolidate") {
 			await this.#context.system.consolidate(operation.namespace, operation.rule, slot);
 		}
-		this.#settle();
+		await this.#settle();
 	}
 
 	/** Applied at or below the ancestor: only whether it is suspect is in question. */
@@ -100,45 +111,65 @@ export class AgentReplay {
 				...originalOf(each),
 				effectiveSlot: each.effectiveSlot,
 			});
+			if (!this.#wasSuspect(each)) {
+				const lost = ground.type === "absent" ? ground.lost : [];
+				this.#line("flagged", each, each.effectiveSlot, { lost });
+			}
 			return;
 		}
 		const slot = this.#slots.next(0n, ground.slot);
 		await this.#context.branch.enter(slot);
-		const { effectiveSlot } = each;
-		this.#assembly.clear(each.stored, slot, { ...originalOf(each), effectiveSlot });
-		this.#line("cleared", each, slot, { lost: [] });
-		this.#settle();
+		this.#waiting.clear(this.#assembly, each, slot);
+		this.#cleared(each, slot);
+		await this.#settle();
 	}
 
 	#suspend(each: OpenOperation, ground: Absent): void {
 		this.#waiting.add({ ...each, status: "suspended", effectiveSlot: undefined });
 		if (each.status === "suspended") {
-			this.#assembly.moved(each.stored, this.#slots.pending, originalOf(each));
+			this.#assembly.moved(each.stored, this.#slots.pending, originalOf(each), ground);
 			return;
 		}
 		this.#assembly.suspend(each.stored, this.#slots.pending, originalOf(each), ground);
 		this.#line("suspended", each, undefined, ground);
 	}
 
-	#settle(): void {
-		const slot = this.#slots.floor;
-		const settled = this.#waiting.settle(this.#assembly, slot);
-		this.#context.branch.carried(settled.length);
-		for (const each of settled) this.#tellSettled(each, slot);
+	/** What waits no longer, each in the slot that has been reached, or in that of its ground. */
+	async #settle(): Promise<void> {
+		for (;;) {
+			const ready = this.#waiting.next(this.#assembly, this.#slots.pending);
+			if (ready === undefined) return;
+			const slot = this.#slots.next(0n, ready.groundSlot);
+			await this.#context.branch.enter(slot);
+			const settled = this.#waiting.settleOne(this.#assembly, ready, slot);
+			this.#context.branch.carried(1);
+			this.#tellSettled(settled, slot);
+		}
 	}
 
 	#tellSettled(settled: Settled, slot: Height): void {
 		switch (settled.type) {
 			case "cleared":
-				return this.#line("cleared", settled.operation, slot, { lost: [] });
+				this.#cleared(settled.operation, slot);
+				break;
 			case "reinstated": {
 				const { operation, outcome } = settled;
 				const ground = this.#assembly.ground(operation.stored);
-				return this.#tell(operation, outcome, { verdict: "reinstated", slot, ground });
+				this.#tell(operation, outcome, { verdict: "reinstated", slot, ground });
+				break;
 			}
 			default:
-				return unreachable(settled);
+				unreachable(settled);
 		}
+	}
+
+	#wasSuspect({ stored }: OpenOperation): boolean {
+		return this.#wereSuspect.has(stored.operationId);
+	}
+
+	/** One that had been cleared on the branch that is left is what it was. */
+	#cleared(each: OpenOperation, slot: Height): void {
+		if (this.#wasSuspect(each)) this.#line("cleared", each, slot, { lost: [] });
 	}
 
 	#tell(
@@ -153,12 +184,14 @@ export class AgentReplay {
 		const { verdict, slot, ground } = as;
 		const lost = ground.type === "absent" ? ground.lost : [];
 		if (outcome.type === "failed") {
-			return this.#line("withdrawn", each, undefined, { reason: outcome.code, lost });
+			this.#line("withdrawn", each, undefined, { reason: outcome.code, lost });
+			return;
 		}
 		this.#line(verdict, each, slot, { lost });
 		const { operation, policy } = each.stored;
 		const flagged = ground.type === "holds" ? ground.suspect : policy === "flag";
-		if (flagged) this.#line("flagged", each, slot, { lost });
+		if (!flagged) this.#cleared(each, slot);
+		else if (!this.#wasSuspect(each)) this.#line("flagged", each, slot, { lost });
 		if (operation.kind !== "action" || ground.type === "holds") return;
 		this.#context.report.action({
 			operationId: each.stored.operationId,

@@ -91,6 +91,7 @@ export async function replay(
 	});
 	await agents.run(context.open);
 	await branch.finish();
+	await agents.finish();
 }
 
 /** The head that is left: it may have moved since the record. */

@@ -10,7 +10,7 @@
  */
 import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
 import type { Height, Hex } from "../domain/ids.ts";
-import type { LinkEnd } from "../domain/link.ts";
+import type { LinkEnd } from "../domain/link-name.ts";
 import type { JsonObject } from "../domain/operation.ts";
 import type { LinkDirection } from "./graph-store.ts";
 import type { MemoryView, Page } from "./recant-service.ts";

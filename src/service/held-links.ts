@@ -1,6 +1,6 @@
 /** Which links hold at a coordinate, and what they say. */
 import type { MemoryKey } from "../domain/ids.ts";
-import type { LinkEnd } from "../domain/link.ts";
+import type { LinkEnd } from "../domain/link-name.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, JsonValue } from "../domain/operation.ts";
 import type { LinkView } from "./graph-service.ts";

@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { Height, VersionId } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
-import { CAUSE_TYPE, type LinkEnd, type LinkName, linkId } from "../domain/link.ts";
+import { CAUSE_TYPE, linkId } from "../domain/link.ts";
+import type { LinkEnd, LinkName } from "../domain/link-name.ts";
 import {
 	DEFAULT_COLLECTION,
 	type JsonObject,

@@ -85,6 +85,7 @@ export async function search(
 		visible: new VisibleCandidates(view, filter),
 		filter: {
 			maxFromBlock: lowest(topOf(view), filter.until),
+			mostPass: isUpperHalf(view, filter),
 			minFromBlock: filter.since,
 			namespaces: searchedNamespaces(query),
 			layers: query.layers,
@@ -170,6 +171,12 @@ async function filterOf(view: StateView, query: Query): Promise<SearchFilter> {
 function topOf({ at, present, marks }: StateView): Height | undefined {
 	const isTop = at.generation === present.generation && (at.pending || at.height === marks.head);
 	return isTop ? undefined : at.height;
+}
+
+/** A guess at whether most rows begin at or below the height: as if they were spread evenly over the blocks. */
+function isUpperHalf({ at, marks }: StateView, { until }: SearchFilter): boolean {
+	const height = lowest(at.height, until) ?? at.height;
+	return marks.head !== undefined && 2n * height >= marks.head;
 }
 
 function lowest(a: Height | undefined, b: Height | undefined): Height | undefined {

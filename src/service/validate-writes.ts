@@ -10,13 +10,8 @@
  */
 import { FatalError, type RequestProblem, unreachable } from "../domain/errors.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
-import {
-	CAUSE_TYPE,
-	HIERARCHY_TYPES,
-	isLinkId,
-	type LinkEnd,
-	type LinkName,
-} from "../domain/link.ts";
+import { CAUSE_TYPE, HIERARCHY_TYPES, isLinkId } from "../domain/link.ts";
+import type { LinkEnd, LinkName } from "../domain/link-name.ts";
 import type { Version } from "../domain/memory.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type {

@@ -5,7 +5,7 @@
  * does not depend on how rows are spread over fragments, nor on which are still in the tail.
  */
 import type { Table } from "@lancedb/lancedb";
-import type { VersionId } from "../domain/ids.ts";
+import type { Height, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { VectorCandidate } from "../domain/vector.ts";
 import { compareCandidates, cosineSimilarity, dimensionMismatch } from "../ranking/exact-scan.ts";
@@ -26,6 +26,8 @@ const OVERFETCHED_VERSIONS = 2_048;
 const TIE_ROWS = 8;
 /** Past so many equals of the k-th row LanceDB's order decides which of them come. */
 const MOST_TIE_ROWS = 2_048;
+/** So many times k are fetched where most rows pass: comparing all heights takes longer than the search. */
+const MOST_PASS = 3;
 /** More than LanceDB's distance in float32 and ours in float64 differ by. */
 const DISTANCE_NOISE = 1e-5;
 
@@ -34,7 +36,7 @@ const PROBES = 20;
 /** Rows whose rough distances are put right from the whole vectors, at least: recall 1.00 against 0.82 of 64. */
 const REFINED_ROWS = 256;
 
-const FOUND_COLUMNS = ["version_id", "memory_key", "vector", "_distance"];
+const FOUND_COLUMNS = ["version_id", "memory_key", "from_block", "vector", "_distance"];
 
 export interface VectorQuery {
 	readonly vector: Float32Array;
@@ -106,6 +108,8 @@ async function nearest(
 	query: VectorQuery,
 	excluded: ReadonlySet<VersionId>,
 ): Promise<Found[]> {
+	const guessed = await nearestOfMost(handle, query, excluded);
+	if (guessed !== undefined) return guessed;
 	const { where, overfetched } = whereOf(query.filter, excluded);
 	for (let ties = TIE_ROWS; ; ties *= 8) {
 		const limit = query.k + ties + overfetched;
@@ -114,6 +118,24 @@ async function nearest(
 		if (batch.numRows < limit || ties >= MOST_TIE_ROWS) return found;
 		if (reachesPast(found, query.k)) return found;
 	}
+}
+
+/**
+ * As `nearest`, without the height in the predicate: what was found above it is left out afterwards. Undefined:
+ * too few are left, or nobody says that most rows pass.
+ */
+async function nearestOfMost(
+	handle: Table,
+	{ vector, k, filter }: VectorQuery,
+	excluded: ReadonlySet<VersionId>,
+): Promise<Found[] | undefined> {
+	const { maxFromBlock, mostPass } = filter;
+	if (mostPass !== true || maxFromBlock === undefined) return undefined;
+	const { where, overfetched } = whereOf({ ...filter, maxFromBlock: undefined }, excluded);
+	const limit = MOST_PASS * k + TIE_ROWS + overfetched;
+	const batch = await fetchNearest(handle, { vector, where, limit });
+	const found = readFound(batch, vector, excluded, maxFromBlock);
+	return batch.numRows < limit || reachesPast(found, k) ? found : undefined;
 }
 
 function whereOf(
@@ -153,12 +175,14 @@ function readFound(
 	batch: ConstructorParameters<typeof RowReader>[0],
 	vector: Float32Array,
 	excluded: ReadonlySet<VersionId>,
+	maxFromBlock?: Height,
 ): Found[] {
 	const reader = new RowReader(batch);
 	const found: Found[] = [];
 	for (let index = 0; index < batch.numRows; index++) {
 		const versionId = reader.bigint("version_id", index);
 		if (excluded.has(versionId)) continue;
+		if (maxFromBlock !== undefined && reader.bigint("from_block", index) > maxFromBlock) continue;
 		const similarity = cosineSimilarity(reader.vector(index), vector);
 		if (similarity === undefined) continue;
 		const memoryKey = reader.memoryKey(index);

@@ -15,6 +15,11 @@ import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 export interface VectorFilter {
 	/** Rows with fromBlock above it are left out; undefined: none. */
 	readonly maxFromBlock: Height | undefined;
+	/**
+	 * True: most rows are no higher than `maxFromBlock`, so that an exact search had better compare those that
+	 * it found than all. It is a guess, and changes no answer.
+	 */
+	readonly mostPass?: boolean | undefined;
 	/** Rows with fromBlock below it are left out. */
 	readonly minFromBlock?: Height | undefined;
 	/** Undefined: of all. */

@@ -68,8 +68,8 @@ export async function assembleInbox(
 			if (operation.kind === "consolidate") {
 				await system.consolidate(operation.namespace, operation.rule, slot);
 			}
-			waiting.queue.settle(assembly, slot);
 		}
+		waiting.queue.settle(assembly, slot);
 		assembly.settle(entry.entryId);
 	}
 	return assembly;
@@ -103,7 +103,8 @@ export async function assembleBlocks(
 			time: last?.timestamp ?? 0n,
 		})),
 	]);
-	await prepareOperations(assembly, waiting.operations, context, height);
+	// With what agents wrote for the slot of the first block.
+	await prepareOperations(assembly, waiting.operations, context, group.from);
 	// What was written for the pending slot is there when the first block begins.
 	const system = new SystemWork(assembly, {
 		...context,

@@ -147,8 +147,8 @@ export class Assembly {
 		const position = this.#log.position + 1n;
 		const applied = this.#apply(stored, slot, { position }, ground);
 		if (applied.type === "failed") return applied;
-		const { versionId, rests } = applied;
-		this.#log.admitted(stored, slot, { versionId, conditionPosition, rests });
+		const { versionId, rests, isMarked } = applied;
+		this.#log.admitted(stored, slot, { versionId, conditionPosition, rests, isMarked });
 		this.#derived(keyOf(stored), stored.sources, position, depthOf(ground));
 		this.onWrite(keyOf(stored), slot);
 		return applied;
@@ -173,9 +173,9 @@ export class Assembly {
 		const outcome = this.#reapply(stored, slot, original, ground);
 		const lost = ground.type === "absent" ? ground.lost : [];
 		if (outcome.type === "applied") {
-			const { versionId, rests } = outcome;
+			const { versionId, rests, isMarked } = outcome;
 			const to = { verdict, status: "applied", slot, versionId, reason: undefined } as const;
-			this.#log.judged(stored, slot, original, { ...to, rests, lost });
+			this.#log.judged(stored, slot, original, { ...to, rests, isMarked, lost });
 			this.onWrite(keyOf(stored), slot);
 		} else {
 			const reason = { code: outcome.code, message: outcome.message };
@@ -185,28 +185,32 @@ export class Assembly {
 	}
 
 	/**
-	 * What a suspect operation rests on is there again: what it said is said once more, suspect no longer.
-	 * False: another operation has spoken of the memory since.
+	 * What a suspect operation rests on is there again: what the memory says is said once more, suspect no
+	 * longer, where `isLast` says that it was suspect for this operation's sake alone.
 	 */
 	clear(
 		stored: StoredOperation,
 		slot: Height,
 		original: OriginalPlace & { readonly effectiveSlot: Height | undefined },
-	): boolean {
+		isLast: (present: Version) => boolean,
+	): void {
 		const ground = this.ground(stored);
 		const present = this.#visible(stored, slot);
-		const rests = restsOf(ground, stored);
-		const own = present?.position === original.position ? present : undefined;
-		const versionId = own && this.#writeAgain(own, slot, rests, depthOf(ground));
+		const own = restsOf(ground, stored);
+		const marked = present !== undefined && isLast(present) ? present : undefined;
+		const isAlone = marked?.position === original.position && stored.operation.kind !== "patch";
+		const grounds = isAlone ? own.grounds : highest(own.grounds, marked?.grounds);
+		const rests = { ...own, grounds };
+		const versionId = marked && this.#writeAgain(marked, slot, rests, depthOf(ground));
 		const { effectiveSlot } = original;
-		const to = { slot, effectiveSlot, versionId, rests, reason: undefined, lost: [] } as const;
+		const to = { slot, effectiveSlot, rests, isMarked: own.suspect, reason: undefined } as const;
 		if (versionId === undefined) {
-			this.#log.stands(stored, slot, original, { ...to, status: "applied" });
-			return false;
+			this.#log.stands(stored, slot, original, { ...to, versionId, status: "applied" });
+			return;
 		}
-		this.#log.judged(stored, slot, original, { ...to, verdict: "cleared", status: "applied" });
+		const verdict = { verdict: "cleared", status: "applied", versionId, lost: [] } as const;
+		this.#log.judged(stored, slot, original, { ...to, ...verdict });
 		this.onWrite(keyOf(stored), slot);
-		return true;
 	}
 
 	/** Withdraws an operation until what it rests on comes back. */
@@ -223,14 +227,19 @@ export class Assembly {
 	}
 
 	/** Where the anchors of an operation stand now that waits on, and that nothing else is said about. */
-	moved(stored: StoredOperation, judgedSlot: Height, original: OriginalPlace): void {
-		const reason = { code: "anchor_absent", message: "not all that it rests on is there" };
+	moved(
+		stored: StoredOperation,
+		judgedSlot: Height,
+		original: OriginalPlace,
+		absent: Extract<Ground, { readonly type: "absent" }>,
+	): void {
+		const reason = { code: absent.reason, message: absent.lost.map(nameOfLost).join(", ") };
 		this.#log.stands(stored, judgedSlot, original, {
 			status: "suspended",
 			slot: undefined,
 			versionId: undefined,
 			reason,
-			rests: RESTS_ON_NOTHING,
+			isMarked: false,
 		});
 	}
 
@@ -245,7 +254,7 @@ export class Assembly {
 			slot: original.effectiveSlot,
 			versionId: undefined,
 			reason: undefined,
-			rests: { grounds: undefined, suspect: true },
+			isMarked: true,
 		});
 	}
 
@@ -454,7 +463,7 @@ export class Assembly {
 		}
 		const own = restsOf(ground, stored);
 		if (evaluation.type === "consolidate") {
-			return { type: "applied", versionId: undefined, rests: own };
+			return { type: "applied", versionId: undefined, rests: own, isMarked: own.suspect };
 		}
 		const put = evaluation.type === "put" ? evaluation : undefined;
 		const rests = stored.operation.kind === "patch" ? restsOnBoth(own, present) : own;
@@ -464,7 +473,7 @@ export class Assembly {
 			depthOf(ground),
 		);
 		if (stored.operation.kind === "link") this.links.add(stored.operation);
-		return { type: "applied", versionId, rests };
+		return { type: "applied", versionId, rests, isMarked: own.suspect };
 	}
 
 	#writeAgain(version: Version, slot: Height, rests: Rests, depth: number): VersionId {
@@ -489,8 +498,8 @@ export class Assembly {
 		const versionId = this.state.write(write);
 		const key = memoryKey(write.namespace, write.id);
 		if (this.held.watches(key)) {
-			const version = this.state.editor.visible(key, write.slot);
-			if (version !== undefined) this.held.wrote(version, write.slot, depth);
+			const { slot } = write;
+			this.held.wrote(key, this.state.editor.visible(key, slot), { slot, depth });
 		}
 		return versionId;
 	}
@@ -523,6 +532,8 @@ type Applied =
 			readonly type: "applied";
 			readonly versionId: VersionId | undefined;
 			readonly rests: Rests;
+			/** See Verdict. */
+			readonly isMarked: boolean;
 	  }
 	| Extract<Outcome, { readonly type: "failed" }>;
 
@@ -531,6 +542,7 @@ const WITHDRAWN = {
 	slot: undefined,
 	versionId: undefined,
 	rests: RESTS_ON_NOTHING,
+	isMarked: false,
 } as const;
 
 /** An episode is not changed once it is written; the same said again is nothing new. */

@@ -1,6 +1,9 @@
 /**
  * Which sources hold in the state that one commit works on: what was looked up in the store, and what is
- * written on top of it. Only versions of memories that somebody waits for, or names, are kept.
+ * written on top of it. Only what somebody waits for, or names, is kept.
+ *
+ * A slot that is written twice keeps the later version: what it said before was never sealed, and holds no
+ * more from then on.
  */
 import type { Height, MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
@@ -8,41 +11,58 @@ import type { SourceRef, Sources } from "../domain/provenance.ts";
 import { type Held, type HeldKey, heldKey, sourceKey } from "../memory/ground.ts";
 
 export class HeldSources {
-	readonly #watched = new Set<MemoryKey>();
-	readonly #held = new Map<HeldKey, Held>();
+	/** What is named of each memory. */
+	readonly #named = new Map<MemoryKey, Set<HeldKey>>();
+	/** Where it is said, once for each slot. */
+	readonly #held = new Map<HeldKey, readonly Held[]>();
 	#fresh: HeldKey[] = [];
 
 	/** Whether versions of that memory are kept. */
 	watches(key: MemoryKey): boolean {
-		return this.#watched.has(key);
+		return this.#named.has(key);
 	}
 
 	watch(sources: Sources): void {
-		for (const source of sources.flat()) this.#watched.add(sourceKey(source));
+		for (const source of sources.flat()) {
+			const key = sourceKey(source);
+			const named = this.#named.get(key) ?? new Set();
+			named.add(heldKey(key, source.contentHash));
+			this.#named.set(key, named);
+		}
 	}
 
 	/** What the store has, below what is written. */
 	learn(found: ReadonlyMap<HeldKey, Held>): void {
-		for (const [key, held] of found) if (!this.#held.has(key)) this.#held.set(key, held);
+		for (const [key, held] of found) if (!this.#held.has(key)) this.#held.set(key, [held]);
 	}
 
+	/** Rather where it is not suspect; of those where it was said first. */
 	get(source: SourceRef): Held | undefined {
-		return this.#held.get(heldKey(sourceKey(source), source.contentHash));
+		return this.#best(heldKey(sourceKey(source), source.contentHash));
 	}
 
-	/** A version that is written, or that is known to be written at `slot`; a tombstone is none. */
+	/**
+	 * What is written, or is known to be written, in that slot; undefined: nothing is there from then on. It
+	 * takes the place of what was written there before.
+	 */
 	wrote(
-		version: Pick<Version, "memoryKey" | "contentHash" | "content" | "grounds" | "suspect">,
-		slot: Height,
-		depth: number,
+		key: MemoryKey,
+		version: Pick<Version, "contentHash" | "grounds" | "suspect"> | undefined,
+		at: { readonly slot: Height; readonly depth: number },
 	): void {
-		if (version.content === undefined || !this.#watched.has(version.memoryKey)) return;
-		const key = heldKey(version.memoryKey, version.contentHash);
-		const before = this.#held.get(key);
-		if (before !== undefined && (version.suspect || !before.suspect)) return;
-		const { grounds, suspect } = version;
-		this.#held.set(key, { slot, grounds, suspect, depth });
-		this.#fresh.push(key);
+		const { slot, depth } = at;
+		const said = version && heldKey(key, version.contentHash);
+		for (const named of this.#named.get(key) ?? []) {
+			const before = this.#best(named);
+			const rest = (this.#held.get(named) ?? []).filter((held) => held.slot !== slot);
+			if (version === undefined || named !== said) {
+				this.#held.set(named, rest);
+				continue;
+			}
+			const { grounds, suspect } = version;
+			this.#held.set(named, [...rest, { slot, grounds, suspect, depth }]);
+			if (before === undefined || (before.suspect && !suspect)) this.#fresh.push(named);
+		}
 	}
 
 	/** What came to hold since this was last asked. */
@@ -51,4 +71,14 @@ export class HeldSources {
 		this.#fresh = [];
 		return fresh;
 	}
+
+	#best(key: HeldKey): Held | undefined {
+		const [first, ...others] = this.#held.get(key) ?? [];
+		return first && others.reduce(better, first);
+	}
+}
+
+function better(a: Held, b: Held): Held {
+	if (a.suspect !== b.suspect) return a.suspect ? b : a;
+	return b.slot < a.slot ? b : a;
 }

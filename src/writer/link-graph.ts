@@ -5,13 +5,8 @@
  */
 import type { Height, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import {
-	ACYCLIC_TYPES,
-	CAUSE_TYPE,
-	HIERARCHY_TYPES,
-	type LinkEnd,
-	linkId,
-} from "../domain/link.ts";
+import { ACYCLIC_TYPES, CAUSE_TYPE, HIERARCHY_TYPES, linkId } from "../domain/link.ts";
+import type { LinkEnd } from "../domain/link-name.ts";
 import type { Version } from "../domain/memory.ts";
 import type { LinkOperation } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";

@@ -38,6 +38,8 @@ export interface Verdict {
 	readonly reason: OperationUpdate["reason"];
 	/** Of the version that it makes. */
 	readonly rests: Rests;
+	/** What it rests on itself is gone, or suspect; what it patches may be suspect all the same. */
+	readonly isMarked: boolean;
 	/** What it rests on and is not there. */
 	readonly lost: readonly Lost[];
 }
@@ -101,13 +103,13 @@ export class LogDraft {
 	admitted(
 		stored: StoredOperation,
 		slot: Height,
-		as: Pick<OriginalPlace, "conditionPosition"> & {
-			/** Undefined: it makes no version itself. */
-			readonly versionId: VersionId | undefined;
-			readonly rests: Rests;
-		},
+		as: Pick<OriginalPlace, "conditionPosition"> &
+			Pick<Verdict, "isMarked" | "rests"> & {
+				/** Undefined: it makes no version itself. */
+				readonly versionId: VersionId | undefined;
+			},
 	): LogPosition {
-		const { versionId, conditionPosition, rests } = as;
+		const { versionId, conditionPosition, rests, isMarked } = as;
 		const position = this.append("operation", slot, {
 			...named(stored),
 			body: {
@@ -129,7 +131,7 @@ export class LogDraft {
 			effectiveSlot: slot,
 			judgedSlot: slot,
 			versionId,
-			suspect: rests.suspect,
+			suspect: isMarked,
 			anchors: stored.anchors,
 		});
 		return position;
@@ -177,7 +179,7 @@ export class LogDraft {
 		stored: StoredOperation,
 		judgedSlot: Height,
 		original: OriginalPlace,
-		to: Pick<Verdict, "effectiveSlot" | "reason" | "rests" | "slot" | "status" | "versionId">,
+		to: Pick<Verdict, "effectiveSlot" | "isMarked" | "reason" | "slot" | "status" | "versionId">,
 	): void {
 		this.#operations.set(stored.operationId, {
 			operationId: stored.operationId,
@@ -188,7 +190,7 @@ export class LogDraft {
 			effectiveSlot: to.effectiveSlot ?? to.slot,
 			judgedSlot,
 			versionId: to.versionId,
-			suspect: to.rests.suspect,
+			suspect: to.isMarked,
 			anchors: stored.anchors,
 		});
 	}

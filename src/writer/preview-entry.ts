@@ -50,8 +50,8 @@ export function previewEntry(entry: InboxEntry, context: PreviewContext): Refusa
 class Overlay {
 	readonly #context: PreviewContext;
 	readonly #versions = new Map<MemoryKey, Version | undefined>();
-	/** Versions that sources of this request may name: their hashes are made for that alone. */
-	readonly #said = new Map<HeldKey, Held>();
+	/** What the last of them says of a memory; hashes are made for sources of this request alone. */
+	readonly #said = new Map<MemoryKey, { readonly key: HeldKey; readonly held: Held }>();
 	readonly #hasSources: boolean;
 
 	constructor(entry: InboxEntry, context: PreviewContext) {
@@ -83,7 +83,8 @@ class Overlay {
 		this.#versions.set(key, version);
 		if (version !== undefined && this.#hasSources && ground.type === "holds") {
 			const { grounds, suspect, depth } = ground;
-			this.#said.set(heldKey(key, version.contentHash), { slot, grounds, suspect, depth });
+			const held = { slot, grounds, suspect, depth };
+			this.#said.set(key, { key: heldKey(key, version.contentHash), held });
 		}
 		return undefined;
 	}
@@ -94,9 +95,16 @@ class Overlay {
 		return editor.isLoaded(key) ? editor.visible(key, this.#context.slot) : undefined;
 	}
 
+	/** What the slot said before the request wrote it over holds no more. */
 	#held(source: SourceRef): Held | undefined {
-		const key = heldKey(sourceKey(source), source.contentHash);
-		return this.#context.assembly.held.get(source) ?? this.#said.get(key);
+		const { assembly, slot } = this.#context;
+		const key = sourceKey(source);
+		const before = assembly.held.get(source);
+		if (!this.#versions.has(key)) return before;
+		const below = before !== undefined && before.slot < slot ? before : undefined;
+		const said = this.#versions.get(key) && this.#said.get(key);
+		const isSaid = said?.key === heldKey(key, source.contentHash);
+		return isSaid && below?.suspect !== false ? said.held : below;
 	}
 }
 

@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from "vitest";
 import { FOREVER, type MemoryKey } from "../../src/domain/ids.ts";
-import { ACYCLIC_TYPES, type LinkEnd, type LinkName } from "../../src/domain/link.ts";
+import { ACYCLIC_TYPES } from "../../src/domain/link.ts";
+import type { LinkEnd, LinkName } from "../../src/domain/link-name.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { Graph } from "../../src/service/graph.ts";
 import type { NeighbourView } from "../../src/service/graph-service.ts";

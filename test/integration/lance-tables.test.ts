@@ -281,6 +281,19 @@ describe("search", () => {
 		expect(await idsAt(version, all)).toEqual(ids(2));
 	});
 
+	it.each([2n, 30n, 60n, 99n])(
+		"finds the same below height %s whether most rows are said to pass or not",
+		async (maxFromBlock) => {
+			const rows = Array.from({ length: 100 }, (_, n) => row(n + 1, { fromBlock: BigInt(n) }));
+			const version = await tables.append(TABLE, await tables.create(TABLE, 384), rows);
+			for (const k of [1, 5, 50, 200]) {
+				const plain = await idsAt(version, { maxFromBlock }, k);
+				expect(plain).toHaveLength(Math.min(k, Number(maxFromBlock) + 1));
+				expect(await idsAt(version, { maxFromBlock, mostPass: true }, k)).toEqual(plain);
+			}
+		},
+	);
+
 	it("filters before it takes the k nearest", async () => {
 		const near = embedText("note of the agent");
 		const rows = [...rowsBetween(1, 100, { vector: near }), row(500, { namespace: "rare" })];

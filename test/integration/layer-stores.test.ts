@@ -1,6 +1,7 @@
 /** What the layers ask of Postgres, over rows that stand there as commits leave them. */
 import { describe, expect, test } from "vitest";
-import { type LinkName, linkContent, linkId } from "../../src/domain/link.ts";
+import { linkContent, linkId } from "../../src/domain/link.ts";
+import type { LinkName } from "../../src/domain/link-name.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";

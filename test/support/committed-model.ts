@@ -9,6 +9,7 @@ import type { CommittedState } from "../../src/writer/working-memory.ts";
 import { Random } from "./random.ts";
 
 const HASH: Hex = `0x${"11".repeat(32)}`;
+const UNSETTLED = { safe: 0n, finalized: 0n };
 
 /** One commit, made up by the writer and not applied yet. */
 export interface Change {
@@ -25,7 +26,7 @@ export class CommittedModel {
 
 	constructor(seed: number) {
 		this.#random = new Random(seed);
-		const state = { generation: 0n, head: headerAt(10n), logPosition: 0n };
+		const state = { ...UNSETTLED, generation: 0n, head: headerAt(10n), logPosition: 0n };
 		this.#history = [{ state, rows: new Map() }];
 	}
 
@@ -71,6 +72,7 @@ export class CommittedModel {
 		this.apply({
 			...change,
 			after: {
+				...UNSETTLED,
 				generation: state.generation + 1n,
 				head: headerAt((state.head?.number ?? 1n) - 1n),
 				logPosition: state.logPosition + 1n,

@@ -10,8 +10,8 @@ const TEXTS = ["the whale moves its tokens", "transferred 5 of token in block"];
 /** LanceDB and the tail's scan round differently. */
 const SCORE_DIGITS = 4;
 
-/** A memory without what is an instance's own: the version's number. */
-export type HeldMemory = Omit<MemoryView, "versionId">;
+/** A memory without what is an instance's own, the version's number, and what moves with the chain's marks. */
+export type HeldMemory = Omit<MemoryView, "versionId" | "finality">;
 
 export interface Held {
 	/** By namespace, layer and id. */
@@ -53,7 +53,7 @@ export function nameOf({ namespace, layer, id }: MemoryView): string {
 	return `${namespace}/${layer}/${id}`;
 }
 
-function held({ versionId: _own, ...memory }: MemoryView): HeldMemory {
+function held({ versionId: _own, finality: _moves, ...memory }: MemoryView): HeldMemory {
 	return memory;
 }
 

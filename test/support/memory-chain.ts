@@ -228,6 +228,7 @@ export class MemoryChain {
 			settings: new Map([["agent", this.settings]]),
 			consolidator: CONSOLIDATOR,
 			shortTerm: new Map(),
+			contentProblem: () => undefined,
 		};
 	}
 
@@ -266,15 +267,12 @@ export class MemoryChain {
 				});
 				return new Map<HeldKey, Held>(found);
 			},
-			population: async (_chain, { namespace, layers, height, limit }) => [
-				// What the rule makes need not be there yet.
-				memoryKey(namespace, "sum"),
-				...this.visible(height)
+			population: async (_chain, { namespace, layers, height, limit }) =>
+				this.visible(height)
 					.filter((row) => row.namespace === namespace && layers.includes(row.layer))
 					.sort((a, b) => Number(b.position - a.position))
 					.slice(0, limit)
 					.map(({ memoryKey: key }) => key),
-			],
 			writingOrder: async (_chain, { namespace, height, limit }) =>
 				this.visible(height)
 					.filter((row) => row.namespace === namespace && row.layer === "short_term")

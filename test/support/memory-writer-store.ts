@@ -11,7 +11,8 @@ import {
 	type MemoryKey,
 	type VersionId,
 } from "../../src/domain/ids.ts";
-import { isLinkId, type LinkName } from "../../src/domain/link.ts";
+import { isLinkId } from "../../src/domain/link.ts";
+import type { LinkName } from "../../src/domain/link-name.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { SourceRef } from "../../src/domain/provenance.ts";

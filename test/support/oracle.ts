@@ -12,7 +12,8 @@ import type { StateRoots } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import { RecantError } from "../../src/domain/errors.ts";
 import type { Hex } from "../../src/domain/ids.ts";
-import { isLinkId, type LinkEnd, linkContent, linkId } from "../../src/domain/link.ts";
+import { isLinkId, linkContent, linkId } from "../../src/domain/link.ts";
+import type { LinkEnd } from "../../src/domain/link-name.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import type { MemoryView, RecantService } from "../../src/service/recant-service.ts";
@@ -361,7 +362,7 @@ function rootsOf(
 
 function byName(memories: readonly MemoryView[]): Record<string, unknown> {
 	const named = Object.fromEntries(
-		memories.map(({ versionId: _own, since: _since, suspect: _mark, ...memory }) => [
+		memories.map(({ versionId: _1, since: _2, suspect: _3, finality: _4, ...memory }) => [
 			`${memory.namespace}/${memory.layer}/${memory.id}`,
 			memory,
 		]),

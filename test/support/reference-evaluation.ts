@@ -52,7 +52,8 @@ export function outcomeOf(
 	change: ModelChange,
 	{ order, admitted }: { readonly order: number; readonly admitted: boolean },
 	history: History,
-	slot: bigint,
+	/** `time`: of the block before the slot. */
+	{ slot, time }: { readonly slot: bigint; readonly time: bigint },
 ): Outcome {
 	const last = lastOf(history, change);
 	if (last !== undefined && last.order > order) return fails("overwritten_later");
@@ -65,7 +66,7 @@ export function outcomeOf(
 	if (why !== undefined) return fails(why);
 	switch (change.kind) {
 		case "put":
-			return put(change, present, slot);
+			return put(change, present, isOver(change.says, slot) || hasEnded(change.says, time));
 		case "patch":
 			return patch(change, present);
 		case "delete":
@@ -75,14 +76,18 @@ export function outcomeOf(
 	}
 }
 
-function put(change: ModelChange, present: Happening | undefined, slot: bigint): Outcome {
+function hasEnded(says: Says | undefined, time: bigint): boolean {
+	return says?.expiresAtTime !== undefined && says.expiresAtTime <= time;
+}
+
+function put(change: ModelChange, present: Happening | undefined, isEnded: boolean): Outcome {
 	const { says } = change;
 	if (says === undefined) throw new TypeError("a put says something");
 	if (present?.says !== undefined && present.says.layer !== says.layer) {
 		return fails("layer_conflict");
 	}
 	if (present !== undefined && says.layer === "episodic") return fails("append_only");
-	if (!isOver(says, slot)) return { type: "writes", says };
+	if (!isEnded) return { type: "writes", says };
 	return present === undefined ? { type: "nothing" } : { type: "writes", says: undefined };
 }
 

@@ -91,8 +91,8 @@ export function visibleIn(
 	return { ...last, says };
 }
 
-export function isOver({ expiresAtBlock }: Says, slot: bigint): boolean {
-	return expiresAtBlock !== undefined && expiresAtBlock <= slot;
+export function isOver(says: Says | undefined, slot: bigint): boolean {
+	return says?.expiresAtBlock !== undefined && says.expiresAtBlock <= slot;
 }
 
 export function allVisibleIn(

@@ -422,7 +422,10 @@ export class ReferenceModel {
 	#apply(entry: Entry, slot: bigint, ground: Omit<Ground, "height">): void {
 		const { operation, order } = entry;
 		const condition = this.#conditionOf(operation);
-		const outcome = outcomeOf({ ...operation, condition }, entry, this.#history, slot);
+		const outcome = outcomeOf({ ...operation, condition }, entry, this.#history, {
+			slot,
+			time: this.#chain[Number(slot) - 1]?.timestamp ?? 0n,
+		});
 		entry.slot = slot;
 		entry.clearedAt = undefined;
 		entry.status = outcome.type === "fails" ? "recanted" : "applied";

@@ -5,7 +5,7 @@
 import type { SignedTransaction } from "../../scripts/support/token.ts";
 import type { Hex } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
-import type { LinkEnd, LinkName } from "../../src/domain/link.ts";
+import type { LinkEnd, LinkName } from "../../src/domain/link-name.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { LossPolicy, SourceRef, Sources } from "../../src/domain/provenance.ts";
 import type { AnchorsRequest } from "../../src/service/anchor-lookup.ts";

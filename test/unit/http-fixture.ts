@@ -55,6 +55,7 @@ export const MEMORY: MemoryView = {
 	expiresAtBlock: undefined,
 	expiresAtTime: undefined,
 	suspect: false,
+	finality: "latest",
 };
 
 export const ROLLBACK: RollbackView = {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type LinkName, linkId } from "../../src/domain/link.ts";
+import { linkId } from "../../src/domain/link.ts";
+import type { LinkName } from "../../src/domain/link-name.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import type { LinkOperation } from "../../src/domain/operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
