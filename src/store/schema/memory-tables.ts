@@ -1,16 +1,8 @@
 /** What is believed, with its spans, its links and its vectors. */
 import { sql } from "drizzle-orm";
-import {
-	boolean,
-	doublePrecision,
-	index,
-	integer,
-	primaryKey,
-	smallint,
-	text,
-	uuid,
-} from "drizzle-orm/pg-core";
+import { index, integer, primaryKey, smallint, text, uuid } from "drizzle-orm/pg-core";
 import { at, big, bytea, chainId, checksum, recant } from "./columns.ts";
+import { versionColumns } from "./version-columns.ts";
 
 export const memories = recant.table(
 	"memories",
@@ -33,30 +25,7 @@ export const versions = recant.table(
 		fromGen: big("from_gen").notNull(),
 		toBlock: big("to_block").notNull(),
 		toGen: big("to_gen").notNull(),
-		expiresBlock: big("expires_block"),
-		/** Seconds since the epoch: gone from the first block that is not older; null: not by time. */
-		expiresTime: big("expires_time"),
-		/** True: kept although what it rests on is gone. */
-		suspect: boolean("suspect").notNull().default(false),
-		/** Highest block that it rests on; null: it rests on none. */
-		groundsBlock: big("grounds_block"),
-		versionId: big("version_id").notNull(),
-		/** Order in which it was written, see domain/memory.ts. */
-		position: big("position").notNull(),
-		layer: smallint("layer").notNull(),
-		owner: smallint("owner").notNull(),
-		namespace: text("namespace").notNull(),
-		id: text("id").notNull(),
-		/** Canonical JSON; null in a tombstone. */
-		content: text("content"),
-		text: text("text"),
-		collection: text("collection"),
-		importance: doublePrecision("importance"),
-		confidence: doublePrecision("confidence"),
-		/** SHA-256 of a vector that came from outside; null where it is embedded from the text, or there is none. */
-		vectorHash: bytea("vector_hash"),
-		contentHash: bytea("content_hash").notNull(),
-		checksum: checksum(),
+		...versionColumns(),
 	},
 	(t) => [
 		primaryKey({ columns: [t.chainId, t.memoryKey, t.fromBlock, t.fromGen] }),

@@ -1,17 +1,8 @@
 /** Snapshots, and states that are being built beside the present one. */
 import { sql } from "drizzle-orm";
-import {
-	boolean,
-	doublePrecision,
-	index,
-	integer,
-	jsonb,
-	primaryKey,
-	smallint,
-	text,
-	uuid,
-} from "drizzle-orm/pg-core";
-import { at, big, bytea, chainId, checksum, recant } from "./columns.ts";
+import { boolean, index, integer, jsonb, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { at, big, bytea, chainId, recant } from "./columns.ts";
+import { versionColumns } from "./version-columns.ts";
 
 export const snapshots = recant.table(
 	"snapshots",
@@ -71,28 +62,7 @@ export const shadowVersions = recant.table(
 		fromGen: big("from_gen").notNull(),
 		/** True: the row stands in `versions` as it is here. */
 		kept: boolean("kept").notNull().default(false),
-		expiresBlock: big("expires_block"),
-		/** Seconds since the epoch: gone from the first block that is not older; null: not by time. */
-		expiresTime: big("expires_time"),
-		/** True: kept although what it rests on is gone. */
-		suspect: boolean("suspect").notNull().default(false),
-		/** Highest block that it rests on; null: it rests on none. */
-		groundsBlock: big("grounds_block"),
-		versionId: big("version_id").notNull(),
-		position: big("position").notNull(),
-		layer: smallint("layer").notNull(),
-		owner: smallint("owner").notNull(),
-		namespace: text("namespace").notNull(),
-		id: text("id").notNull(),
-		/** Null: deleted. */
-		content: text("content"),
-		text: text("text"),
-		collection: text("collection"),
-		importance: doublePrecision("importance"),
-		confidence: doublePrecision("confidence"),
-		vectorHash: bytea("vector_hash"),
-		contentHash: bytea("content_hash").notNull(),
-		checksum: checksum(),
+		...versionColumns(),
 		/** Float32, little-endian; null: none, or embedded from the text again. */
 		vector: bytea("vector"),
 	},
