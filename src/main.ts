@@ -4,14 +4,9 @@
 import pino from "pino";
 import { HotMemories } from "./cache/hot-memories.ts";
 import { noteEta, queueBackend, version } from "./composition/about.ts";
-import {
-	checkedChain,
-	proofChain,
-	repairedChain,
-	runtime,
-	snapshotChain,
-} from "./composition/chain-views.ts";
+import { proofChain, runtime, snapshotChain } from "./composition/chain-views.ts";
 import { Ending } from "./composition/ending.ts";
+import { openConsistency } from "./composition/open-consistency.ts";
 import { openDatabase } from "./composition/open-database.ts";
 import { openEmbedder } from "./composition/open-embedder.ts";
 import { openKeys } from "./composition/open-keys.ts";
@@ -24,9 +19,6 @@ import { loadChains } from "./config/chains.ts";
 import { openDataDirectory } from "./config/data-directory.ts";
 import type { Environment } from "./config/environment.ts";
 import { isGone, processName } from "./config/process-identity.ts";
-import { clocksOf } from "./consistency/check-plan.ts";
-import { ConsistencyChecks } from "./consistency/consistency-checks.ts";
-import { Repairer } from "./consistency/repair/repairer.ts";
 import type { RollbackId } from "./domain/ids.ts";
 import { LIMITS } from "./domain/limits.ts";
 import type { Logger } from "./domain/logger.ts";
@@ -36,7 +28,6 @@ import type { ChainSpec } from "./follower/chain-spec.ts";
 import { createHttpApp } from "./http/app.ts";
 import { mergedBody } from "./http/merged-body.ts";
 import { serveHttp } from "./http/server.ts";
-import { createCheckQueue } from "./queue/check-queue.ts";
 import { openPatientQueue } from "./queue/patient-queue.ts";
 import { partialGate, scanGate, searchGate } from "./resilience/request-gates.ts";
 import { Restorer } from "./restore/restorer.ts";
@@ -46,27 +37,23 @@ import { RollbackDispatch } from "./rollback/dispatch.ts";
 import type { RollbackRecord, Stage } from "./rollback/rollback-record.ts";
 import { AgentWrites } from "./service/agent-writes.ts";
 import type { ChainRuntime } from "./service/chain-runtime.ts";
-import { Consistency, lastCheck } from "./service/consistency.ts";
 import { EventFeed } from "./service/events.ts";
 import type { PartialRestoreService } from "./service/partial-restore-service.ts";
 import { PartialRestores } from "./service/partial-restores.ts";
 import { type ProofChain, Proofs } from "./service/proofs.ts";
 import { Recant } from "./service/recant.ts";
 import type { RecantService } from "./service/recant-service.ts";
-import { Repairs } from "./service/repairs.ts";
 import { type SnapshotChain, SnapshotService } from "./service/snapshots.ts";
 import { TailCache } from "./service/tail-cache.ts";
 import { vectorUpkeep } from "./service/vector-upkeep.ts";
 import type { SnapshotWork } from "./snapshots/snapshot-keeper.ts";
 import { forget, waitingRollbacks } from "./store/outbox.ts";
-import { PostgresConsistencyStore } from "./store/postgres-consistency-store.ts";
 import { PostgresFlushStore } from "./store/postgres-flush-store.ts";
 import { PostgresImportStore } from "./store/postgres-import-store.ts";
 import { PostgresInboxStore } from "./store/postgres-inbox-store.ts";
 import { PostgresLogCutter } from "./store/postgres-log-cut.ts";
 import { PostgresLogReader } from "./store/postgres-log-reader.ts";
 import { PostgresProofStore } from "./store/postgres-proof-store.ts";
-import { PostgresRepairStore } from "./store/postgres-repair-store.ts";
 import { PostgresRestoredStates } from "./store/postgres-restored-states.ts";
 import { PostgresRetention } from "./store/postgres-retention.ts";
 import { PostgresRollbackStore } from "./store/postgres-rollback-store.ts";
@@ -251,29 +238,21 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	ending.add(() => queue.close(CLOSE_MS));
 	const inspection = await openLanceInspection(lancedbUri);
 	ending.add(() => inspection.close());
-	const consistencyStore = new PostgresConsistencyStore(database);
-	const checkQueue = createCheckQueue({ backend, prefix, log });
-	const checks = new ConsistencyChecks({
-		store: consistencyStore,
-		queue: checkQueue,
-		schedules: specs.flatMap(({ id: chainId, consistency }) =>
-			clocksOf(consistency).map((clock) => ({ chainId, ...clock })),
-		),
-		chain: (chainId) => {
-			const chain = processes.get(chainId);
-			const source = sources.get(chainId);
-			if (chain?.writer === undefined || source === undefined) return undefined;
-			return checkedChain(chain, {
-				source,
-				embedder,
-				embedsExactly: opened.exact,
-				inspection,
-				state,
-				workingMemories,
-				restorer,
-				restoredStates,
-			});
-		},
+	const checks = openConsistency({
+		specs,
+		processes,
+		sources,
+		database,
+		backend,
+		prefix,
+		embedder,
+		embedsExactly: opened.exact,
+		inspection,
+		state,
+		tables,
+		workingMemories,
+		restorer,
+		restoredStates,
 		log,
 	});
 	const dispatch = new RollbackDispatch({
@@ -327,7 +306,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			],
 		},
 		events,
-		lastCheck: (chainId) => lastCheck(consistencyStore, chainId),
+		lastCheck: checks.lastCheck,
 		etaMs: (rollbackId) => etas.get(rollbackId),
 	});
 	const proofs = new Proofs(new PostgresProofStore(database), proofChains);
@@ -337,32 +316,6 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 		chains: snapshotChains,
 		state,
 		canApply: snapshotWork.importer !== undefined,
-	});
-	const consistency = new Consistency({
-		store: consistencyStore,
-		checks,
-		chainId: (chain) => service.chainId(chain),
-	});
-	const repairStore = new PostgresRepairStore(database, consistencyStore);
-	const repairs = new Repairs({
-		store: repairStore,
-		repairer: new Repairer({ store: repairStore, log }),
-		chainId: (chain) => service.chainId(chain),
-		chain: (chainId) => {
-			const chain = processes.get(chainId);
-			const node = sources.get(chainId);
-			if (chain === undefined || node === undefined) return undefined;
-			const parts = {
-				tables,
-				inspection,
-				embedder,
-				node,
-				restorer,
-				restoredStates,
-				workingMemories,
-			};
-			return repairedChain(chain, parts);
-		},
 	});
 	const restores = new PartialRestores({
 		chains,
@@ -383,8 +336,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 			reads: openReads(database, sources, (chain) => service.chainId(chain)),
 			keys: openKeys(database, environment.apiKeys),
 			log,
-			consistency,
-			repairs,
+			...checks.services((chain) => service.chainId(chain)),
 			layers: layers.services(
 				chains,
 				vectorUpkeep((chainId) => processes.get(chainId)?.flusher),
@@ -398,7 +350,7 @@ async function start(options: StartOptions, ending: Ending): Promise<RunningReca
 	// Before anything that can fail: a port that is open keeps the process alive.
 	ending.add(async () => {
 		await Promise.all([http.close(CLOSE_MS), dispatch.stop(), checks.stop()]);
-		await checkQueue.close(CLOSE_MS);
+		await checks.close(CLOSE_MS);
 		await Promise.all([...processes.values()].map((chain) => chain.stop()));
 	});
 	await dispatch.start();

@@ -48,9 +48,9 @@ function recantedLines(recanted: readonly Recanted[]): readonly string[] {
 	].flat();
 }
 
-function suspendedLine({ id, reason }: Verdict): string {
-	const why = reason === "block_not_canonical" ? "block" : "transaction";
-	return `note ${id}: its ${why} is gone`;
+/** Each note has one anchor, so one thing is lost. */
+function suspendedLine({ id, lost }: Verdict): string {
+	return `note ${id}: its ${lost.map(({ kind }) => kind).join(", ")} is gone`;
 }
 
 function replayedLine({ id, originalSlot, effectiveSlot }: Verdict): string {

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { serviceUrl } from "../config/client-environment.ts";
 import type { Hex } from "../domain/ids.ts";
-import { LAYERS } from "../domain/layer.ts";
+import { LAYERS, type Layer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 
 const TAGS = ["pending", "latest", "safe", "finalized"];
@@ -65,8 +65,9 @@ export function shareArgument(text: string): number {
 	throw new InvalidArgumentError("must be a number above 0 and below 1.");
 }
 
-export function layerArgument(text: string): string {
-	if (LAYERS.some((layer) => layer === text)) return text;
+export function layerArgument(text: string): Layer {
+	const layer = LAYERS.find((each) => each === text);
+	if (layer !== undefined) return layer;
 	throw new InvalidArgumentError(`must be one of ${LAYERS.join(", ")}.`);
 }
 

@@ -25,6 +25,7 @@ import { reportFailure } from "./failure.ts";
 import { addGraphCommands } from "./graph-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addLayerCommands } from "./layer-commands.ts";
+import { addMemoryCommands } from "./memory-commands.ts";
 import { addProofCommands } from "./proof-commands.ts";
 import { addRepairCommand } from "./repair-command.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
@@ -76,6 +77,7 @@ function buildProgram(run: CommandRun): Command {
 	addStatus(program, run);
 	addState(program, run);
 	addSearch(program, run);
+	addMemoryCommands(program, run);
 	addRollback(program, run);
 	addBlocks(program, run);
 	addCheckCommands(program, run);
@@ -121,6 +123,7 @@ interface StateOptions {
 function addState(program: Command, run: CommandRun): void {
 	program
 		.command("state")
+		.alias("list")
 		.description("memories that are visible at a coordinate")
 		.option("--at <at>", AT_HELP, atArgument, "pending")
 		.option("--layer <layer>", "only this layer", layerArgument)

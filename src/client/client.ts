@@ -50,6 +50,7 @@ import type {
 	WriteAnswer,
 } from "./answers.ts";
 import { type ReceivedEvent, readEvents } from "./event-reader.ts";
+import { Memories } from "./memories.ts";
 import type {
 	ApplyOptions,
 	BlocksQuery,
@@ -60,6 +61,7 @@ import type {
 	EpisodesQuery,
 	EventsQuery,
 	ExplainQuery,
+	HistoryQuery,
 	KeyInput,
 	LinksQuery,
 	MemoriesQuery,
@@ -90,6 +92,11 @@ export class RecantClient {
 
 	constructor(options: ClientOptions) {
 		this.#transport = new Transport(options);
+	}
+
+	/** The verbs add, search, get, list, update, delete, history, at, explain and diff there. */
+	on(chain: string, namespace?: string): Memories {
+		return new Memories(this, { chain, namespace });
 	}
 
 	status(): Promise<StatusAnswer> {
@@ -130,11 +137,8 @@ export class RecantClient {
 		return this.#get(chain, ["memories", id], { ...query });
 	}
 
-	history(
-		chain: string,
-		id: string,
-		query: PageQuery & { readonly namespace?: string | undefined } = {},
-	): Promise<HistoryAnswer> {
+	/** Versions of every generation, the newest first; or those of a range of heights. */
+	history(chain: string, id: string, query: HistoryQuery = {}): Promise<HistoryAnswer> {
 		return this.#get(chain, ["memories", id, "history"], { ...query });
 	}
 

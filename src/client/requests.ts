@@ -144,6 +144,15 @@ export interface MemoryQuery extends AtQuery {
 	readonly namespace?: string | undefined;
 }
 
+/** What held at a height of the range, in the generation if one is named. */
+export interface HistoryQuery extends PageQuery {
+	readonly namespace?: string | undefined;
+	/** Heights, both inclusive. */
+	readonly from?: WholeNumber | undefined;
+	readonly to?: WholeNumber | undefined;
+	readonly generation?: WholeNumber | undefined;
+}
+
 export interface LinksQuery extends MemoryQuery, PageQuery {
 	/** `both` if left out. */
 	readonly direction?: "out" | "in" | "both" | undefined;

@@ -18,6 +18,29 @@ import type { PostgresStateStore } from "../store/postgres-state-store.ts";
 import type { LanceInspection } from "../vectors/lance-inspection.ts";
 import type { LanceStore } from "../vectors/lance-tables.ts";
 
+/** What a chain's checks look at. */
+export interface CheckParts {
+	readonly source: ChainSource;
+	readonly embedder: CheckedChain["embedder"];
+	readonly embedsExactly: boolean;
+	readonly inspection: LanceInspection;
+	readonly state: PostgresStateStore;
+	readonly workingMemories: HotMemories;
+	readonly restorer: Restorer;
+	readonly restoredStates: PostgresRestoredStates;
+}
+
+/** What a chain's repairs read and write. */
+export interface RepairParts {
+	readonly tables: LanceStore;
+	readonly inspection: LanceInspection;
+	readonly embedder: RepairedChain["embedder"];
+	readonly node: ChainSource;
+	readonly restorer: Restorer;
+	readonly restoredStates: PostgresRestoredStates;
+	readonly workingMemories: HotMemories;
+}
+
 export function snapshotChain(chain: ChainProcess, source: ChainSource): SnapshotChain {
 	const { id, name, snapshots } = chain.spec;
 	return {
@@ -56,19 +79,7 @@ export function proofChain(chain: ChainProcess, source: ChainSource): ProofChain
 }
 
 /** A chain that this process writes, as its checks compare with it. */
-export function checkedChain(
-	chain: ChainProcess,
-	parts: {
-		readonly source: ChainSource;
-		readonly embedder: CheckedChain["embedder"];
-		readonly embedsExactly: boolean;
-		readonly inspection: LanceInspection;
-		readonly state: PostgresStateStore;
-		readonly workingMemories: HotMemories;
-		readonly restorer: Restorer;
-		readonly restoredStates: PostgresRestoredStates;
-	},
-): CheckedChain {
+export function checkedChain(chain: ChainProcess, parts: CheckParts): CheckedChain {
 	const { source, embedder, inspection, state, workingMemories, restorer, restoredStates } = parts;
 	const pending = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
 	const { id, consistency } = chain.spec;
@@ -109,18 +120,7 @@ export function checkedChain(
 }
 
 /** A chain as its repairs see it. */
-export function repairedChain(
-	chain: ChainProcess,
-	parts: {
-		readonly tables: LanceStore;
-		readonly inspection: LanceInspection;
-		readonly embedder: RepairedChain["embedder"];
-		readonly node: ChainSource;
-		readonly restorer: Restorer;
-		readonly restoredStates: PostgresRestoredStates;
-		readonly workingMemories: HotMemories;
-	},
-): RepairedChain {
+export function repairedChain(chain: ChainProcess, parts: RepairParts): RepairedChain {
 	const { embedder, node, restorer, restoredStates, workingMemories } = parts;
 	const { deriver } = chain;
 	return {

@@ -33,6 +33,8 @@ export const FINDING_CLASSES = [
 	"name_missing",
 	"name_extra",
 	"link_orphaned",
+	"derivation_wrong",
+	"source_lost",
 	"log_corrupt",
 	"header_corrupt",
 	"checkpoint_corrupt",

@@ -8,14 +8,14 @@ export type LinkNameRow = Omit<StoredLink, "hasVersions">;
 
 /** Undefined: none of the rows says what the link joins, or the memory is none. All say the same. */
 export function linkNameOf(rows: readonly StoredVersion[]): LinkNameRow | undefined {
-	for (const { namespace, id, body } of rows) {
+	for (const { memoryKey: key, namespace, id, body } of rows) {
 		if (!isLinkId(id) || body?.content === undefined) continue;
 		const link = linkInContent(body.content);
 		// A damaged row says something else than its id; the rule that reads it says so.
-		if (link === undefined || linkId(link) !== id) continue;
+		if (link === undefined || linkId(link) !== id || memoryKey(namespace, id) !== key) continue;
 		const { from, type, to } = link;
 		const [fromKey, toKey] = [keyOf(from), keyOf(to)];
-		return { linkKey: memoryKey(namespace, id), namespace, type, fromKey, toKey };
+		return { linkKey: key, namespace, type, fromKey, toKey };
 	}
 	return undefined;
 }

@@ -3,6 +3,7 @@ import type { CheckContext } from "./check-context.ts";
 import { LEVELS, type Level } from "./finding.ts";
 import type { Rule, RuleContext } from "./rule.ts";
 import { checkpoints } from "./rules/checkpoints.ts";
+import { derivations } from "./rules/derivations.ts";
 import { headCheckpoint } from "./rules/head-checkpoint.ts";
 import { headers } from "./rules/headers.ts";
 import { installation } from "./rules/installation.ts";
@@ -16,6 +17,7 @@ import { pointers } from "./rules/pointers.ts";
 import { rootHistory } from "./rules/root-history.ts";
 import { shadow } from "./rules/shadow.ts";
 import { sizes } from "./rules/sizes.ts";
+import { sources } from "./rules/sources.ts";
 import { spans } from "./rules/spans.ts";
 import { stateRoots } from "./rules/state-roots.ts";
 import { tableHealth } from "./rules/table-health.ts";
@@ -39,6 +41,7 @@ const RULES: readonly Rule<CheckContext>[] = [
 	linksOfVersions,
 	names,
 	links,
+	derivations,
 	logEntries,
 	loggedVersions,
 	headers,
@@ -48,6 +51,7 @@ const RULES: readonly Rule<CheckContext>[] = [
 	workingMemory,
 	rootHistory,
 	operations,
+	sources,
 	cycles,
 	tableHealth,
 	sizes,

@@ -17,6 +17,7 @@ import type { Layer } from "../domain/layer.ts";
 import type { Span, VersionBody } from "../domain/memory.ts";
 import type { VectorPointer, VectorPointers } from "../writer/commit-batch.ts";
 import type { KeyRange } from "./sampling.ts";
+import type { StoredProvenance } from "./stored-provenance.ts";
 
 export interface StoredChain {
 	readonly chainId: ChainId;
@@ -185,6 +186,7 @@ export interface VersionName {
 export interface StoredState {
 	/** As it stands in the snapshot; to be read after `begin`. */
 	readonly chain: StoredChain;
+	readonly provenance: StoredProvenance;
 	/** Takes the snapshot: everything else is read as of this moment. */
 	begin(): Promise<void>;
 	/** Installation id that the database holds. */

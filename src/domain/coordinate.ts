@@ -29,3 +29,10 @@ export interface AtRequest {
 	/** Picks a generation; undefined: the present one, or for an orphaned hash the last that held it. */
 	readonly generation: Generation | undefined;
 }
+
+/** Versions that held at one of these heights, both inclusive, and in that generation; undefined: whichever. */
+export interface HistoryRange {
+	readonly from: Height | undefined;
+	readonly to: Height | undefined;
+	readonly generation: Generation | undefined;
+}

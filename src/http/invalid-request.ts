@@ -35,13 +35,19 @@ interface Excess {
 	readonly message: string;
 }
 
-/** The typed error for a value past a limit. */
-export function limitExceeded(path: string, excess: Excess): FatalError {
+/** The typed error for a value past a limit; `problems`: every one, where there are several. */
+export function limitExceeded(
+	path: string,
+	excess: Excess,
+	problems: readonly RequestProblem[] = [],
+): FatalError {
 	const max = LIMITS[excess.limit];
+	const message = `${path}: ${excess.message}`;
 	return new FatalError("limit_exceeded", {
-		message: `${path}: ${excess.message}`,
+		message: problems.length < 2 ? message : `${message} (and ${problems.length - 1} more)`,
 		hint: `stay within ${max} (limit ${excess.limit}), or split the request`,
 		fields: { limit: excess.limit, value: excess.value, max, path },
+		problems: problems.length < 2 ? [] : problems.slice(0, LISTED_PROBLEMS),
 	});
 }
 
@@ -64,7 +70,8 @@ export function requestError(root: string, error: z.ZodError): FatalError {
 		excess !== undefined &&
 		issues.every((issue) => excessOf(issue) !== undefined)
 	) {
-		return limitExceeded(pathOf(root, first.path), excess);
+		const problems = issues.flatMap((issue) => problemsOf(root, issue));
+		return limitExceeded(pathOf(root, first.path), excess, problems);
 	}
 	return new InvalidRequest(issues.flatMap((issue) => problemsOf(root, issue)));
 }

@@ -171,14 +171,14 @@ export function blankWrite(write: LoggedWrite): StateWrite {
 }
 
 function agentWrite(write: AgentWrite, draft: StateDraft): StateWrite {
-	const { operation, conditionPosition, rests } = write;
+	const { operation, conditionPosition, rests, isEnded } = write;
 	const evaluation = evaluate(
 		operation,
 		draft.editor.visible(writeKey(write), write.slot),
 		(_named, version) => conditionPosition === version.position,
 	);
 	if (evaluation.type === "fail") throw contradicting(write, evaluation.message);
-	const put = evaluation.type === "put" ? evaluation : undefined;
+	const put = evaluation.type === "put" && !isEnded ? evaluation : undefined;
 	const { body, keepVectorOf: copyOf } = put ?? { body: undefined, keepVectorOf: undefined };
 	return { ...placeOf(write), owner: "agent", body, copyOf, ...rests };
 }

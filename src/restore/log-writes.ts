@@ -30,6 +30,8 @@ export interface AgentWrite extends Placed {
 	/** See OriginalPlace in writer/log-draft.ts. */
 	readonly conditionPosition: LogPosition | undefined;
 	readonly rests: Rests;
+	/** See Verdict in writer/log-draft.ts. */
+	readonly isEnded: boolean;
 }
 
 export interface HandlerWrite extends Placed {
@@ -113,6 +115,7 @@ export function writtenBy(entry: LoggedEntry): LoggedWrite {
 				operation,
 				conditionPosition: conditionIn(body, position),
 				rests,
+				isEnded: false,
 			};
 		}
 	}
@@ -125,7 +128,8 @@ function judgedWrite(entry: LoggedEntry, slot: Height): LoggedWrite {
 	if (entry.body["verdict"] === "cleared") return { type: "cleared", ...placed, rests };
 	const operation = agentOperation(body);
 	const conditionPosition = conditionIn(body, position);
-	return { type: "agent", ...placed, operation, conditionPosition, rests };
+	const isEnded = entry.body["ended"] === true;
+	return { type: "agent", ...placed, operation, conditionPosition, rests, isEnded };
 }
 
 function isApplied(verdict: unknown): boolean {

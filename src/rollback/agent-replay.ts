@@ -80,7 +80,10 @@ export class AgentReplay {
 		const slot = this.#slots.next(each.originalSlot, ground.type === "holds" ? ground.slot : 0n);
 		await this.#context.branch.enter(slot);
 		const verdict = each.status === "applied" ? "replayed" : "reinstated";
-		const outcome = this.#assembly.reapply(each.stored, slot, originalOf(each), verdict);
+		const outcome = this.#assembly.reapply(each.stored, slot, originalOf(each), {
+			verdict,
+			ground,
+		});
 		this.#tell(each, outcome, { verdict, slot, ground });
 		if (outcome.type !== "applied") return;
 		this.#context.branch.carried(1);
@@ -119,7 +122,7 @@ export class AgentReplay {
 		}
 		const slot = this.#slots.next(0n, ground.slot);
 		await this.#context.branch.enter(slot);
-		this.#waiting.clear(this.#assembly, each, slot);
+		this.#waiting.clear(this.#assembly, { operation: each, ground }, slot);
 		this.#cleared(each, slot);
 		await this.#settle();
 	}
@@ -139,23 +142,21 @@ export class AgentReplay {
 		for (;;) {
 			const ready = this.#waiting.next(this.#assembly, this.#slots.pending);
 			if (ready === undefined) return;
-			const slot = this.#slots.next(0n, ready.groundSlot);
+			const slot = this.#slots.next(0n, ready.ground.slot);
 			await this.#context.branch.enter(slot);
 			const settled = this.#waiting.settleOne(this.#assembly, ready, slot);
 			this.#context.branch.carried(1);
-			this.#tellSettled(settled, slot);
+			this.#tellSettled(settled, { slot, ground: ready.ground });
 		}
 	}
 
-	#tellSettled(settled: Settled, slot: Height): void {
+	#tellSettled(settled: Settled, at: { readonly slot: Height; readonly ground: Ground }): void {
 		switch (settled.type) {
 			case "cleared":
-				this.#cleared(settled.operation, slot);
+				this.#cleared(settled.operation, at.slot);
 				break;
 			case "reinstated": {
-				const { operation, outcome } = settled;
-				const ground = this.#assembly.ground(operation.stored);
-				this.#tell(operation, outcome, { verdict: "reinstated", slot, ground });
+				this.#tell(settled.operation, settled.outcome, { verdict: "reinstated", ...at });
 				break;
 			}
 			default:

@@ -13,7 +13,7 @@ import type { VectorUpkeep } from "./vector-upkeep.ts";
  * expired: its time has come by this machine's clock, and no block has said so yet. low_confidence: its
  * confidence, as it has faded by now, is below the bound. unreachable_link: one of its ends is gone, and no
  * operation waits that would bring it back. unreachable_memory: a semantic memory that was linked, that no
- * link leads to or from any more, and from which nothing that holds was derived.
+ * link leads to or from any more, nor will when waiting operations bring it back, and from which nothing that holds was derived.
  */
 export const DROP_REASONS = [
 	"expired",

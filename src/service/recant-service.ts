@@ -6,7 +6,7 @@
  */
 import type { Level } from "../consistency/finding.ts";
 import type { Caller } from "../domain/caller.ts";
-import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
+import type { AnsweredAt, AtRequest, HistoryRange } from "../domain/coordinate.ts";
 import type {
 	ChainId,
 	Generation,
@@ -458,6 +458,8 @@ export interface RecantService {
 		query: {
 			readonly id: string;
 			readonly namespace: string;
+			/** Left out: all versions, of every generation. */
+			readonly range?: HistoryRange | undefined;
 			/** Id of who reads; a cursor is theirs alone. */
 			readonly reader?: string | undefined;
 			readonly limit: number;

@@ -151,9 +151,8 @@ export class Recant implements RecantService {
 
 	async history(chain: string, query: Parameters<RecantService["history"]>[1]) {
 		const { id } = this.#find(chain).spec;
-		const { limit, cursor, reader } = query;
 		const key = memoryKey(query.namespace, query.id);
-		const page = await historyPage(this.#options.state, id, { key, reader, limit, cursor });
+		const page = await historyPage(this.#options.state, id, { ...query, key });
 		if (page === undefined) throw memoryNotFound(query, undefined);
 		return page;
 	}

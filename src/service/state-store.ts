@@ -1,6 +1,6 @@
 /** What reading asks of Postgres. The adapter is store/postgres-state-store.ts. */
 import type { BlockHeader } from "../domain/block.ts";
-import type { AnsweredAt, AtRequest } from "../domain/coordinate.ts";
+import type { AnsweredAt, AtRequest, HistoryRange } from "../domain/coordinate.ts";
 import type {
 	ChainId,
 	Generation,
@@ -205,11 +205,15 @@ export interface StateStore {
 			readonly limit: number;
 		},
 	): Promise<readonly StoredBlock[]>;
-	/** Versions of one memory in every generation, newest first. */
+	/** Versions of one memory, newest first; `range` undefined: all, in every generation. */
 	history(
 		chainId: ChainId,
 		key: MemoryKey,
-		query: { readonly after: HistoryPlace | undefined; readonly limit: number },
+		query: {
+			readonly range: HistoryRange | undefined;
+			readonly after: HistoryPlace | undefined;
+			readonly limit: number;
+		},
 	): Promise<readonly Version[]>;
 	checkpoints(
 		chainId: ChainId,

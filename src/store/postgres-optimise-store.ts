@@ -73,7 +73,10 @@ async function unreachableLinks(tx: Tx, place: Place): Promise<readonly Droppabl
 	return rows.map((row) => droppableOf(row, "unreachable_link"));
 }
 
-/** One that was never linked stands for itself. */
+/**
+ * One that was never linked stands for itself. A link that a fork took, or an end of it, may come back: until
+ * then what it joins is not unreachable.
+ */
 async function unreachableMemories(tx: Tx, place: Place): Promise<readonly Droppable[]> {
 	const { chainId, limit } = place;
 	const names = tx`l.chain_id = ${chainId} and (l.from_key = v.memory_key or l.to_key = v.memory_key)`;
@@ -83,8 +86,8 @@ async function unreachableMemories(tx: Tx, place: Place): Promise<readonly Dropp
 			and not starts_with(v.id, ${LINK_ID_PREFIX})
 			and exists (select from links l where ${names})
 			and not exists (select from links l where ${names}
-				and ${isVisible(tx, place, tx`l.link_key`)}
-				and ${isVisible(tx, place, tx`l.from_key`)} and ${isVisible(tx, place, tx`l.to_key`)})
+				and ${mayBeSeen(tx, place, tx`l.link_key`)}
+				and ${mayBeSeen(tx, place, tx`l.from_key`)} and ${mayBeSeen(tx, place, tx`l.to_key`)})
 			and not exists (select from derivations d where d.chain_id = ${chainId}
 				and d.source_key = v.memory_key and d.source_hash = v.content_hash
 				and ${isVisible(tx, place, tx`d.memory_key`)})
@@ -128,6 +131,13 @@ function isVisible(tx: Tx, { chainId, slot }: Place, key: ReturnType<Tx>) {
 	return tx`exists (select from versions e where e.chain_id = ${chainId} and e.memory_key = ${key}
 		and e.content is not null and e.from_block <= ${slot} and e.to_block > ${slot}
 		and e.to_gen = ${FOREVER})`;
+}
+
+/** Visible, or an operation waits that would bring it back. */
+function mayBeSeen(tx: Tx, place: Place, key: ReturnType<Tx>) {
+	return tx`(${isVisible(tx, place, key)} or exists (select from memories n
+		join operations o on o.chain_id = n.chain_id and o.namespace = n.namespace and o.id = n.id
+		where n.chain_id = ${place.chainId} and n.memory_key = ${key} and o.status = 'suspended'))`;
 }
 
 interface Row {

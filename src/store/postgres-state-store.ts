@@ -113,9 +113,15 @@ export class PostgresStateStore implements StateStore {
 	): Promise<readonly Version[]> {
 		// Nothing begins at FOREVER, so every row comes after this place.
 		const after = query.after ?? { toGen: FOREVER, fromBlock: FOREVER, fromGen: FOREVER };
+		const { from = 0n, to = FOREVER, generation } = query.range ?? {};
 		const rows = await this.#database.run(
 			(sql) => sql<VersionRow[]>`
 				select * from versions where chain_id = ${chainId} and memory_key = ${key}
+					and from_block <= ${to} and to_block > ${from} ${
+						generation === undefined
+							? sql``
+							: sql`and from_gen <= ${generation} and to_gen > ${generation}`
+					}
 					and (to_gen, from_block, from_gen)
 						< (${after.toGen}, ${after.fromBlock}, ${after.fromGen})
 				order by to_gen desc, from_block desc, from_gen desc limit ${query.limit}`,

@@ -276,11 +276,13 @@ export class PostgresWriterStore implements WriterStore {
 				update operations set final = true
 				where chain_id = ${chainId} and not final and position is not null
 					and exists (select 1 from moved)
-					and ((status = 'applied' and not suspect
+					and ((status = 'applied' and (not suspect or ${finality.finalized} >= case
+								when sources is null then coalesce(anchor_height, original_slot)
+								else greatest(anchor_height, original_slot) end)
 							and greatest(effective_slot, judged_slot) <= ${finality.finalized})
-						or ((status = 'suspended' or suspect) and ${finality.finalized} >= case
-							when sources is null then anchor_height
-							else greatest(anchor_height, original_slot) end)
+						or (status = 'suspended' and ${finality.finalized} >= case
+							when sources is null then coalesce(anchor_height, original_slot)
+							else greatest(anchor_height, original_slot, judged_slot) end)
 						or (status = 'recanted' and judged_slot <= ${finality.finalized}))`,
 		);
 	}

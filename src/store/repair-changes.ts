@@ -65,6 +65,10 @@ function placeOf(tx: Tx, change: RowChange) {
 			const { linkKey } = "put" in change ? change.put : change.remove;
 			return tx`link_key = ${linkKey}`;
 		}
+		case "derivations": {
+			const { position, setNo, sourceNo } = "put" in change ? change.put : change.remove;
+			return tx`position = ${position} and set_no = ${setNo} and source_no = ${sourceNo}`;
+		}
 		case "blocks": {
 			const [height, fromGen] =
 				"put" in change
@@ -112,6 +116,20 @@ function columnsOf(change: RowPut) {
 		case "links": {
 			const { linkKey, namespace, type, fromKey, toKey } = change.put;
 			return { link_key: linkKey, namespace, type, from_key: fromKey, to_key: toKey };
+		}
+		case "derivations": {
+			const { position, setNo, sourceNo, memoryKey, sourceKey, source, depth } = change.put;
+			return {
+				position,
+				set_no: setNo,
+				source_no: sourceNo,
+				memory_key: memoryKey,
+				source_key: sourceKey,
+				source_namespace: source.namespace,
+				source_id: source.id,
+				source_hash: hexBytes(source.contentHash),
+				depth,
+			};
 		}
 		case "blocks": {
 			const { number, hash, parentHash, timestamp, fromGen, toGen } = change.put;

@@ -40,6 +40,7 @@ import { rowPages } from "./row-pages.ts";
 import type { Tx } from "./sql.ts";
 import { visibleCountsOf, watermarksOf } from "./stored-figures.ts";
 import { byMemory, type Checked, storedMemories } from "./stored-memories.ts";
+import { StoredProvenanceView } from "./stored-provenance-view.ts";
 import {
 	type ChainRow,
 	type CheckpointRowOf,
@@ -74,11 +75,13 @@ const ID_PAGE = 20_000;
 export class StoredStateView implements StoredState {
 	readonly #tx: Tx;
 	readonly #chainId: ChainId;
+	readonly provenance: StoredProvenanceView;
 	#chain: StoredChain | undefined;
 
 	constructor(tx: Tx, chainId: ChainId) {
 		this.#tx = tx;
 		this.#chainId = chainId;
+		this.provenance = new StoredProvenanceView(tx, chainId);
 	}
 
 	get chain(): StoredChain {

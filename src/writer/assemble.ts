@@ -15,7 +15,7 @@ import type { StoredOperation } from "../memory/operation-codec.ts";
 import { Assembly, type RecordedWrite } from "./assembly.ts";
 import { type ChainState, pendingSlot } from "./chain-state.ts";
 import type { DerivedBlock, DerivedGroup } from "./derived-blocks.ts";
-import { keysOf } from "./open-operation.ts";
+import { countByNamespace, keysOf } from "./open-operation.ts";
 import { previewEntry } from "./preview-entry.ts";
 import type { ShortTermMembers } from "./short-term.ts";
 import { type Consolidator, SystemWork, type WriterSettings } from "./system-work.ts";
@@ -57,13 +57,18 @@ export async function assembleInbox(
 		asked: coming.flatMap(({ operation }) => (operation.kind === "consolidate" ? [operation] : [])),
 	});
 	for (const entry of entries) {
-		const refusal = previewEntry(entry, { ...context, assembly, slot });
+		const refusal = previewEntry(entry, { ...context, assembly, slot, system });
 		for (const stored of entry.operations) {
 			if (refusal !== undefined) {
 				assembly.refuse(stored, slot, refusal.reasonFor(stored));
 				continue;
 			}
-			assembly.admit(stored, slot);
+			const outcome = assembly.admit(stored, slot);
+			if (outcome.type === "failed") {
+				// What the writer ended for an operation before it was foreseen by nobody.
+				assembly.refuse(stored, slot, { code: outcome.code, message: outcome.message });
+				continue;
+			}
 			const { operation } = stored;
 			if (operation.kind === "consolidate") {
 				await system.consolidate(operation.namespace, operation.rule, slot);
@@ -291,17 +296,6 @@ async function loadKeys(
 	if (keys.length === 0) return;
 	const found = await store.latestVersions(assembly.chainId, keys);
 	for (const key of keys) assembly.state.load(key, found.get(key) ?? []);
-}
-
-/** How many of the operations write each namespace. */
-export function countByNamespace(
-	operations: readonly StoredOperation[],
-): ReadonlyMap<string, number> {
-	const counts = new Map<string, number>();
-	for (const { operation } of operations) {
-		counts.set(operation.namespace, (counts.get(operation.namespace) ?? 0) + 1);
-	}
-	return counts;
 }
 
 function isAtInterval(height: Height): boolean {

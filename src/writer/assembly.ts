@@ -21,6 +21,7 @@ import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody, OperationReason } from "../domain/operation.ts";
 import type { Sources } from "../domain/provenance.ts";
 import { bodyHash } from "../memory/compensation.ts";
+import { isConsolidatedId } from "../memory/consolidate.ts";
 import { type Ground, groundOf, highest, type Lost, sourceKey } from "../memory/ground.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
@@ -138,12 +139,16 @@ export class Assembly {
 		return evaluation;
 	}
 
-	/** Applies a new agent's operation, which gets the next position. Its ground must hold. */
+	/** Applies a new agent's operation, which gets the next position. */
 	admit(stored: StoredOperation, slot: Height): Outcome {
 		const { ifVersion } = stored.operation;
 		const namesVersion = ifVersion !== undefined && ifVersion !== 0n;
 		const conditionPosition = namesVersion ? this.#visible(stored, slot)?.position : undefined;
 		const ground = this.ground(stored);
+		if (ground.type === "absent") {
+			const code = ground.reason === "source_absent" ? "source_unknown" : "anchor_not_canonical";
+			return { type: "failed", code, message: ground.lost.map(nameOfLost).join(", ") };
+		}
 		const position = this.#log.position + 1n;
 		const applied = this.#apply(stored, slot, { position }, ground);
 		if (applied.type === "failed") return applied;
@@ -161,21 +166,20 @@ export class Assembly {
 
 	/**
 	 * Applies an operation that was acknowledged before, in the slot that was found for it. What it rests
-	 * on may be gone: then it is suspect, if that is its policy.
+	 * on, as it was judged, may be gone: then it is suspect, if that is its policy.
 	 */
 	reapply(
 		stored: StoredOperation,
 		slot: Height,
 		original: OriginalPlace,
-		verdict: "replayed" | "reinstated",
+		{ verdict, ground }: Judged,
 	): Outcome {
-		const ground = this.ground(stored);
 		const outcome = this.#reapply(stored, slot, original, ground);
 		const lost = ground.type === "absent" ? ground.lost : [];
 		if (outcome.type === "applied") {
-			const { versionId, rests, isMarked } = outcome;
+			const { versionId, rests, isMarked, isEnded } = outcome;
 			const to = { verdict, status: "applied", slot, versionId, reason: undefined } as const;
-			this.#log.judged(stored, slot, original, { ...to, rests, isMarked, lost });
+			this.#log.judged(stored, slot, original, { ...to, rests, isMarked, isEnded, lost });
 			this.onWrite(keyOf(stored), slot);
 		} else {
 			const reason = { code: outcome.code, message: outcome.message };
@@ -192,9 +196,8 @@ export class Assembly {
 		stored: StoredOperation,
 		slot: Height,
 		original: OriginalPlace & { readonly effectiveSlot: Height | undefined },
-		isLast: (present: Version) => boolean,
+		{ ground, isLast }: { readonly ground: Ground; readonly isLast: (present: Version) => boolean },
 	): void {
-		const ground = this.ground(stored);
 		const present = this.#visible(stored, slot);
 		const own = restsOf(ground, stored);
 		const marked = present !== undefined && isLast(present) ? present : undefined;
@@ -433,7 +436,7 @@ export class Assembly {
 	): Applied {
 		const key = keyOf(stored);
 		const latest = this.state.editor.latest(key);
-		if (latest !== undefined && latest.position > original.position) {
+		if (latest !== undefined && isLater(latest, original)) {
 			// The agent has written this memory again since; the older belief stays overwritten.
 			const message = `a later operation (position ${latest.position}) wrote this memory`;
 			return { type: "failed", code: "overwritten_later", message };
@@ -463,9 +466,11 @@ export class Assembly {
 		}
 		const own = restsOf(ground, stored);
 		if (evaluation.type === "consolidate") {
-			return { type: "applied", versionId: undefined, rests: own, isMarked: own.suspect };
+			const isMarked = own.suspect;
+			return { type: "applied", versionId: undefined, rests: own, isMarked, isEnded: false };
 		}
-		const put = evaluation.type === "put" ? evaluation : undefined;
+		const isEnded = this.#isOver(stored);
+		const put = evaluation.type === "put" && !isEnded ? evaluation : undefined;
 		const rests = stored.operation.kind === "patch" ? restsOnBoth(own, present) : own;
 		const write = { slot, namespace, id, owner: "agent", position } as const;
 		const versionId = this.#write(
@@ -473,7 +478,14 @@ export class Assembly {
 			depthOf(ground),
 		);
 		if (stored.operation.kind === "link") this.links.add(stored.operation);
-		return { type: "applied", versionId, rests, isMarked: own.suspect };
+		return { type: "applied", versionId, rests, isMarked: own.suspect, isEnded };
+	}
+
+	/** Its time had come before its slot: it ends what was there, and leaves nothing. */
+	#isOver({ operation }: StoredOperation): boolean {
+		const time = this.#head?.timestamp;
+		const ends = "body" in operation ? operation.body.expiresAtTime : undefined;
+		return ends !== undefined && time !== undefined && ends <= time;
 	}
 
 	#writeAgain(version: Version, slot: Height, rests: Rests, depth: number): VersionId {
@@ -527,6 +539,12 @@ export class Assembly {
 	}
 }
 
+/** How an operation was judged before it is applied again. */
+interface Judged {
+	readonly verdict: "replayed" | "reinstated";
+	readonly ground: Ground;
+}
+
 type Applied =
 	| {
 			readonly type: "applied";
@@ -534,6 +552,7 @@ type Applied =
 			readonly rests: Rests;
 			/** See Verdict. */
 			readonly isMarked: boolean;
+			readonly isEnded: boolean;
 	  }
 	| Extract<Outcome, { readonly type: "failed" }>;
 
@@ -559,6 +578,14 @@ function requireAppend(
 		hint: "give every event an id of its own, for example its transaction's hash and log index",
 		fields: { namespace, id, height: slot.toString() },
 	});
+}
+
+/**
+ * Positions of what consolidation makes are new on every branch; of these the slots tell. Agents only delete it.
+ */
+function isLater({ id, fromBlock, position }: Version, original: OriginalPlace): boolean {
+	if (isConsolidatedId(id)) return fromBlock > original.originalSlot;
+	return position > original.position;
 }
 
 /** What is kept as it is does not become suspect by itself. */

@@ -189,8 +189,8 @@ export class ChainWriter {
 		await embedAhead(group, this.#options);
 		await this.#lane.run(async () => {
 			await this.#ensureFresh();
-			const assembly = await assembleBlocks(this.#state, group, await this.#context());
-			await this.#commit(assembly, group.finality);
+			const context = await this.#context();
+			await this.#commitWhole(assembleBlocks(this.#state, group, context), group.finality);
 		});
 	}
 
@@ -285,8 +285,20 @@ export class ChainWriter {
 				window: this.#window,
 				contentProblem: settings.contentProblem.bind(settings),
 			};
-			const assembly = await assembleInbox(this.#state, entries, context);
-			await this.#commit(assembly, this.#state);
+			await this.#commitWhole(assembleInbox(this.#state, entries, context), this.#state);
+		}
+	}
+
+	/** What an assembly has noted of short-term memories goes with it when it is not committed. */
+	async #commitWhole(
+		assembling: Promise<Assembly>,
+		finality: Parameters<Assembly["batch"]>[1],
+	): Promise<void> {
+		try {
+			await this.#commit(await assembling, finality);
+		} catch (error) {
+			this.#shortTerm.clear();
+			throw error;
 		}
 	}
 

@@ -40,6 +40,8 @@ export interface Verdict {
 	readonly rests: Rests;
 	/** What it rests on itself is gone, or suspect; what it patches may be suspect all the same. */
 	readonly isMarked: boolean;
+	/** True: its time had come before its slot, so it only ended what was there. */
+	readonly isEnded?: boolean | undefined;
 	/** What it rests on and is not there. */
 	readonly lost: readonly Lost[];
 }
@@ -168,6 +170,7 @@ export class LogDraft {
 				...(to.slot === undefined ? {} : { slot: to.slot.toString() }),
 				...(to.reason === undefined ? {} : { reason: reasonForLog(to.reason) }),
 				...restsForLog(to.rests),
+				...(to.isEnded === true ? { ended: true } : {}),
 				...(to.lost.length === 0 ? {} : { lost: to.lost.map((each) => ({ ...each })) }),
 			},
 		});

@@ -19,3 +19,14 @@ export function keysOf({ operation }: StoredOperation): readonly MemoryKey[] {
 	if (operation.kind === "link") return keysOfLink(operation);
 	return [memoryKey(operation.namespace, operation.id)];
 }
+
+/** How many of the operations write each namespace. */
+export function countByNamespace(
+	operations: readonly StoredOperation[],
+): ReadonlyMap<string, number> {
+	const counts = new Map<string, number>();
+	for (const { operation } of operations) {
+		counts.set(operation.namespace, (counts.get(operation.namespace) ?? 0) + 1);
+	}
+	return counts;
+}

@@ -20,7 +20,9 @@ import {
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import type { Assembly, Preview } from "./assembly.ts";
-import type { WriterSettings } from "./system-work.ts";
+import { countByNamespace } from "./open-operation.ts";
+import type { ImaginedMembers } from "./short-term.ts";
+import type { SystemWork, WriterSettings } from "./system-work.ts";
 import type { InboxEntry } from "./writer-store.ts";
 
 export interface Refusal {
@@ -31,6 +33,7 @@ interface PreviewContext {
 	readonly assembly: Assembly;
 	readonly slot: Height;
 	readonly window: HeaderWindow | undefined;
+	readonly system: Pick<SystemWork, "imagine">;
 	/** See WriterSettings. */
 	readonly contentProblem: WriterSettings["contentProblem"];
 }
@@ -53,10 +56,17 @@ class Overlay {
 	/** What the last of them says of a memory; hashes are made for sources of this request alone. */
 	readonly #said = new Map<MemoryKey, { readonly key: HeldKey; readonly held: Held }>();
 	readonly #hasSources: boolean;
+	/** Of namespaces that may become too full by the request. */
+	readonly #members = new Map<string, ImaginedMembers | undefined>();
 
 	constructor(entry: InboxEntry, context: PreviewContext) {
 		this.#context = context;
 		this.#hasSources = entry.operations.some(({ sources }) => sources.length > 0);
+		// Nobody comes after the only one.
+		if (entry.operations.length === 1) return;
+		for (const [namespace, writes] of countByNamespace(entry.operations)) {
+			this.#members.set(namespace, context.system.imagine(namespace, writes, context.slot));
+		}
 	}
 
 	/** Takes the operation for applied; answers why it cannot be. */
@@ -81,6 +91,10 @@ class Overlay {
 		if (preview.type === "consolidate") return undefined;
 		const version = imagined(preview, { key, namespace, id, slot, hashed: this.#hasSources });
 		this.#versions.set(key, version);
+		const isThere = version?.layer === "short_term";
+		for (const ended of this.#members.get(namespace)?.changed(key, isThere) ?? []) {
+			this.#versions.set(ended, undefined);
+		}
 		if (version !== undefined && this.#hasSources && ground.type === "holds") {
 			const { grounds, suspect, depth } = ground;
 			const held = { slot, grounds, suspect, depth };

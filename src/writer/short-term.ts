@@ -16,7 +16,11 @@ export class ShortTermMembers {
 	#order: Member[] = [];
 	#prunedAt: Height | undefined;
 
-	constructor(versions: readonly WrittenMemory[]) {
+	/** False: there are more that were written later. */
+	readonly isWhole: boolean;
+
+	constructor(versions: readonly WrittenMemory[], isWhole = true) {
+		this.isWhole = isWhole;
 		for (const version of versions) this.#add(version);
 	}
 
@@ -39,6 +43,23 @@ export class ShortTermMembers {
 		return this.first(1)[0];
 	}
 
+	/**
+	 * What so many writes in that slot would push out, without anything being done; undefined: nothing.
+	 * `isLoaded`: others are not ended in this commit.
+	 */
+	imagine(of: {
+		readonly capacity: number;
+		readonly slot: Height;
+		readonly writes: number;
+		readonly isLoaded: (key: MemoryKey) => boolean;
+	}): ImaginedMembers | undefined {
+		const { capacity, slot, writes, isLoaded } = of;
+		if (this.#members.size + writes <= capacity) return undefined;
+		this.#prune(slot);
+		const order = this.first(this.#members.size).filter(isLoaded);
+		return new ImaginedMembers(order, { capacity, size: this.#members.size });
+	}
+
 	/** At most so many, those that were written first. */
 	first(count: number): readonly MemoryKey[] {
 		this.#order = this.#order.filter((member) => this.#members.get(member.key) === member);
@@ -59,5 +80,34 @@ export class ShortTermMembers {
 		for (const { key, expiresBlock } of this.#members.values()) {
 			if (expiresBlock !== undefined && expiresBlock <= slot) this.#members.delete(key);
 		}
+	}
+}
+
+/** Members of a namespace as they would be after writes that are only looked at. */
+export class ImaginedMembers {
+	readonly #order: Set<MemoryKey>;
+	readonly #capacity: number;
+	#size: number;
+
+	/** `order`: those that may be ended, by rising position. */
+	constructor(
+		order: readonly MemoryKey[],
+		{ capacity, size }: { readonly capacity: number; readonly size: number },
+	) {
+		this.#order = new Set(order);
+		this.#capacity = capacity;
+		this.#size = size;
+	}
+
+	/** The memory was written, or is gone: answers those that end by it. */
+	changed(key: MemoryKey, isThere: boolean): readonly MemoryKey[] {
+		if (this.#order.delete(key)) this.#size -= 1;
+		if (!isThere) return [];
+		this.#order.add(key);
+		this.#size += 1;
+		const ended = [...this.#order].slice(0, Math.max(0, this.#size - this.#capacity));
+		for (const each of ended) this.#order.delete(each);
+		this.#size -= ended.length;
+		return ended;
 	}
 }

@@ -78,7 +78,7 @@ export class StateDraft {
 
 	/** The version may end by itself at its `expiresBlock` or `expiresTime`, if it has not ended before. */
 	expectExpiry({ memoryKey: key, expiresBlock, expiresTime }: Version): void {
-		if (expiresTime !== undefined) this.#timed.set(key, expiresTime);
+		if (expiresTime !== undefined) this.#expectTime(key, expiresTime);
 		if (expiresBlock === undefined || expiresBlock < this.#from) return;
 		const keys = this.#expiries.get(expiresBlock) ?? new Set();
 		keys.add(key);
@@ -129,9 +129,17 @@ export class StateDraft {
 			if (expiresTime > time) continue;
 			this.#timed.delete(key);
 			const version = this.editor.visible(key, height);
-			if (version?.expiresTime !== undefined && version.expiresTime <= time) over.push(version);
+			if (version?.expiresTime === undefined) continue;
+			if (version.expiresTime <= time) over.push(version);
+			else this.#timed.set(key, version.expiresTime);
 		}
 		return over.sort((a, b) => (a.position < b.position ? -1 : 1));
+	}
+
+	/** The first of several: of a memory's rows each may have its own. */
+	#expectTime(key: MemoryKey, time: bigint): void {
+		const known = this.#timed.get(key);
+		if (known === undefined || time < known) this.#timed.set(key, time);
 	}
 
 	#expire(height: Height): void {

@@ -15,7 +15,7 @@ import type { ConsolidationRule, NamespaceSettings } from "../domain/namespace-s
 import type { MemoryBody } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { Assembly, ConsolidatedPut } from "./assembly.ts";
-import { ShortTermMembers } from "./short-term.ts";
+import { type ImaginedMembers, ShortTermMembers } from "./short-term.ts";
 import type { WriterStore, WrittenMemory } from "./writer-store.ts";
 
 export interface Consolidator {
@@ -97,6 +97,16 @@ export class SystemWork {
 		}
 	}
 
+	/** What writes of one request would push out of a namespace; undefined: nothing. */
+	imagine(namespace: string, writes: number, slot: Height): ImaginedMembers | undefined {
+		const { settings, shortTerm } = this.#context;
+		const capacity = settings.get(namespace)?.shortTermCapacity;
+		if (capacity === undefined) return undefined;
+		const { editor } = this.#assembly.state;
+		const isLoaded = (key: MemoryKey) => editor.isLoaded(key);
+		return shortTerm.get(namespace)?.imagine({ capacity, slot, writes, isLoaded });
+	}
+
 	/** After everything else of a block: what its time ends, and the rules that are due. */
 	async endOfBlock({ number: slot, timestamp }: BlockHeader): Promise<void> {
 		for (const version of this.#assembly.state.timedOut(slot, timestamp)) {
@@ -152,22 +162,26 @@ export class SystemWork {
 	}
 
 	async #prepareCapacity(namespace: string, writes: number): Promise<void> {
-		const { settings, shortTerm, chainId, store, height } = this.#context;
+		const { settings, shortTerm } = this.#context;
 		const capacity = settings.get(namespace)?.shortTermCapacity;
 		if (capacity === undefined) {
 			shortTerm.delete(namespace);
 			return;
 		}
 		const known = shortTerm.get(namespace);
-		const limit = capacity + 2 * MOST_ENDED;
 		const members =
-			known ??
-			new ShortTermMembers(
-				this.#asLoaded(await store.writingOrder(chainId, { namespace, height, limit })),
-			);
+			known?.isWhole === true
+				? known
+				: await this.#readMembers(namespace, capacity + 2 * MOST_ENDED);
 		shortTerm.set(namespace, members);
 		const excess = Math.max(0, members.size - capacity);
 		await this.#loadRows(members.first(writes + Math.min(excess, MOST_ENDED)));
+	}
+
+	async #readMembers(namespace: string, limit: number): Promise<ShortTermMembers> {
+		const { store, chainId, height } = this.#context;
+		const found = await store.writingOrder(chainId, { namespace, height, limit });
+		return new ShortTermMembers(this.#asLoaded(found), found.length < limit);
 	}
 
 	/** What the assembly has loaded already, it may have set back. */
@@ -202,14 +216,18 @@ export class SystemWork {
 		const latest = this.#assembly.state.editor.latest(key);
 		const members = latest && this.#context.shortTerm.get(latest.namespace);
 		if (latest === undefined || members === undefined) return;
-		members.changed(key, this.#assembly.state.editor.visible(key, slot));
-		if (this.#ending) return;
+		const written = this.#assembly.state.editor.visible(key, slot);
+		members.changed(key, written);
+		// Only what is written pushes out others.
+		if (this.#ending || written?.layer !== "short_term") return;
 		const capacity = this.#context.settings.get(latest.namespace)?.shortTermCapacity;
 		if (capacity === undefined) return;
 		this.#ending = true;
 		for (let ended = 0; ended < MOST_ENDED; ended += 1) {
 			const oldest = members.excess(capacity, slot);
-			const version = oldest && this.#assembly.state.editor.visible(oldest, slot);
+			// One commit ends no more than it has loaded: the next goes on.
+			if (oldest === undefined || !this.#assembly.state.editor.isLoaded(oldest)) break;
+			const version = this.#assembly.state.editor.visible(oldest, slot);
 			if (version === undefined) break;
 			this.#assembly.end(version, slot, "capacity");
 		}

@@ -7,6 +7,7 @@
  * when an anchor of it was found or a source of it came to hold, so the cost follows what changed.
  */
 import type { Height, OperationId } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
 import { type FoundAnchor, withFound } from "../memory/anchors.ts";
 import { type Ground, type HeldKey, heldKey, sourceKey } from "../memory/ground.ts";
 import type { Assembly, Outcome } from "./assembly.ts";
@@ -21,9 +22,8 @@ export type Settled =
 /** One that waits no longer. */
 export interface Ready {
 	readonly operation: OpenOperation;
-	/** Slot from which what it rests on is there. */
-	readonly groundSlot: Height;
-	readonly suspect: boolean;
+	/** What it rests on, which is there. */
+	readonly ground: Extract<Ground, { readonly type: "holds" }>;
 }
 
 export class WaitingOperations {
@@ -92,7 +92,7 @@ export class WaitingOperations {
 			const ground = assembly.ground(first.stored);
 			const isSuspended = first.status === "suspended";
 			if (ground.type === "holds" && (isSuspended || !ground.suspect)) {
-				return { operation: first, groundSlot: ground.slot, suspect: ground.suspect };
+				return { operation: first, ground };
 			}
 			if (this.#moved.delete(first.stored.operationId)) waitOn(assembly, first, ground, slot);
 		}
@@ -100,14 +100,18 @@ export class WaitingOperations {
 	}
 
 	/** Applies it in that slot, which is not below its ground's. */
-	settleOne(assembly: Assembly, { operation, suspect }: Ready, slot: Height): Settled {
+	settleOne(assembly: Assembly, { operation, ground }: Ready, slot: Height): Settled {
 		const { stored } = operation;
+		const { suspect } = ground;
 		this.#waiting.delete(stored.operationId);
 		if (operation.status !== "suspended") {
-			this.clear(assembly, operation, slot);
+			this.clear(assembly, { operation, ground }, slot);
 			return { type: "cleared", operation };
 		}
-		const outcome = assembly.reapply(stored, slot, originalOf(operation), "reinstated");
+		const outcome = assembly.reapply(stored, slot, originalOf(operation), {
+			verdict: "reinstated",
+			ground,
+		});
 		if (outcome.type === "applied" && suspect) {
 			this.add({ ...operation, status: "applied", suspect, effectiveSlot: slot });
 		}
@@ -115,12 +119,12 @@ export class WaitingOperations {
 	}
 
 	/** Takes its mark away. */
-	clear(assembly: Assembly, operation: OpenOperation, slot: Height): void {
+	clear(assembly: Assembly, { operation, ground }: Ready, slot: Height): void {
 		const { stored, effectiveSlot } = operation;
 		this.#marks.delete(operation);
-		assembly.clear(stored, slot, { ...originalOf(operation), effectiveSlot }, (present) =>
-			this.#marks.isLast(operation, present),
-		);
+		const isLast = (present: Version) => this.#marks.isLast(operation, present);
+		const original = { ...originalOf(operation), effectiveSlot };
+		assembly.clear(stored, slot, original, { ground, isLast });
 	}
 
 	#lookAt(operationId: OperationId): void {

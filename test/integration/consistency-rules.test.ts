@@ -21,11 +21,14 @@ async function makeWorld(name: string): Promise<World> {
 		await world.write({ op: "put", id: `t${n}`, text: `text number ${n}`, content: { n } });
 	}
 	await world.write({ op: "put", id: "gone", content: { n: 1 } });
+	await concluded(world);
 	await world.block({ from: 1, to: 2, value: 5n });
 	await world.write({ op: "delete", id: "gone" });
 	await world.write({ op: "put", id: "t0", text: "another text", content: { n: 10 } });
 	await world.block({ from: 2, to: 3, value: 5n });
 	await world.write({ op: "put", id: "t1", text: "yet another", content: { n: 11 } });
+	const derivedFrom = [[await world.said("conclusion"), await world.said("t1")]];
+	await world.write({ op: "put", id: "deep", content: {}, derivedFrom });
 	await world.fork(async (chain) => {
 		await chain.reorg(1);
 		await chain.block({ from: 1, to: 3, value: 7n });
@@ -33,6 +36,25 @@ async function makeWorld(name: string): Promise<World> {
 	await world.block({ from: 3, to: 1, value: 1n });
 	await world.write({ op: "put", id: "pending", text: "not sealed yet", content: { n: 12 } });
 	return world;
+}
+
+/** A conclusion of two alternatives, one of a source that is overwritten in its slot, and a hierarchy. */
+async function concluded(world: World): Promise<void> {
+	const put = (id: string) => ({ op: "put", id, content: { of: id } }) as const;
+	await world.write(put("reason"), put("other reason"), put("fleeting"), put("b"), put("c"));
+	const [reason, other, fleeting] = await Promise.all(
+		["reason", "other reason", "fleeting"].map((id) => world.said(id)),
+	);
+	if (reason === undefined || other === undefined || fleeting === undefined) return;
+	const derivedFrom = [[reason, other], [other]];
+	await world.write(
+		{ ...put("conclusion"), derivedFrom },
+		{ ...put("simple"), derivedFrom: [[reason]] },
+		{ ...put("of the moment"), derivedFrom: [[fleeting]] },
+		{ op: "put", id: "fleeting", content: { overwritten: true } },
+		{ op: "link", from: "conclusion", type: "isA", to: "b" },
+		{ op: "link", from: "b", type: "isA", to: "c" },
+	);
 }
 
 function named(findings: readonly FindingAnswer[]): readonly string[] {
@@ -51,6 +73,17 @@ interface Case {
 }
 
 const VISIBLE = `id = 't2' and to_gen = 9223372036854775807`;
+/** One of the two sources of a set of two. */
+const ONE_SOURCE = `set_no = 0 and source_no = 1 and position =
+	(select min(position) from versions where id = 'conclusion')`;
+const TO_C = `to_key = (select memory_key from memories where id = 'c')`;
+
+/** A copy of that row in which one column is another. */
+function anotherDerivation(column: string, value: string): string {
+	return `insert into derivations select (jsonb_populate_record(d, jsonb_build_object('${column}', ${value}))).*
+		from derivations d where ${ONE_SOURCE}`;
+}
+
 const CASES: readonly Case[] = [
 	{
 		what: "a version's content",
@@ -126,6 +159,105 @@ const CASES: readonly Case[] = [
 		corrupt: (sql) =>
 			sql.unsafe(`update versions set to_gen = 1 where ${VISIBLE} and from_gen = 0`),
 		finds: "span_wrong",
+	},
+	{
+		what: "a derivation that is gone",
+		corrupt: (sql) => sql.unsafe(`delete from derivations where ${ONE_SOURCE}`),
+		finds: "derivation_wrong",
+		only: true,
+		rule: "derivations",
+	},
+	{
+		what: "a derivation from another content",
+		corrupt: (sql) =>
+			sql.unsafe(`update derivations set source_hash = sha256('x'::bytea) where ${ONE_SOURCE}`),
+		finds: "derivation_wrong",
+		only: true,
+	},
+	{
+		what: "a derivation of another memory",
+		corrupt: (sql) =>
+			sql.unsafe(`update derivations set memory_key = source_key where ${ONE_SOURCE}`),
+		finds: "derivation_wrong",
+		only: true,
+	},
+	{
+		what: "a derivation that is otherwise deep",
+		corrupt: (sql) => sql.unsafe(`update derivations set depth = depth + 3 where ${ONE_SOURCE}`),
+		finds: "derivation_wrong",
+		only: true,
+	},
+	{
+		what: "a derivation too many",
+		corrupt: (sql) => sql.unsafe(anotherDerivation("source_no", "source_no + 7")),
+		finds: "derivation_wrong",
+		only: true,
+	},
+	{
+		what: "a derivation of what was derived from nothing",
+		corrupt: (sql) =>
+			sql.unsafe(
+				anotherDerivation("position", "(select position from versions where id = 'b' limit 1)"),
+			),
+		finds: "derivation_wrong",
+		only: true,
+	},
+	{
+		what: "a derivation above the log",
+		corrupt: (sql) => sql.unsafe(anotherDerivation("position", "position + 100000")),
+		finds: "derivation_wrong",
+		only: true,
+	},
+	{
+		what: "sources of an operation that nobody ever said",
+		level: "comprehensive",
+		corrupt: (sql) =>
+			sql.unsafe(`update operations set sources = regexp_replace(sources, '0x[0-9a-f]{8}', '0xdeadbeef')
+				where id = 'simple'`),
+		finds: "source_lost",
+		only: true,
+		rule: "sources",
+	},
+	{
+		what: "a source that is gone",
+		level: "comprehensive",
+		corrupt: (sql) => sql.unsafe(`delete from versions where id = 'reason'`),
+		finds: "source_lost",
+		rule: "sources",
+	},
+	{
+		what: "a link that the table of links lacks",
+		corrupt: (sql) => sql.unsafe(`delete from links where ${TO_C}`),
+		finds: "link_orphaned",
+		only: true,
+		rule: "links-of-versions",
+	},
+	{
+		what: "a link that joins others",
+		corrupt: (sql) => sql.unsafe(`update links set to_key = from_key where ${TO_C}`),
+		finds: "link_orphaned",
+		only: true,
+		rule: "links-of-versions",
+	},
+	{
+		what: "a link that never was",
+		corrupt: (sql) =>
+			sql.unsafe(`insert into links (chain_id, link_key, namespace, type, from_key, to_key)
+				select chain_id, gen_random_uuid(), namespace, 'near', from_key, to_key from links
+				where ${TO_C}`),
+		finds: "link_orphaned",
+		only: true,
+		rule: "links",
+	},
+	{
+		what: "links that form a circle",
+		level: "comprehensive",
+		corrupt: (sql) =>
+			sql.unsafe(`update links set to_key = (select memory_key from memories where id = 'conclusion')
+				where ${TO_C}`),
+		finds: "link_orphaned",
+		only: true,
+		rule: "cycles",
 	},
 	{
 		what: "a name that is gone",

@@ -95,6 +95,26 @@ describe("what may be dropped", () => {
 		expect(await droppable(database, { unreachable: true })).toEqual(["unreachable_memory left"]);
 	});
 
+	test("is no memory whose last link, or that link's other end, may come back", async () => {
+		const database = await openDatabase();
+		for (const id of ["a", "b", "c"]) await storeVersion(database, id);
+		for (const id of ["gone", "lost"]) await storeVersion(database, id, GONE);
+		await link(database, "a", "gone");
+		await link(database, "b", "lost");
+		const taken = await link(database, "c", "b", GONE);
+		for (const id of ["lost", taken]) {
+			await database.run(
+				(sql) => sql`
+					insert into operations (chain_id, operation_id, kind, namespace, id, status)
+					values (${CHAIN}, gen_random_uuid(), 'put', 'test', ${id}, 'suspended')`,
+			);
+		}
+		expect(await droppable(database, { unreachable: true })).toEqual([
+			expect.stringMatching(/^unreachable_link /),
+			"unreachable_memory a",
+		]);
+	});
+
 	test("is what has ended by time, and what may be low in confidence with what it fades by", async () => {
 		const database = await openDatabase();
 		await storeVersion(database, "over", { expiresTime: 1_000n });

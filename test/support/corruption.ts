@@ -21,6 +21,8 @@ const FOREVER = 9_223_372_036_854_775_807n;
 /** Blocks next to a damaged one stay whole: a header is judged by its neighbours too. */
 const BLOCK_DISTANCE = 3n;
 const OTHER_KEY = "00000000-0000-4000-8000-000000000000";
+/** Of no memory either, so that a damaged version is not taken for the link's. */
+const OTHER_LINK = "00000000-0000-4000-8000-000000000001";
 
 export interface Damage {
 	/** table: what was done. */
@@ -76,6 +78,18 @@ interface BlockAt {
 	readonly window: boolean;
 }
 
+interface LinkAt {
+	readonly memory_key: MemoryKey;
+}
+
+interface DerivationAt {
+	readonly position: bigint;
+	readonly set_no: number;
+	readonly source_no: number;
+	/** Its operation has other sources too. */
+	readonly several: boolean;
+}
+
 interface NameAt {
 	readonly namespace: string;
 	readonly layer: number;
@@ -91,6 +105,8 @@ interface Targets {
 	blocks: BlockAt[];
 	checkpoints: BlockAt[];
 	names: NameAt[];
+	links: LinkAt[];
+	derivations: DerivationAt[];
 	/** Live keys of working memory with the hash that holds them. */
 	copies: { readonly hash: string; readonly key: MemoryKey }[];
 }
@@ -202,6 +218,8 @@ export class Corruptor {
 			...Array.from({ length: 8 }, () => () => this.#version(targets)),
 			...Array.from({ length: 5 }, () => () => this.#vector(targets)),
 			...Array.from({ length: 3 }, () => () => this.#name(targets)),
+			...Array.from({ length: 2 }, () => () => this.#link(targets)),
+			...Array.from({ length: 2 }, () => () => this.#derivation(targets)),
 			...Array.from({ length: 2 }, () => () => this.#header(targets)),
 			...Array.from({ length: 2 }, () => () => this.#checkpoint(targets)),
 		];
@@ -277,6 +295,40 @@ export class Corruptor {
 			found: (finding) =>
 				finding.subject.table === "memories" && (isAbout(finding, key) || isAbout(finding, extra)),
 			explains: (finding) => isAbout(finding, key) || isAbout(finding, extra),
+		});
+	}
+
+	async #link(targets: Targets): Promise<Damage | undefined> {
+		const row = this.#take(targets.links);
+		if (row === undefined) return undefined;
+		const { memory_key: key } = row;
+		const at = this.#sql`chain_id = ${CHAIN_ID} and link_key = ${key}`;
+		const how = this.#random.oneOf(LINK_DAMAGES);
+		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
+		this.#forget(targets, key);
+		const isOfIt = (finding: FindingAnswer) =>
+			isAbout(finding, key) || finding.subject.memoryKey === OTHER_LINK;
+		return damage(`links: ${how.name}`, key, {
+			found: (finding) => finding.subject.table === "links" && isOfIt(finding),
+			explains: isOfIt,
+		});
+	}
+
+	async #derivation(targets: Targets): Promise<Damage | undefined> {
+		const row = this.#take(targets.derivations);
+		if (row === undefined) return undefined;
+		const { position, set_no, source_no } = row;
+		const at = this.#sql`chain_id = ${CHAIN_ID} and position = ${position}
+			and set_no = ${set_no} and source_no = ${source_no}`;
+		const how = this.#random.oneOf(DERIVATION_DAMAGES.filter(({ applies }) => applies(row)));
+		if (!(await isApplied(how.apply(this.#sql, at, row)))) return undefined;
+		targets.derivations = targets.derivations.filter((other) => other.position !== position);
+		const positions = new Set([position, position + 1_000_000n].map(String));
+		const found = ({ subject }: FindingAnswer) =>
+			subject.table === "derivations" && positions.has(subject.position ?? "");
+		return damage(`derivations: ${how.name}`, `${position} ${set_no}/${source_no}`, {
+			found,
+			explains: found,
 		});
 	}
 
@@ -461,7 +513,18 @@ export class Corruptor {
 			select namespace, layer, id, memory_key, exists (select 1 from versions v
 				where v.chain_id = m.chain_id and v.memory_key = m.memory_key and v.layer = m.layer) as has_versions
 			from memories m where chain_id = ${chain}`;
+		const links = await sql<LinkAt[]>`
+			select link_key as memory_key from links l where chain_id = ${chain} and exists (
+				select 1 from versions v where v.chain_id = l.chain_id and v.memory_key = l.link_key
+					and v.content is not null)`;
+		const derivations = await sql<DerivationAt[]>`
+			select position, set_no, source_no, exists (select 1 from derivations o
+				where o.chain_id = d.chain_id and o.position = d.position
+					and (o.set_no, o.source_no) <> (d.set_no, d.source_no)) as several
+			from derivations d where chain_id = ${chain}`;
 		return {
+			links: [...links],
+			derivations: [...derivations],
 			versions: versions.map((row) => ({ ...row, missed: row.logged || (hasTree && row.visible) })),
 			vectors: [...vectors],
 			blocks: [...blocks],
@@ -492,6 +555,7 @@ export class Corruptor {
 		targets.versions = targets.versions.filter(other);
 		targets.vectors = targets.vectors.filter(other);
 		targets.names = targets.names.filter(other);
+		targets.links = targets.links.filter(other);
 		targets.copies = targets.copies.filter((copy) => copy.key !== key);
 	}
 
@@ -656,6 +720,41 @@ const NAME_DAMAGES: readonly RowDamage<NameAt>[] = [
 		apply: (sql, at) => sql`
 			insert into memories select (jsonb_populate_record(m, jsonb_build_object('id', m.id || '~'))).*
 			from memories m where ${at}`,
+	},
+];
+
+const LINK_DAMAGES: readonly RowDamage<LinkAt>[] = [
+	change("links", "other source", `from_key = '${OTHER_KEY}'`),
+	change("links", "other target", "to_key = from_key"),
+	change("links", "other type", "type = type || 'x'"),
+	change("links", "other namespace", "namespace = namespace || 'x'"),
+	change("links", "another link's key", `link_key = '${OTHER_LINK}'`),
+	removal("links", always),
+	{
+		name: "duplicated",
+		applies: always,
+		apply: (sql, at) => sql`
+			insert into links select (jsonb_populate_record(l, ${JSON.stringify({ link_key: OTHER_LINK })}::text::jsonb)).*
+			from links l where ${at}`,
+	},
+];
+
+const DERIVATION_DAMAGES: readonly RowDamage<DerivationAt>[] = [
+	change("derivations", "other content", "source_hash = sha256(source_hash)"),
+	change("derivations", "other source", "source_id = source_id || 'x'"),
+	change("derivations", "other source namespace", "source_namespace = source_namespace || 'x'"),
+	change("derivations", "another source's key", `source_key = '${OTHER_KEY}'`),
+	change("derivations", "another memory's key", `memory_key = '${OTHER_KEY}'`),
+	change("derivations", "other depth", "depth = depth + 1", ({ several }) => several),
+	change("derivations", "other position", "position = position + 1000000"),
+	change("derivations", "other set", "set_no = set_no + 50"),
+	removal("derivations", always),
+	{
+		name: "duplicated",
+		applies: always,
+		apply: (sql, at) => sql`
+			insert into derivations select (jsonb_populate_record(d, jsonb_build_object('source_no', d.source_no + 50))).*
+			from derivations d where ${at}`,
 	},
 ];
 

@@ -1,7 +1,8 @@
 /**
  * A service with a state worth damaging: backfilled and followed blocks, agents' memories in every layer with
- * embedded and given vectors, expiries, deletes, patches, and several generations after forks. Part of the
- * vectors is flushed, part is in the tail. Nothing moves any more when it is made.
+ * embedded and given vectors, expiries, deletes, patches, conclusions, links, consolidated memories and a bounded
+ * short term, and several generations after forks. Part of the vectors is flushed, part is in the tail. Nothing
+ * moves any more when it is made.
  */
 import { RecantClient } from "../../src/client/client.ts";
 import type { OperationInput } from "../../src/client/requests.ts";
@@ -20,6 +21,20 @@ const ACCOUNTS = 6;
 const FLUSH_ROWS = 48;
 const LAYERS = ["short_term", "long_term", "episodic", "semantic"] as const;
 const GIVEN_DIMENSIONS = 8;
+/** Namespaces of agents that the chain's file speaks of. */
+const MEMORY = {
+	habits: {
+		shortTermCapacity: 6,
+		consolidation: [
+			{
+				name: "habits",
+				groupBy: "topic",
+				take: { kind: "frequency", atLeast: 2 },
+				everyBlocks: 3,
+			},
+		],
+	},
+} satisfies NonNullable<NonNullable<TestRecantOptions["chainFile"]>["memory"]>;
 
 export interface WorldSize {
 	/** Of agents. */
@@ -66,6 +81,7 @@ export class DamagedWorld {
 			token: chain.token.address,
 			flushRows: FLUSH_ROWS,
 			redisUrl: redisUrl(),
+			chainFile: { memory: MEMORY },
 		};
 		const recant = await startTestRecant(options);
 		const world = new DamagedWorld({ recant, chain, gate, random, options });
@@ -122,6 +138,7 @@ export class DamagedWorld {
 		for (let part = 0; part < 2 * forks + 2; part += 1) {
 			await this.#write(Array.from({ length: step }, (_, index) => this.#put(`m${part}-${index}`)));
 			made.push(...Array.from({ length: step }, (_, index) => `m${part}-${index}`));
+			await this.#conclude(part);
 			await this.#block(...transfers(this.#random));
 			await this.#change(made);
 			await this.#block(...transfers(this.#random));
@@ -130,6 +147,64 @@ export class DamagedWorld {
 		// A few in the pending slot and in the tail.
 		await this.#write(Array.from({ length: 12 }, (_, index) => this.#put(`last-${index}`)));
 		await this.#change(made);
+	}
+
+	/** What is noted, what is concluded from it, and links upwards in a hierarchy. */
+	async #conclude(part: number): Promise<void> {
+		const namespace = "habits";
+		await this.#write([
+			...Array.from({ length: 4 }, (_, index) => ({
+				op: "put" as const,
+				id: `note-${part}-${index}`,
+				namespace,
+				layer: index % 2 === 0 ? ("short_term" as const) : ("episodic" as const),
+				content: { topic: `topic ${this.#random.between(0, 2)}`, part },
+			})),
+			{ op: "put", id: `node-${part}`, namespace, layer: "semantic", content: { part } },
+		]);
+		const sources = await Promise.all([
+			this.#said(`note-${part}-3`),
+			this.#said(`node-${part}`),
+			...(part === 0 ? [] : [this.#said(`conclusion-${part - 1}`)]),
+		]);
+		const [note, node, before] = sources;
+		if (note === undefined || node === undefined) return;
+		await this.#write([
+			{
+				op: "put",
+				id: `conclusion-${part}`,
+				namespace,
+				layer: "semantic",
+				content: { part },
+				derivedFrom: before === undefined ? [[note]] : [[note, before], [node]],
+			},
+			...(part === 0
+				? []
+				: [
+						{
+							op: "link" as const,
+							namespace,
+							from: `node-${part}`,
+							type: "isA",
+							to: `node-${this.#random.between(0, part - 1)}`,
+						},
+						{
+							op: "link" as const,
+							namespace,
+							from: `conclusion-${part}`,
+							type: "near",
+							to: `node-${this.#random.between(0, part)}`,
+						},
+					]),
+		]);
+	}
+
+	/** Undefined: it is not there, which a short term may be the reason of. */
+	async #said(id: string) {
+		const read = await this.client
+			.memory(CHAIN, id, { namespace: "habits" })
+			.catch(() => undefined);
+		return read && { id, namespace: "habits", contentHash: read.memory.contentHash };
 	}
 
 	async #fork(): Promise<void> {

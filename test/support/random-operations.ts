@@ -35,7 +35,7 @@ const SMALL_IDS = ["s1", "s2", "s3", "s4"];
 const HANDLER_IDS = ["x", "y"];
 const LINK_TYPES = ["isA", "isA", "partOf", "causedBy", "near"];
 /** Of which a transaction that comes back has other effects. */
-const OTHER_EFFECTS = 0.25;
+const OTHER_EFFECTS = 0.15;
 
 type Parts = Pick<ModelOperation, "kind" | "namespace" | "id" | "says" | "patch" | "link">;
 type Said = Happening & { readonly says: Says };
@@ -55,7 +55,7 @@ export class RandomOperations {
 	content(branch: readonly NodeBlock[], orphaned: readonly NodeTransaction[]): NodeTransaction[] {
 		const random = this.#random;
 		const mined = new Set(branch.flatMap((block) => block.transactions));
-		const again = orphaned.filter(({ hash }) => !mined.has(hash) && random.chance(0.4));
+		const again = orphaned.filter(({ hash }) => !mined.has(hash) && random.chance(0.6));
 		const fresh = Array.from({ length: random.between(0, 1) }, () => {
 			this.#transactions += 1;
 			const hash: Hex = `0x${(2 ** 40 + this.#transactions).toString(16).padStart(64, "0")}`;
@@ -73,12 +73,12 @@ export class RandomOperations {
 		const random = this.#random;
 		const isAction = random.chance(0.08);
 		const parts = isAction ? this.#action() : this.#parts();
-		const policies = ["recant", "recant", "recant", "flag", "flag", "keep"] as const;
-		const anchors = random.chance(0.35) ? this.#anchors() : [];
+		const policies = ["recant", "recant", "recant", "recant", "flag", "keep"] as const;
+		const anchors = random.chance(0.5) ? this.#anchors() : [];
 		return {
 			operationId,
 			...parts,
-			condition: random.chance(0.12) ? this.#condition(parts) : undefined,
+			condition: random.chance(0.25) ? this.#condition(parts) : undefined,
 			mode: anchors.length > 1 && random.chance(0.5) ? "any" : "all",
 			anchors,
 			sources: isAction || random.chance(0.45) ? this.#sources(parts.namespace) : [],
@@ -95,7 +95,7 @@ export class RandomOperations {
 		if (draw < 0.35) return this.#put(SMALL.namespace, random.oneOf(SMALL_IDS), "short_term");
 		const [id, layer] = random.oneOf(Object.entries(LAYERS));
 		const name = { namespace: "default", id, link: undefined };
-		if (draw < 0.45) return { kind: "delete", ...name, says: undefined, patch: undefined };
+		if (draw < 0.42) return { kind: "delete", ...name, says: undefined, patch: undefined };
 		if (draw < 0.6) {
 			const content = { [`patch ${random.between(0, 2)}`]: random.between(0, 2) };
 			return { kind: "patch", ...name, says: undefined, patch: { content } };

@@ -6,7 +6,15 @@ import { openLanceInspection } from "../../src/vectors/lance-inspection.ts";
 import { isKept } from "./corruption.ts";
 import { CHAIN_ID } from "./running-service.ts";
 
-const TABLES = ["versions", "vector_rows", "memories", "blocks", "checkpoints"] as const;
+const TABLES = [
+	"versions",
+	"vector_rows",
+	"memories",
+	"links",
+	"derivations",
+	"blocks",
+	"checkpoints",
+] as const;
 
 export interface StoredVectorRow {
 	readonly versionId: bigint;

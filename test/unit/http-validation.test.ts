@@ -33,6 +33,19 @@ function pathsOf({ problems }: ReceivedProblem): string[] {
 	return problems.map(({ path }) => path);
 }
 
+describe("several values past their limits", () => {
+	it("are all named, with their paths", async () => {
+		const large = { ...put, content: { x: "y".repeat(LIMITS.contentBytes) } };
+		const long = { ...put, text: "y".repeat(LIMITS.textBytes + 1) };
+		const response = await testHttp().post(OPERATIONS, { operations: [large, put, long] });
+		expect(response.status).toBe(422);
+		const problem = await problemOf(response);
+		expect(problem).toMatchObject({ code: "limit_exceeded", limit: "contentBytes" });
+		expect(problem.detail).toContain("(and 1 more)");
+		expect(pathsOf(problem)).toEqual(["body.operations[0].content", "body.operations[2].text"]);
+	});
+});
+
 describe("an operation", () => {
 	it("gets its defaults, and bigints from numbers and strings", async () => {
 		const http = testHttp();

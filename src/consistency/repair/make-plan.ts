@@ -6,11 +6,13 @@ import { FatalError } from "../../domain/errors.ts";
 import type { MemoryKey, VersionId } from "../../domain/ids.ts";
 import { memoryKey } from "../../memory/memory-key.ts";
 import type { KeptFinding } from "../consistency-run.ts";
+import type { FindingClass } from "../finding.ts";
 import { watermarkFindings } from "../rules/watermarks.ts";
 import { LogIndex } from "./log-index.ts";
 import { type MemoryHistory, memoryHistory } from "./memory-history.ts";
 import { heightsOf, planBlocks } from "./plan-blocks.ts";
 import type { PlanContext } from "./plan-context.ts";
+import { planDerivations } from "./plan-derivations.ts";
 import { planLinks } from "./plan-links.ts";
 import { isOfNames, planNames } from "./plan-names.ts";
 import { planRecordedRoots } from "./plan-recorded-roots.ts";
@@ -31,14 +33,17 @@ export async function makePlan(runId: string, context: PlanContext): Promise<Rep
 	const versions = await planVersions(context, truth);
 	const names = await planNames(context, truth, versions.repaired);
 	const links = await planLinks(context, versions.repaired);
+	const derivations = await planDerivations(context, versions.repaired);
 	const vectors = await planVectors(context, truth, versions.repaired);
 	const blocks = await planBlocks(context, truth.index, versions.repaired);
 	const tables = await planTables(context, vectors.overlay, versions.repaired);
 	const roots = await planRecordedRoots(context, versions.repaired);
 	const drops = context.findings.filter(isStale).flatMap(({ subject }) => subject.memoryKey ?? []);
-	const parts = [versions, names, links, vectors, blocks, tables, roots];
+	const parts = [versions, names, links, derivations, vectors, blocks, tables, roots];
 	const verdicts = new Map(parts.flatMap((part) => [...part.verdicts]));
-	const rows = [versions, names, links, vectors, blocks, roots].flatMap((part) => part.rows);
+	const rows = [versions, names, links, derivations, vectors, blocks, roots].flatMap(
+		(part) => part.rows,
+	);
 	const known = { repaired: rows.length, watermarks: await watermarkMessages(context) };
 	return {
 		chainId: context.chainId,
@@ -67,6 +72,13 @@ interface Known {
 	readonly watermarks: ReadonlySet<string>;
 }
 
+/** Findings about what rows that are repaired may have shown wrongly. */
+const TAKEN_FROM_ROWS: ReadonlySet<FindingClass> = new Set([
+	"watermark_wrong",
+	"link_orphaned",
+	"source_lost",
+]);
+
 /** What no plan of records takes. */
 function alone(finding: KeptFinding, { repaired, watermarks }: Known): Verdict {
 	if (isStale(finding)) return planned("drop", "versions", "the copy is forgotten, and read again");
@@ -81,7 +93,7 @@ function alone(finding: KeptFinding, { repaired, watermarks }: Known): Verdict {
 	if (finding.class === "watermark_wrong" && !watermarks.has(finding.message)) {
 		return sound("the chain's numbers agree with the rows");
 	}
-	if (finding.class === "watermark_wrong" && repaired > 0) {
+	if (TAKEN_FROM_ROWS.has(finding.class) && repaired > 0) {
 		return sound("it was taken from rows that are repaired; the next check says whether it stays");
 	}
 	return forPerson(finding.message, ...finding.remedy.commands);

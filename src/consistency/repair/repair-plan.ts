@@ -12,6 +12,7 @@ import type { RowKey } from "../../memory/state-editor.ts";
 import type { EmbeddedVersion, VectorPointer } from "../../writer/commit-batch.ts";
 import type { FindingClass, Subject } from "../finding.ts";
 import type { LinkNameRow } from "../link-names.ts";
+import type { DerivationPlace, StoredDerivation } from "../stored-provenance.ts";
 
 /** Where what is put in comes from. */
 export const REPAIR_SOURCES = [
@@ -85,6 +86,8 @@ export type RowChange =
 	| { readonly table: "memories"; readonly remove: Omit<NameRow, "memoryKey"> }
 	| { readonly table: "links"; readonly put: LinkNameRow }
 	| { readonly table: "links"; readonly remove: Pick<LinkNameRow, "linkKey"> }
+	| { readonly table: "derivations"; readonly put: StoredDerivation }
+	| { readonly table: "derivations"; readonly remove: DerivationPlace }
 	| { readonly table: "blocks"; readonly put: HeaderRow }
 	| { readonly table: "blocks"; readonly remove: Place }
 	| { readonly table: "checkpoints"; readonly put: CheckpointRow }

@@ -1,6 +1,6 @@
 /** The table of links against the memories that the links are. */
 import type { MemoryKey } from "../../domain/ids.ts";
-import { HIERARCHY_TYPES } from "../../domain/link.ts";
+import { ACYCLIC_TYPES } from "../../domain/link.ts";
 import type { CheckContext } from "../check-context.ts";
 import { isSameLink, type LinkNameRow, linkNameOf } from "../link-names.ts";
 import type { MemoryRule, RuleFinding, ScanRule } from "../rule.ts";
@@ -78,9 +78,9 @@ export const cycles: ScanRule<CheckContext> = {
 	name: "cycles",
 	level: "comprehensive",
 	severity: "error",
-	compares: "what the links of each hierarchy join with an order without circles",
+	compares: "what the links join of each type that goes one way with an order without circles",
 	async *check({ state, at, read }) {
-		for (const type of HIERARCHY_TYPES) {
+		for (const type of ACYCLIC_TYPES) {
 			const edges: LinkNameRow[] = [];
 			for await (const page of state.links()) {
 				await read(page.length);

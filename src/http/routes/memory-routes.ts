@@ -10,6 +10,7 @@ import {
 	countQuery,
 	cursorQuery,
 	DEFAULT_NAMESPACE,
+	decimalText,
 	generationQuery,
 	layerValue,
 	memoryIdValue,
@@ -89,11 +90,16 @@ const historyRoute = createRoute({
 	method: "get",
 	path: "/v1/chains/{chain}/memories/{id}/history",
 	tags: ["memories"],
-	summary: "Every version of a memory, in every generation that is kept",
+	summary: "Versions of a memory, in every generation that is kept or in a range",
+	description:
+		"The newest first. With `from` or `to` those that held at a height of that range, with `generation` those that held in it.",
 	request: {
 		params: memoryParams,
 		query: z.strictObject({
 			namespace: namespaceValue.default(DEFAULT_NAMESPACE),
+			from: decimalText("Lowest height of the range, inclusive.").optional(),
+			to: decimalText("Highest height of the range, inclusive.").optional(),
+			generation: decimalText("Only versions that held in this generation.").optional(),
 			limit: countQuery({
 				limit: "historyVersions",
 				default: DEFAULT_PAGE,
@@ -129,8 +135,10 @@ export function addMemoryRoutes(app: OpenApiApp, { service }: RouteContext): voi
 	});
 	app.openapi(historyRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
-		const { namespace, limit, cursor } = context.req.valid("query");
-		const page = await service(context).history(chain, { id, namespace, limit, cursor });
+		const { from, to, generation, ...rest } = context.req.valid("query");
+		const { namespace, limit, cursor } = rest;
+		const range = { from, to, generation };
+		const page = await service(context).history(chain, { id, namespace, range, limit, cursor });
 		return context.json(toWire(page), 200);
 	});
 }

@@ -3,16 +3,12 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
 import { ROLLBACK_STRATEGIES } from "../../service/recant-service.ts";
-import {
-	reportAnswer,
-	rollbackAnswer,
-	rollbackPlanAnswer,
-	rollbacksAnswer,
-} from "../answer-schema.ts";
+import { rollbackAnswer, rollbacksAnswer } from "../answer-schema.ts";
 import { chainParam, countQuery, cursorQuery, decimalValue, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
 import type { OpenApiApp, RouteContext } from "../openapi-app.ts";
 import { reportPage } from "../report-page.ts";
+import { reportAnswer, rollbackPlanAnswer } from "../report-schema.ts";
 import { answer, OF_BODY, OF_CHAIN, problems } from "../responses.ts";
 
 const DEFAULT_PAGE = 50;
