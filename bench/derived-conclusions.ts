@@ -24,7 +24,7 @@ export interface Sourced {
 	readonly orphaned: readonly SourceRef[];
 }
 
-export const NAMESPACE = "default";
+const NAMESPACE = "default";
 
 /** `count` puts in an order in which every source comes before what rests on it. */
 export function conclusions(

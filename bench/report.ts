@@ -45,5 +45,6 @@ function withSpread({ unit, median, min, max, repetitions }: Figure): string {
 function rounded(value: number): string {
 	if (!Number.isFinite(value)) return "–";
 	if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");
-	return value.toPrecision(3).replace(/\.?0+$/, "");
+	const digits = value.toPrecision(3);
+	return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
 }

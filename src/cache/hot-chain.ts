@@ -2,11 +2,10 @@
  * The working memory of one chain while this process writes it.
  *
  * Invariants
- * 1. Something is answered from here only while `#state` is what Postgres holds: from a commit that is
- *    known to have succeeded to the next one that is about to be sent, and only while the lease is held,
- *    so that nobody else can commit.
- * 2. What a commit changes is taken away before it is sent. While it is not known to be gone, nothing is
- *    answered.
+ * 1. Something is answered from here only at a state that Postgres held when the read began: that of the last
+ *    commit that is known to have succeeded, and only while the lease is held, so that nobody else can commit.
+ * 2. What a commit changes is taken away before it is sent, and nothing is put in before it is known to have
+ *    succeeded. While it is not known to be gone, nothing is answered; nor after a commit of unknown outcome.
  * 3. A read that waited for its copy answers only if nothing began meanwhile (`#epoch`).
  * 4. While Postgres does not answer, nothing is answered from here either.
  */
@@ -33,6 +32,8 @@ export class HotChain implements WorkingMemory {
 	/** Undefined while it is not known what Postgres holds. */
 	#state: CommittedState | undefined;
 	#epoch = 0;
+	/** A commit was sent, and what became of it is not known yet. */
+	#isChanging = false;
 	/** Deletions that are not acknowledged yet. */
 	#leaving = 0;
 
@@ -45,12 +46,15 @@ export class HotChain implements WorkingMemory {
 		return this.#entries.size;
 	}
 
+	/** What the commit does not touch says the same before and after it, so it is answered meanwhile. */
 	changing(keys: readonly MemoryKey[]): void {
-		this.#forgetState();
+		this.#epoch += 1;
+		this.#isChanging = true;
 		void this.#takeAway(keys);
 	}
 
 	changed(state: CommittedState, written: readonly Version[]): void {
+		this.#isChanging = false;
 		this.#state = state;
 		const pending = pendingHeight(state);
 		if (pending === undefined) return;
@@ -64,7 +68,7 @@ export class HotChain implements WorkingMemory {
 	}
 
 	resume(state: CommittedState): void {
-		this.#epoch += 1;
+		this.#forgetState();
 		this.#entries.reset();
 		this.#options.onReset();
 		this.#state = state;
@@ -91,11 +95,17 @@ export class HotChain implements WorkingMemory {
 		return holdsAt(version, at.height) ? { at, marks, version } : undefined;
 	}
 
-	/** Keeps what Postgres answered, if that is still all there is. */
+	/**
+	 * Keeps what Postgres answered, if that is still all there is. An answer from behind the state that is
+	 * held here means that the commit under way is through: nothing older is answered after it.
+	 */
 	learned(answered: AnsweredAt, version: Version): void {
 		const at = this.#at();
+		// While a commit is under way the copy may not get back what was taken away for it.
+		if (at !== undefined && answered.logPosition > at.logPosition) this.#forgetState();
 		const isPresent =
 			at !== undefined &&
+			!this.#isChanging &&
 			at.height === answered.height &&
 			at.generation === answered.generation &&
 			at.logPosition === answered.logPosition;
@@ -124,6 +134,7 @@ export class HotChain implements WorkingMemory {
 
 	#forgetState(): void {
 		this.#epoch += 1;
+		this.#isChanging = false;
 		this.#state = undefined;
 	}
 

@@ -317,7 +317,8 @@ export type SettingsInput = SettingsForm;
 export interface OptimiseInput {
 	/** `default` if left out. */
 	readonly namespace?: string | undefined;
-	readonly drop: {
+	/** May be left out with `refresh`. */
+	readonly drop?: {
 		readonly expired?: boolean | undefined;
 		/** In (0, 1]. */
 		readonly belowConfidence?: number | undefined;

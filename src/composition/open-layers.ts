@@ -45,7 +45,7 @@ export interface Layers {
 	/** When the chains are there. */
 	services(
 		chains: readonly ChainRuntime[],
-		upkeep: Pick<VectorUpkeep, "run"> | undefined,
+		upkeep: VectorUpkeep | undefined,
 		service: Pick<RecantService, "write">,
 	): LayerServices;
 }
@@ -108,8 +108,8 @@ function writerSettings(settings: KnownSettings, schemas: ContentSchemas): Write
 	return {
 		refresh: () => settings.refresh(),
 		all: () => settings.all(),
-		contentProblem: (namespace, body) => {
-			const [first] = contentProblems(body, settings.of(namespace), schemas);
+		contentProblem: (namespace, body, allowance) => {
+			const [first] = contentProblems(body, settings.of(namespace), schemas, allowance);
 			return first && `content.${first.path.join(".")}: ${first.message}`;
 		},
 	};

@@ -208,7 +208,7 @@ export interface StoredState {
 	links(): AsyncIterable<readonly StoredLink[]>;
 	/** Those of these keys that have a row. */
 	linksOf(keys: readonly MemoryKey[]): Promise<readonly Omit<StoredLink, "hasVersions">[]>;
-	/** Which of these keys the log names. Reads the whole log. */
+	/** Which of these memories the log says that an operation wrote. Reads the whole log. */
 	inLog(keys: readonly MemoryKey[]): Promise<ReadonlySet<MemoryKey>>;
 	/** Rows of `vector_rows`, by collection and rising version id. */
 	vectors(): AsyncIterable<readonly StoredVector[]>;

@@ -60,6 +60,16 @@ const countsAnswer = z.object({
 	reinstated: z.int().openapi({ description: "Agents' operations that came back." }),
 	replayed: z.int().openapi({ description: "Agents' operations carried to the new fork." }),
 	derivedAnew: z.int().openapi({ description: "Handlers' operations on the new fork." }),
+	withdrawn: z
+		.int()
+		.optional()
+		.openapi({ description: "Operations that cannot be applied again." }),
+	flagged: z.int().optional().openapi({ description: "Kept without their ground, and suspect." }),
+	cleared: z.int().optional().openapi({ description: "Suspect no longer." }),
+	actions: z
+		.int()
+		.optional()
+		.openapi({ description: "Actions that were taken on what no longer holds." }),
 });
 
 const stage = z.enum(ROLLBACK_STAGES);

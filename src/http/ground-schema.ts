@@ -84,7 +84,7 @@ const sourcesValue = z
 		description: `What it was concluded from: alternatives of sets, \`[[a, b], [c]]\`; it stays while one set holds whole. A flat list is one set. At most ${LIMITS.sourceSets} sets and ${LIMITS.sources} sources.`,
 	});
 
-export const lossPolicyValue = z.enum(LOSS_POLICIES).openapi("LossPolicy", {
+const lossPolicyValue = z.enum(LOSS_POLICIES).openapi("LossPolicy", {
 	description:
 		"What becomes of it when what it rests on is gone: `recant` withdraws it until that is back, `flag` keeps it marked `suspect`, `keep` keeps it as it is. Left out: as the namespace has it, else `recant`.",
 });

@@ -16,7 +16,7 @@ const endValue = z
 
 type ParsedEnd = z.output<typeof endValue>;
 
-export const linkTypeValue = boundedText(
+const linkTypeValue = boundedText(
 	"linkTypeLength",
 	"What the link says: letters, digits, `_` and `-`, such as `isA`, `partOf`, `causedBy`, `knows`.",
 ).regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, "must be letters, digits, - and _");

@@ -8,42 +8,54 @@ import { partialOutcome } from "./restore-schema.ts";
 
 const flag = (description: string) => z.boolean().default(false).openapi({ description });
 
-const drop = z
-	.strictObject({
-		expired: flag("What has ended by this machine's clock though no block has said so yet."),
-		belowConfidence: z
-			.number()
-			.gt(0)
-			.max(1)
-			.optional()
-			.openapi({ description: "What is less sure than this, as it has faded by now." }),
-		unreachable: flag(
-			"Links of which an end is gone, and semantic memories that were linked, to which nothing leads any more and from which nothing that holds was derived.",
-		),
-	})
-	.refine(
-		({ expired, belowConfidence, unreachable }) =>
-			expired || unreachable || belowConfidence !== undefined,
-		"must name what is to go",
-	);
+const drop = z.strictObject({
+	expired: flag("What has ended by this machine's clock though no block has said so yet."),
+	belowConfidence: z
+		.number()
+		.gt(0)
+		.max(1)
+		.optional()
+		.openapi({ description: "What is less sure than this, as it has faded by now." }),
+	unreachable: flag(
+		"Links of which an end is gone, and semantic memories that were linked, to which nothing leads any more and from which nothing that holds was derived. What a fork took and may give back is not gone.",
+	),
+});
 
 export const optimiseBody = z
 	.strictObject({
 		namespace: namespaceValue.default(DEFAULT_NAMESPACE),
-		drop,
+		drop: drop.optional(),
 		refresh: flag("Flush, compact and index all collections of the chain afterwards."),
 		dryRun: flag("Only tell what would go, and what it would free."),
 	})
-	.transform(({ dryRun, ...request }) => ({
+	.refine(
+		({ drop: named, refresh }) =>
+			refresh ||
+			named?.expired === true ||
+			named?.unreachable === true ||
+			named?.belowConfidence !== undefined,
+		{ path: ["drop"], message: "must name what is to go, unless `refresh` is asked for" },
+	)
+	.transform(({ dryRun, namespace, refresh, drop: named }) => ({
 		dryRun,
 		request: {
-			...request,
-			drop: { ...request.drop, belowConfidence: request.drop.belowConfidence },
+			...{ namespace, refresh },
+			drop: {
+				expired: named?.expired ?? false,
+				belowConfidence: named?.belowConfidence,
+				unreachable: named?.unreachable ?? false,
+			},
 		} satisfies OptimiseRequest,
 	}))
 	.openapi("OptimiseRequest");
 
 const reason = z.enum(DROP_REASONS);
+
+const figures = z.object({
+	collection: z.string(),
+	rows: z.int(),
+	unindexedRows: z.int().openapi({ description: "Rows that the indexes do not know yet." }),
+});
 
 const plan = z
 	.object({
@@ -52,6 +64,9 @@ const plan = z
 		frees: z
 			.object({ memories: z.int(), bytes: z.int(), vectors: z.int() })
 			.openapi({ description: "Once what is final is no longer kept as history." }),
+		refresh: z.array(figures).optional().openapi({
+			description: "Collections whose tables would be kept up, where `refresh` is asked for.",
+		}),
 		items: z.array(
 			z.object({
 				namespace: z.string(),

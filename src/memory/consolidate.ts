@@ -31,7 +31,7 @@ import { bodyHash } from "./compensation.ts";
 import { heightOf } from "./confidence-decay.ts";
 
 /** Ids that begin so are consolidations'; a put or patch of such an id by an agent is refused. */
-export const CONSOLIDATED_PREFIX = "consolidated:";
+const CONSOLIDATED_PREFIX = "consolidated:";
 
 export function isConsolidatedId(id: string): boolean {
 	return id.startsWith(CONSOLIDATED_PREFIX);
@@ -117,12 +117,7 @@ export function consolidate(input: ConsolidationInput): ConsolidationResult {
 	return { puts: puts.slice(0, most), left: Math.max(0, puts.length - most) };
 }
 
-/** Ids of the long-term memories that the rule may write for these members: what `before` is asked for. */
-export function consolidatedIds(input: Omit<ConsolidationInput, "before" | "height">): string[] {
-	return groupsOf(input).map(({ id }) => id);
-}
-
-function groupsOf(input: Omit<ConsolidationInput, "before" | "height">): readonly Group[] {
+function groupsOf(input: ConsolidationInput): readonly Group[] {
 	const { rule, patterns } = input;
 	const members = input.members.filter((each) => takes(rule, each)).toSorted(byWriting);
 	if (rule.take.kind !== "function") return groupsByField(rule, members);

@@ -20,7 +20,12 @@ export interface SchemaProblem {
 	readonly message: string;
 }
 
-export const DIALECT = "https://json-schema.org/draft/2020-12/schema";
+const DIALECT = "https://json-schema.org/draft/2020-12/schema";
+
+/** What the checks of one request may still take of LIMITS.schemaSteps; a check takes its part of it. */
+export interface StepAllowance {
+	steps: number;
+}
 
 /** Names of `format`, and what they mean; each runs in one pass. */
 export const FORMATS: Readonly<Record<string, RegExp>> = {

@@ -10,6 +10,7 @@ import { handlerKey, prepareOperations } from "../writer/assemble.ts";
 import type { Assembly } from "../writer/assembly.ts";
 import type { ChainState } from "../writer/chain-state.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
+import { learnPuts } from "../writer/marks.ts";
 import { countByNamespace } from "../writer/open-operation.ts";
 import { type Consolidator, SystemWork } from "../writer/system-work.ts";
 import type { OpenOperation, WriterStore } from "../writer/writer-store.ts";
@@ -24,7 +25,13 @@ import type { StageClock } from "./stage-clock.ts";
 /** What a replay reads beside the rows that the rewind loaded. */
 export type ReplayStore = Pick<
 	WriterStore,
-	"expiring" | "heldSources" | "latestVersions" | "linksFrom" | "population" | "writingOrder"
+	| "expiring"
+	| "heldSources"
+	| "latestVersions"
+	| "linksFrom"
+	| "nextPuts"
+	| "population"
+	| "writingOrder"
 >;
 
 interface ReplayContext {
@@ -134,6 +141,7 @@ async function loadAll(
 	for (const key of missing) assembly.state.load(key, found.get(key) ?? []);
 	const operations = open.map(({ stored }) => stored);
 	await prepareOperations(assembly, operations, { store }, height);
+	await learnPuts(assembly.puts, standing(open, height), { store, chainId, upTo: height });
 	holdBranch(assembly.held, blocks);
 	const system = new SystemWork(assembly, {
 		chainId,
@@ -151,6 +159,13 @@ async function loadAll(
 		),
 	});
 	return system;
+}
+
+/** What takes effect at or below the ancestor, and is in question all the same: it is suspect there. */
+function standing(open: readonly OpenOperation[], ancestor: Height): readonly OpenOperation[] {
+	return open.filter(
+		({ effectiveSlot }) => effectiveSlot !== undefined && effectiveSlot <= ancestor,
+	);
 }
 
 function foundAnchors(

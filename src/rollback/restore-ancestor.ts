@@ -28,7 +28,7 @@ export interface RestoreContext extends Omit<EmbedContext, "vectorsOf"> {
 	readonly states: RestoredStates;
 	readonly deriver: GroupDeriver;
 	/** Of what a shadow does not have: it is there in the rows up to the ancestor. */
-	readonly writerStore: Pick<ReplayStore, "heldSources" | "linksFrom">;
+	readonly writerStore: Pick<ReplayStore, "heldSources" | "linksFrom" | "nextPuts">;
 	readonly onProgress: (progress: RestoreProgress) => void;
 }
 
@@ -96,6 +96,7 @@ function replayReader(
 		writingOrder: (_chain, query) => states.writingOrder(shadow, query),
 		heldSources: (...query) => writerStore.heldSources(...query),
 		linksFrom: (...query) => writerStore.linksFrom(...query),
+		nextPuts: (...query) => writerStore.nextPuts(...query),
 	};
 }
 

@@ -17,6 +17,7 @@ import type { JsonObject, JsonValue } from "../domain/operation.ts";
 import {
 	FORMATS,
 	type SchemaProblem,
+	type StepAllowance,
 	schemaProblems,
 	subschemaCount,
 } from "../memory/json-schema.ts";
@@ -35,6 +36,11 @@ interface Compiled {
 
 /** Values of an `enum` that a message names. */
 const NAMED_VALUES = 10;
+
+const TOO_MUCH: ContentProblem = {
+	path: [],
+	message: `takes, with those before it, more than the ${LIMITS.schemaSteps} steps that a request may take to be checked against schemas; send it in several requests`,
+};
 
 const OPTIONS = {
 	strict: true,
@@ -72,11 +78,21 @@ export class ContentSchemas {
 		}
 	}
 
-	/** What is wrong with a content, the first problem at least; empty: it meets the schema. */
-	problems(schema: JsonObject, content: JsonObject): readonly ContentProblem[] {
+	/**
+	 * What is wrong with a content, the first problem at least; empty: it meets the schema. One that would take
+	 * more than is left of the allowance is not looked at, and has that as its problem.
+	 */
+	problems(
+		schema: JsonObject,
+		content: JsonObject,
+		allowance: StepAllowance = { steps: LIMITS.schemaSteps },
+	): readonly ContentProblem[] {
 		const compiled = this.#compiled.get(schema) ?? this.#kept(schema);
+		const steps = compiled.subschemas * valuesIn(content);
+		if (steps > allowance.steps) return [TOO_MUCH];
+		allowance.steps -= steps;
 		if (compiled.first(content)) return [];
-		if (compiled.subschemas * valuesIn(content) > LIMITS.schemaProblemSteps) {
+		if (steps > LIMITS.schemaProblemSteps) {
 			return problemsOf(compiled.first, content);
 		}
 		compiled.every ??= compile(this.#every, schema);

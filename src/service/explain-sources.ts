@@ -105,7 +105,7 @@ function addTo(sets: number[][], setNo: number, place: number): void {
 	sets[setNo]?.push(place);
 }
 
-export function derivedRef({ memoryKey: key, position }: Version): DerivedRef {
+function derivedRef({ memoryKey: key, position }: Version): DerivedRef {
 	return { key, position };
 }
 

@@ -59,11 +59,20 @@ export interface OptimisePlanView {
 		readonly bytes: number;
 		readonly vectors: number;
 	};
+	/** Collections whose tables would be kept up, as last looked at; undefined unless it was asked for. */
+	readonly refresh: readonly CollectionFigures[] | undefined;
 	/** The first LIMITS.partialItems. */
 	readonly items: readonly DroppedMemory[];
 	readonly truncated: boolean;
 	/** False: LIMITS.optimisedMemories are dropped at a time, and there are more. */
 	readonly complete: boolean;
+}
+
+export interface CollectionFigures {
+	readonly collection: string;
+	readonly rows: number;
+	/** Rows that the indexes do not know yet. */
+	readonly unindexedRows: number;
 }
 
 /** What was done for each collection of the chain. */

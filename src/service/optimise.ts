@@ -42,7 +42,7 @@ export interface OptimisationsOptions {
 	readonly chains: readonly Pick<ChainRuntime, "spec" | "writes">[];
 	readonly store: OptimiseStore;
 	/** Undefined: nothing is refreshed. */
-	readonly upkeep: Pick<VectorUpkeep, "run"> | undefined;
+	readonly upkeep: VectorUpkeep | undefined;
 	/** How many plans are made at once. */
 	readonly turns: { run<Result>(work: () => Promise<Result>): Promise<Result> };
 	/** Milliseconds since the epoch. */
@@ -115,7 +115,19 @@ export class Optimisations implements OptimiseService {
 		return this.#options.upkeep?.run(spec.id);
 	}
 
-	async #plan({ spec }: Chain, { namespace, drop }: OptimiseRequest): Promise<Plan> {
+	/** Undefined: nothing is refreshed here. */
+	#refreshable({ spec }: Chain): OptimisePlanView["refresh"] {
+		const figures = this.#options.upkeep?.figures(spec.id);
+		return (
+			figures &&
+			[...figures].map(([collection, { rows, unindexedRows }]) => {
+				return { collection, rows, unindexedRows };
+			})
+		);
+	}
+
+	async #plan(chain: Chain, { namespace, drop, refresh }: OptimiseRequest): Promise<Plan> {
+		const { spec } = chain;
 		const { store, turns, now } = this.#options;
 		return turns.run(async () => {
 			const { at, found } = await store.droppable(spec.id, {
@@ -132,6 +144,7 @@ export class Optimisations implements OptimiseService {
 				at,
 				counts: countsOf(taken.map(({ item }) => item)),
 				frees: freedBy(taken.map(({ found: each }) => each)),
+				refresh: refresh ? this.#refreshable(chain) : undefined,
 				items,
 				truncated: items.length < taken.length,
 				complete: taken.length === chosen.length && found.length < LIMITS.optimisedScanned,

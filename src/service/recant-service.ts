@@ -335,6 +335,13 @@ export interface RollbackCounts {
 	readonly replayed: number;
 	/** Handlers' operations on the new fork. */
 	readonly derivedAnew: number;
+	/** The rest is left out while a rollback is not prepared. Operations that could not be applied again. */
+	readonly withdrawn?: number;
+	/** Kept and marked suspect, and marked no longer. */
+	readonly flagged?: number;
+	readonly cleared?: number;
+	/** Actions that were taken on what no longer holds. */
+	readonly actions?: number;
 }
 
 export interface RollbackReport {

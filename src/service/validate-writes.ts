@@ -10,6 +10,7 @@
  */
 import { FatalError, type RequestProblem, unreachable } from "../domain/errors.ts";
 import type { ChainId, MemoryKey } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import { CAUSE_TYPE, HIERARCHY_TYPES, isLinkId } from "../domain/link.ts";
 import type { LinkEnd, LinkName } from "../domain/link-name.ts";
 import type { Version } from "../domain/memory.ts";
@@ -24,6 +25,7 @@ import type {
 import type { Sources } from "../domain/provenance.ts";
 import { bodyHash } from "../memory/compensation.ts";
 import { isConsolidatedId } from "../memory/consolidate.ts";
+import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { evaluate } from "../memory/patch.ts";
 import type { ContentSchemas } from "./content-schemas.ts";
@@ -71,9 +73,10 @@ export function contentProblems(
 	body: Pick<MemoryBody, "layer" | "content">,
 	{ schemas: registered }: NamespaceSettings,
 	schemas: Pick<ContentSchemas, "problems">,
+	allowance: StepAllowance,
 ): readonly { readonly path: readonly (string | number)[]; readonly message: string }[] {
 	const schema = registered?.[body.layer];
-	return schema === undefined ? [] : schemas.problems(schema, body.content);
+	return schema === undefined ? [] : schemas.problems(schema, body.content, allowance);
 }
 
 function lookAt(
@@ -105,6 +108,7 @@ class WriteCheck {
 	readonly #isKnown: boolean;
 	/** What is visible now, or was left by the operations so far; undefined: it is gone. */
 	readonly #present: Map<MemoryKey, Version | undefined>;
+	readonly #allowance: StepAllowance = { steps: LIMITS.schemaSteps };
 	#order = 0;
 
 	constructor(checks: WriteChecks, state: PendingState | undefined) {
@@ -190,7 +194,8 @@ class WriteCheck {
 
 	#meets({ namespace }: LinkEnd, body: MemoryBody, root: string): void {
 		const { settings, schemas } = this.#checks;
-		for (const { path, message } of contentProblems(body, settings(namespace), schemas)) {
+		const found = contentProblems(body, settings(namespace), schemas, this.#allowance);
+		for (const { path, message } of found) {
 			this.#mine(placeOf(root, ["content", ...path]), "schema_mismatch", message);
 		}
 	}

@@ -154,7 +154,7 @@ export function rollbackView(record: RollbackRecord, etaMs: number | undefined):
 }
 
 /** A block that is off the chain is named all the same. */
-export function anchorView(anchor: Anchor): AnchorView {
+function anchorView(anchor: Anchor): AnchorView {
 	const { place } = anchor;
 	if (anchor.kind === "block") {
 		const { blockHash: block } = anchor;

@@ -2,6 +2,7 @@ import { type ChainId, FOREVER, type Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RetentionStore } from "../writer/retention.ts";
 import type { Database } from "./database.ts";
+import { pgArray } from "./pg-array.ts";
 import type { Tx } from "./sql.ts";
 
 /** Rows that one step deletes of each kind: a transaction of tens of milliseconds. */
@@ -46,20 +47,44 @@ async function orphanedVersions(tx: Tx, chainId: ChainId, below: Height): Promis
 		from generations where chain_id = ${chainId}`;
 	const { first = null, kept = null } = row ?? {};
 	if (first === null || kept === null || first === kept) return 0;
-	const gone = await tx<{ memory_key: string; version_id: bigint }[]>`
+	const gone = await tx<GoneVersion[]>`
 		delete from versions where ctid = any(array(
 			select ctid from versions where chain_id = ${chainId} and to_gen <= ${kept}
-			limit ${STEP_ROWS})) returning memory_key, version_id`;
+			limit ${STEP_ROWS})) returning memory_key, version_id, position`;
 	await tx`
 		delete from vector_rows v where chain_id = ${chainId}
 			and version_id = any(${gone.map((each) => each.version_id.toString())}::bigint[])
 			and not exists (select 1 from versions s where s.chain_id = v.chain_id
 				and s.memory_key = v.memory_key and s.version_id = v.version_id)`;
+	await underivedRows(tx, chainId, gone);
 	if (gone.length === STEP_ROWS) return gone.length;
 	await tx`delete from checkpoints where chain_id = ${chainId} and to_gen <= ${kept}`;
 	await tx`delete from blocks where chain_id = ${chainId} and to_gen <= ${kept}`;
 	await tx`delete from generations where chain_id = ${chainId} and generation < ${kept}`;
 	return gone.length;
+}
+
+interface GoneVersion {
+	readonly memory_key: string;
+	readonly version_id: bigint;
+	readonly position: bigint;
+}
+
+/** What an operation was derived from goes with its last version, unless it may still come back. */
+async function underivedRows(
+	tx: Tx,
+	chainId: ChainId,
+	gone: readonly GoneVersion[],
+): Promise<void> {
+	if (gone.length === 0) return;
+	const positions = [...new Set(gone.map(({ position }) => position))];
+	await tx`
+		delete from derivations d where chain_id = ${chainId}
+			and position = any(${pgArray(positions)}::bigint[])
+			and not exists (select 1 from versions v where v.chain_id = d.chain_id
+				and v.memory_key = d.memory_key and v.position = d.position)
+			and not exists (select 1 from operations o where o.chain_id = d.chain_id
+				and o.position = d.position and not o.final)`;
 }
 
 /** Below the window a checkpoint an interval is enough. */

@@ -20,6 +20,7 @@ import type {
 	InboxEntry,
 	LinkEdge,
 	LoadedChain,
+	MemoryPlace,
 	OpenOperation,
 	PackedLeaves,
 	Problem,
@@ -230,6 +231,27 @@ export class PostgresWriterStore implements WriterStore {
 			toKey: row.to_key,
 			type: query.type,
 		}));
+	}
+
+	async nextPuts(
+		chainId: ChainId,
+		above: readonly MemoryPlace[],
+		upTo: Height,
+	): Promise<readonly MemoryPlace[]> {
+		return this.#database.run(
+			(sql) => sql<MemoryPlace[]>`
+				select w.namespace, w.id, p.position
+				from unnest(${pgArray(above.map(({ namespace }) => namespace))}::text[],
+					${pgArray(above.map(({ id }) => id))}::text[],
+					${pgArray(above.map(({ position }) => position))}::bigint[]) as w (namespace, id, position)
+				cross join lateral (
+					select o.position from operations o
+					where o.chain_id = ${chainId} and o.namespace = w.namespace and o.id = w.id
+						and o.position > w.position and o.kind in ('put', 'action', 'link')
+						and o.status = 'applied' and o.effective_slot <= ${upTo}
+					order by o.position limit 1
+				) p`,
+		);
 	}
 
 	async openOperations(

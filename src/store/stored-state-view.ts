@@ -191,7 +191,7 @@ export class StoredStateView implements StoredState {
 
 	async inLog(keys: readonly MemoryKey[]): Promise<ReadonlySet<MemoryKey>> {
 		const rows = await this.#tx<{ memory_key: MemoryKey }[]>`
-			select distinct memory_key from log where chain_id = ${this.#chainId}
+			select distinct memory_key from log where chain_id = ${this.#chainId} and kind = 'operation'
 				and memory_key = any(${pgArray(keys)}::uuid[])`;
 		return new Set(rows.map((row) => row.memory_key));
 	}

@@ -8,7 +8,7 @@ import { searchTable, searchTableIndexed } from "./lance-search.ts";
 import type { PinnedTable } from "./pinned-tables.ts";
 import type { TableRecall, VectorFilter } from "./vector-tables.ts";
 
-export const RECALL_K = 10;
+const RECALL_K = 10;
 /** An exact search of 100,000 rows takes some 50 ms: half a second in all. */
 const SAMPLE = 10;
 const ALL: VectorFilter = {

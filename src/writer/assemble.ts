@@ -9,12 +9,14 @@ import type { Height, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { ACYCLIC_TYPES } from "../domain/link.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
+import type { LinkOperation } from "../domain/operation.ts";
 import { sourceKey } from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import { Assembly, type RecordedWrite } from "./assembly.ts";
 import { type ChainState, pendingSlot } from "./chain-state.ts";
 import type { DerivedBlock, DerivedGroup } from "./derived-blocks.ts";
+import { learnPuts } from "./marks.ts";
 import { countByNamespace, keysOf } from "./open-operation.ts";
 import { previewEntry } from "./preview-entry.ts";
 import type { ShortTermMembers } from "./short-term.ts";
@@ -46,6 +48,7 @@ export async function assembleInbox(
 	const coming = entries.flatMap((entry) => entry.operations);
 	const waiting = await prepareWaiting(assembly, context, {
 		written: new Set(coming.map(ownKey)),
+		height: slot,
 		found: false,
 		consolidates: coming.some(({ operation }) => operation.kind === "consolidate"),
 	});
@@ -69,6 +72,7 @@ export async function assembleInbox(
 				assembly.refuse(stored, slot, { code: outcome.code, message: outcome.message });
 				continue;
 			}
+			if (outcome.marked !== undefined) waiting.queue.add(outcome.marked);
 			const { operation } = stored;
 			if (operation.kind === "consolidate") {
 				await system.consolidate(operation.namespace, operation.rule, slot);
@@ -95,6 +99,7 @@ export async function assembleBlocks(
 	const last = group.blocks.at(-1)?.header;
 	const waiting = await prepareWaiting(assembly, context, {
 		written: new Set(group.blocks.flatMap((block) => block.operations.map(handlerKey))),
+		height: group.from,
 		found: group.blocks.some(({ anchors }) => anchors.size > 0),
 		consolidates: context.settings.size > 0,
 	});
@@ -225,14 +230,14 @@ interface Waiting {
 	readonly operations: readonly StoredOperation[];
 }
 
-const NONE: Waiting = { queue: new WaitingOperations(), operations: [] };
-
 /** Nothing is loaded for operations that wait for what this commit cannot bring. */
 async function prepareWaiting(
 	assembly: Assembly,
-	{ waiting }: AssembleContext,
+	{ store, waiting }: AssembleContext,
 	coming: {
 		readonly written: ReadonlySet<MemoryKey>;
+		/** First slot that is written. */
+		readonly height: Height;
 		/** Anchors were found. */
 		readonly found: boolean;
 		/** More may be written than is known here. */
@@ -244,7 +249,19 @@ async function prepareWaiting(
 		coming.found ||
 		(awaited.length > 0 &&
 			(coming.consolidates || awaited.some((source) => coming.written.has(sourceKey(source)))));
-	if (!brings) return NONE;
+	// What is suspect of memories that are written counts there all the same.
+	const concerned = brings
+		? waiting
+		: waiting.filter(
+				({ status, stored }) => status === "applied" && coming.written.has(ownKey(stored)),
+			);
+	const { chainId } = assembly;
+	await learnPuts(assembly.puts, concerned, { store, chainId, upTo: coming.height });
+	if (!brings) {
+		const queue = new WaitingOperations();
+		for (const each of concerned) queue.mark(each);
+		return { queue, operations: [] };
+	}
 	for (const { stored } of waiting) assembly.held.watch(stored.sources);
 	return {
 		queue: new WaitingOperations(waiting),
@@ -270,21 +287,43 @@ export async function prepareOperations(
 		for (const each of operations) assembly.held.watch(each.sources);
 		assembly.held.learn(await store.heldSources(chainId, sources, height));
 	}
-	for (const type of ACYCLIC_TYPES) {
-		const keys = operations.flatMap(({ operation }) =>
-			operation.kind === "link" && operation.link.type === type
-				? [memoryKey(operation.link.to.namespace, operation.link.to.id)]
-				: [],
-		);
-		if (keys.length === 0) continue;
-		const edges = await store.linksFrom(chainId, { keys, type, limit: LIMITS.linkWalk + 1 });
-		assembly.links.learn(edges);
-		await loadKeys(
-			assembly,
-			store,
-			edges.map(({ linkKey }) => linkKey),
-		);
+	for (const [namespace, links] of Map.groupBy(
+		acyclicLinks(operations),
+		(each) => each.namespace,
+	)) {
+		for (const [type, some] of Map.groupBy(links, ({ link }) => link.type)) {
+			const keys = some.map(({ link }) => memoryKey(link.to.namespace, link.to.id));
+			await prepareLinks(assembly, store, { namespace, type, keys });
+		}
 	}
+}
+
+/** Links stay in their namespace, so no namespace is refused anything for the links of another. */
+async function prepareLinks(
+	assembly: Assembly,
+	store: Pick<WriterStore, "latestVersions" | "linksFrom">,
+	way: {
+		readonly namespace: string;
+		readonly type: string;
+		readonly keys: readonly MemoryKey[];
+	},
+): Promise<void> {
+	const { namespace, type, keys } = way;
+	const limit = LIMITS.linkWalk + 1;
+	const edges = await store.linksFrom(assembly.chainId, { keys, type, limit });
+	if (edges.length === limit) assembly.links.cut(namespace, type);
+	assembly.links.learn(edges);
+	await loadKeys(
+		assembly,
+		store,
+		edges.map(({ linkKey }) => linkKey),
+	);
+}
+
+function acyclicLinks(operations: readonly StoredOperation[]): readonly LinkOperation[] {
+	return operations.flatMap(({ operation }) =>
+		operation.kind === "link" && ACYCLIC_TYPES.includes(operation.link.type) ? [operation] : [],
+	);
 }
 
 async function loadKeys(

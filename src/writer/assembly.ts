@@ -19,20 +19,30 @@ import type {
 } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody, OperationReason } from "../domain/operation.ts";
-import type { Sources } from "../domain/provenance.ts";
+import type { SourceRef, Sources } from "../domain/provenance.ts";
 import { bodyHash } from "../memory/compensation.ts";
 import { isConsolidatedId } from "../memory/consolidate.ts";
-import { type Ground, groundOf, highest, type Lost, sourceKey } from "../memory/ground.ts";
+import {
+	type Ground,
+	groundOf,
+	type Held,
+	highest,
+	type Lost,
+	sourceKey,
+} from "../memory/ground.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import { type Evaluation, evaluate } from "../memory/patch.ts";
 import type { ChainState } from "./chain-state.ts";
 import type { CommitBatch, Derivation, LogKind, Sealed, UnrootedBatch } from "./commit-batch.ts";
+import { restsOfConsolidated } from "./consolidated-rests.ts";
 import { HeldSources } from "./held-sources.ts";
 import { LinkGraph, type LinkProblem } from "./link-graph.ts";
 import { LogDraft, type OriginalPlace, RESTS_ON_NOTHING, type Rests } from "./log-draft.ts";
+import { Puts } from "./marks.ts";
 import { StateDraft, type StateWrite } from "./state-draft.ts";
+import type { OpenOperation } from "./writer-store.ts";
 
 export type Outcome =
 	| {
@@ -41,6 +51,14 @@ export type Outcome =
 			readonly versionId: VersionId | undefined;
 	  }
 	| { readonly type: "failed"; readonly code: string; readonly message: string };
+
+export type Admission =
+	| {
+			readonly type: "applied";
+			/** As it waits, where it is suspect from the first. */
+			readonly marked: OpenOperation | undefined;
+	  }
+	| Extract<Outcome, { readonly type: "failed" }>;
 
 interface Expired {
 	readonly type: "fail";
@@ -75,6 +93,7 @@ export class Assembly {
 	readonly generation: Generation;
 	readonly state: StateDraft;
 	readonly held = new HeldSources();
+	readonly puts = new Puts();
 	readonly links: LinkGraph;
 	/** Told of every memory that an agent's operation, or what the writer does itself, has written. */
 	onWrite: (key: MemoryKey, slot: Height) => void = () => undefined;
@@ -140,7 +159,7 @@ export class Assembly {
 	}
 
 	/** Applies a new agent's operation, which gets the next position. */
-	admit(stored: StoredOperation, slot: Height): Outcome {
+	admit(stored: StoredOperation, slot: Height): Admission {
 		const { ifVersion } = stored.operation;
 		const namesVersion = ifVersion !== undefined && ifVersion !== 0n;
 		const conditionPosition = namesVersion ? this.#visible(stored, slot)?.position : undefined;
@@ -154,9 +173,11 @@ export class Assembly {
 		if (applied.type === "failed") return applied;
 		const { versionId, rests, isMarked } = applied;
 		this.#log.admitted(stored, slot, { versionId, conditionPosition, rests, isMarked });
-		this.#derived(keyOf(stored), stored.sources, position, depthOf(ground));
-		this.onWrite(keyOf(stored), slot);
-		return applied;
+		const key = keyOf(stored);
+		this.#derived(key, stored.sources, position, depthOf(ground));
+		this.onWrite(key, slot);
+		const marked = isMarked && openFrom(stored, slot, { position, conditionPosition });
+		return { type: "applied", marked: marked || undefined };
 	}
 
 	/** Logs an operation that is never applied, with the reason. */
@@ -316,22 +337,19 @@ export class Assembly {
 		const { namespace, id, body, sources } = put;
 		const key = memoryKey(namespace, id);
 		this.held.watch(sources);
-		const ground = groundOf({ anchors: { mode: "all", anchors: [] }, sources }, (source) => {
-			const key = sourceKey(source);
-			const version = this.state.editor.isLoaded(key)
-				? this.state.editor.visible(key, slot)
-				: undefined;
+		const member = (source: SourceRef): Held | undefined => {
+			const version = this.#loaded(sourceKey(source), slot);
 			return version?.contentHash === source.contentHash
 				? { slot, grounds: version.grounds, suspect: version.suspect, depth: 0 }
 				: this.held.get(source);
-		});
-		const rests =
-			ground.type === "holds"
-				? { grounds: ground.grounds, suspect: ground.suspect }
-				: RESTS_ON_NOTHING;
+		};
+		const ground = groundOf({ anchors: { mode: "all", anchors: [] }, sources }, member);
+		const members = sources.flat().map(member);
+		const rests = restsOfConsolidated(ground, members, this.#loaded(key, slot));
+		const depth = Math.max(1, depthOf(ground));
 		const position = this.#log.position + 1n;
 		const write = { slot, namespace, id, owner: "agent", position, body } as const;
-		const versionId = this.#write({ ...write, copyOf: undefined, ...rests }, depthOf(ground));
+		const versionId = this.#write({ ...write, copyOf: undefined, ...rests }, depth);
 		this.#log.append("operation", slot, {
 			memoryKey: key,
 			body: {
@@ -346,7 +364,7 @@ export class Assembly {
 				...(rests.suspect ? { suspect: true } : {}),
 			},
 		});
-		this.#derived(key, sources, position, depthOf(ground));
+		this.#derived(key, sources, position, depth);
 		this.onWrite(key, slot);
 	}
 
@@ -469,7 +487,7 @@ export class Assembly {
 			const isMarked = own.suspect;
 			return { type: "applied", versionId: undefined, rests: own, isMarked, isEnded: false };
 		}
-		const isEnded = this.#isOver(stored);
+		const isEnded = evaluation.type === "put" && this.#isOver(evaluation.body);
 		const put = evaluation.type === "put" && !isEnded ? evaluation : undefined;
 		const rests = stored.operation.kind === "patch" ? restsOnBoth(own, present) : own;
 		const write = { slot, namespace, id, owner: "agent", position } as const;
@@ -478,14 +496,15 @@ export class Assembly {
 			depthOf(ground),
 		);
 		if (stored.operation.kind === "link") this.links.add(stored.operation);
+		if (put !== undefined && stored.operation.kind !== "patch")
+			this.puts.add(keyOf(stored), position);
 		return { type: "applied", versionId, rests, isMarked: own.suspect, isEnded };
 	}
 
 	/** Its time had come before its slot: it ends what was there, and leaves nothing. */
-	#isOver({ operation }: StoredOperation): boolean {
+	#isOver({ expiresAtTime }: MemoryBody): boolean {
 		const time = this.#head?.timestamp;
-		const ends = "body" in operation ? operation.body.expiresAtTime : undefined;
-		return ends !== undefined && time !== undefined && ends <= time;
+		return expiresAtTime !== undefined && time !== undefined && expiresAtTime <= time;
 	}
 
 	#writeAgain(version: Version, slot: Height, rests: Rests, depth: number): VersionId {
@@ -508,6 +527,8 @@ export class Assembly {
 	/** Every version is written here. */
 	#write(write: StateWrite, depth: number): VersionId {
 		const versionId = this.state.write(write);
+		// Mostly nobody asks, and a key costs a hash.
+		if (!this.held.watchesAny) return versionId;
 		const key = memoryKey(write.namespace, write.id);
 		if (this.held.watches(key)) {
 			const { slot } = write;
@@ -522,6 +543,12 @@ export class Assembly {
 				this.#derivations.push({ position, setNo, sourceNo, memoryKey: memory, source, depth });
 			}
 		}
+	}
+
+	/** Undefined also where the memory was not looked up. */
+	#loaded(key: MemoryKey, slot: Height): Version | undefined {
+		const { editor } = this.state;
+		return editor.isLoaded(key) ? editor.visible(key, slot) : undefined;
 	}
 
 	#visible(stored: StoredOperation, slot: Height): Version | undefined {
@@ -592,6 +619,16 @@ function isLater({ id, fromBlock, position }: Version, original: OriginalPlace):
 function restsOf(ground: Ground, { policy }: StoredOperation): Rests {
 	if (ground.type === "absent") return { grounds: undefined, suspect: policy === "flag" };
 	return { grounds: ground.grounds, suspect: ground.suspect };
+}
+
+/** A suspect operation that was admitted in that slot. */
+function openFrom(
+	stored: StoredOperation,
+	slot: Height,
+	place: Pick<OpenOperation, "conditionPosition" | "position">,
+): OpenOperation {
+	const slots = { originalSlot: slot, effectiveSlot: slot, judgedSlot: slot };
+	return { stored, ...place, ...slots, status: "applied", suspect: true };
 }
 
 /** What is patched goes on from what it was. */

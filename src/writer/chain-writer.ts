@@ -317,6 +317,7 @@ export class ChainWriter {
 		try {
 			await store.commit(batch, this.#state);
 		} catch (error) {
+			this.#options.workingMemory?.suspend();
 			if (error instanceof RecantError && error.code === "lease_lost") await this.#ensureFresh();
 			throw error;
 		}

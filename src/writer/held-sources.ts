@@ -17,6 +17,11 @@ export class HeldSources {
 	readonly #held = new Map<HeldKey, readonly Held[]>();
 	#fresh: HeldKey[] = [];
 
+	/** Whether versions of any memory are kept. */
+	get watchesAny(): boolean {
+		return this.#named.size > 0;
+	}
+
 	/** Whether versions of that memory are kept. */
 	watches(key: MemoryKey): boolean {
 		return this.#named.has(key);

@@ -24,7 +24,8 @@ type Look = (key: MemoryKey) => Version | undefined;
 export class LinkGraph {
 	/** By type and first end. */
 	readonly #edges = new Map<string, Map<MemoryKey, LinkEdge>>();
-	#count = 0;
+	/** By namespace and type: there are more than were told. */
+	readonly #cut = new Set<string>();
 	readonly #visible: (key: MemoryKey, slot: Height) => Version | undefined;
 
 	constructor(visible: (key: MemoryKey, slot: Height) => Version | undefined) {
@@ -33,6 +34,11 @@ export class LinkGraph {
 
 	learn(edges: readonly LinkEdge[]): void {
 		for (const edge of edges) this.#keep(edge);
+	}
+
+	/** There are more links of a namespace and a type on the way than were told. */
+	cut(namespace: string, type: string): void {
+		this.#cut.add(JSON.stringify([namespace, type]));
 	}
 
 	/** A link that was written, or is about to be. */
@@ -48,18 +54,19 @@ export class LinkGraph {
 		if (ends.from === undefined) return missing(operation, from);
 		if (ends.to === undefined) return missing(operation, to);
 		const misplaced = layerProblem(operation, { from: ends.from, to: ends.to });
-		return misplaced ?? this.circle(operation, slot, look);
+		if (misplaced !== undefined) return misplaced;
+		const isCut = this.#cut.has(JSON.stringify([operation.namespace, operation.link.type]));
+		return isCut ? tooMany(operation) : this.circle(operation, slot, look);
 	}
 
 	/**
 	 * Why it would close a circle. A link that was admitted before needs no more than this: whether its ends
-	 * are there now does not matter, since it holds only while they are.
+	 * are there now does not matter, since it holds only while they are. Nor is it lost for their number.
 	 */
 	circle(operation: LinkOperation, slot: Height, look?: Look): LinkProblem | undefined {
 		const at = look ?? ((key) => this.#visible(key, slot));
 		const { from, to, type } = operation.link;
 		if (!ACYCLIC_TYPES.includes(type)) return undefined;
-		if (this.#count > LIMITS.linkWalk) return tooMany(operation);
 		return this.#reaches({ from: keyOf(to), to: keyOf(from), type }, at)
 			? closed(operation)
 			: undefined;
@@ -68,7 +75,6 @@ export class LinkGraph {
 	#keep(edge: LinkEdge): void {
 		const key = `${edge.type}:${edge.fromKey}`;
 		const edges = this.#edges.get(key) ?? new Map<MemoryKey, LinkEdge>();
-		if (!edges.has(edge.linkKey)) this.#count += 1;
 		edges.set(edge.linkKey, edge);
 		this.#edges.set(key, edges);
 	}

@@ -17,6 +17,7 @@ import {
 	heldKey,
 	sourceKey,
 } from "../memory/ground.ts";
+import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
 import type { Assembly, Preview } from "./assembly.ts";
@@ -38,13 +39,21 @@ interface PreviewContext {
 	readonly contentProblem: WriterSettings["contentProblem"];
 }
 
-/** Undefined: all of it can be applied in that slot. Else every operation that cannot has its reason. */
+/**
+ * Undefined: all of it can be applied in that slot. Else every operation that cannot has its reason, and
+ * those that come after one of them on the same memory have that of the first.
+ */
 export function previewEntry(entry: InboxEntry, context: PreviewContext): Refusal | undefined {
 	const overlay = new Overlay(entry, context);
 	const failed = new Map<StoredOperation, OperationReason>();
+	/** What they would say is not known, so nothing is known of what comes after on top of it. */
+	const unsaid = new Set<MemoryKey>();
 	for (const stored of entry.operations) {
+		if (unsaid.size > 0 && unsaid.has(keyOf(stored))) continue;
 		const reason = anchorProblem(stored.anchors, context.window) ?? overlay.take(stored);
-		if (reason !== undefined) failed.set(stored, reason);
+		if (reason === undefined) continue;
+		failed.set(stored, reason);
+		unsaid.add(keyOf(stored));
 	}
 	return failed.size === 0 ? undefined : refusal(entry, failed);
 }
@@ -58,6 +67,7 @@ class Overlay {
 	readonly #hasSources: boolean;
 	/** Of namespaces that may become too full by the request. */
 	readonly #members = new Map<string, ImaginedMembers | undefined>();
+	readonly #allowance: StepAllowance = { steps: LIMITS.schemaSteps };
 
 	constructor(entry: InboxEntry, context: PreviewContext) {
 		this.#context = context;
@@ -73,7 +83,7 @@ class Overlay {
 	take(stored: StoredOperation): OperationReason | undefined {
 		const { assembly, slot } = this.#context;
 		const { namespace, id } = stored.operation;
-		const key = memoryKey(namespace, id);
+		const key = keyOf(stored);
 		const ground = groundOf(stored, (source) => this.#held(source));
 		const groundless = ground.type === "absent" ? groundProblem(ground) : depthProblem(ground);
 		if (groundless !== undefined) return groundless;
@@ -84,7 +94,7 @@ class Overlay {
 			return { code, message, fields };
 		}
 		if (stored.operation.kind === "patch" && preview.type === "put") {
-			const message = this.#context.contentProblem(namespace, preview.body);
+			const message = this.#context.contentProblem(namespace, preview.body, this.#allowance);
 			if (message !== undefined) return { code: "schema_mismatch", message };
 		}
 		if (stored.operation.kind === "link") assembly.links.add(stored.operation);
@@ -120,6 +130,10 @@ class Overlay {
 		const isSaid = said?.key === heldKey(key, source.contentHash);
 		return isSaid && below?.suspect !== false ? said.held : below;
 	}
+}
+
+function keyOf({ operation }: StoredOperation): MemoryKey {
+	return memoryKey(operation.namespace, operation.id);
 }
 
 function groundProblem(ground: Extract<Ground, { readonly type: "absent" }>): OperationReason {

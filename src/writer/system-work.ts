@@ -13,6 +13,7 @@ import { isLinkId } from "../domain/link.ts";
 import type { Version } from "../domain/memory.ts";
 import type { ConsolidationRule, NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { MemoryBody } from "../domain/operation.ts";
+import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { Assembly, ConsolidatedPut } from "./assembly.ts";
 import { type ImaginedMembers, ShortTermMembers } from "./short-term.ts";
@@ -44,6 +45,8 @@ export interface WriterSettings {
 	contentProblem(
 		namespace: string,
 		body: Pick<MemoryBody, "content" | "layer">,
+		/** Of the request that the content is of. */
+		allowance: StepAllowance,
 	): string | undefined;
 }
 

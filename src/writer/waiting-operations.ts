@@ -122,7 +122,7 @@ export class WaitingOperations {
 	clear(assembly: Assembly, { operation, ground }: Ready, slot: Height): void {
 		const { stored, effectiveSlot } = operation;
 		this.#marks.delete(operation);
-		const isLast = (present: Version) => this.#marks.isLast(operation, present);
+		const isLast = (present: Version) => this.#marks.isLast(operation, present, assembly.puts);
 		const original = { ...originalOf(operation), effectiveSlot };
 		assembly.clear(stored, slot, original, { ground, isLast });
 	}

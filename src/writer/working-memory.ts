@@ -2,9 +2,10 @@
  * What the writer tells the working memory: the copy of short-term memories, as they are at `pending`
  * in the present generation, that is read without Postgres. The adapter is cache/.
  *
- * The writer names what a commit changes before it sends the commit, and says what became of it after.
- * In between, and while it does not know the outcome, nothing is read from the copy. None of the calls
- * waits, and none fails: a copy that cannot be told something is given up whole.
+ * The writer names what a commit changes before it sends the commit, and says what became of it after. In
+ * between none of that is read from the copy; the rest is, as of the commit before. While the writer does not
+ * know an outcome nothing is. None of the calls waits, and none fails: a copy that cannot be told something is
+ * given up whole.
  */
 import type { BlockHeader } from "../domain/block.ts";
 import type { ChainId, Generation, Height, LogPosition, MemoryKey } from "../domain/ids.ts";

@@ -50,6 +50,13 @@ export interface OpenOperation {
 /** A memory in the order of writing. */
 export type WrittenMemory = Pick<Version, "expiresBlock" | "memoryKey" | "position">;
 
+/** A place in the order in which a memory was written. */
+export interface MemoryPlace {
+	readonly namespace: string;
+	readonly id: string;
+	readonly position: LogPosition;
+}
+
 /** A link's name: which memories it joins. */
 export interface LinkEdge {
 	readonly linkKey: MemoryKey;
@@ -145,6 +152,15 @@ export interface WriterStore {
 			readonly limit: number;
 		},
 	): Promise<readonly LinkEdge[]>;
+	/**
+	 * For each place of a memory in the order of writing the first put above it that takes effect at or below
+	 * a height; none where there is none.
+	 */
+	nextPuts(
+		chainId: ChainId,
+		above: readonly MemoryPlace[],
+		upTo: Height,
+	): Promise<readonly MemoryPlace[]>;
 	/**
 	 * Agents' operations that are not final, in log order: what is suspended or suspect, and what was judged
 	 * for a slot above a height. The writer asks for the former alone: the latter may be all that was lately

@@ -97,11 +97,11 @@ describe("what may be dropped", () => {
 
 	test("is no memory whose last link, or that link's other end, may come back", async () => {
 		const database = await openDatabase();
-		for (const id of ["a", "b", "c"]) await storeVersion(database, id);
+		for (const id of ["a", "b", "c", "d"]) await storeVersion(database, id);
 		for (const id of ["gone", "lost"]) await storeVersion(database, id, GONE);
 		await link(database, "a", "gone");
 		await link(database, "b", "lost");
-		const taken = await link(database, "c", "b", GONE);
+		const taken = await link(database, "c", "d", GONE);
 		for (const id of ["lost", taken]) {
 			await database.run(
 				(sql) => sql`

@@ -87,6 +87,21 @@ describe("an optimisation", () => {
 		expect(left.plan?.items).toEqual([]);
 	});
 
+	test("may be a refresh of the collections alone, and a dry run says of which", async () => {
+		const { client } = await served();
+		await client.write(CHAIN, { op: "put", id: "a", layer: "semantic", content: {}, text: "a" });
+		const memory = await client.memory(CHAIN, "a");
+		const refreshed = await client.optimise(CHAIN, { refresh: true });
+		expect(refreshed).toMatchObject({ committed: true, outcome: { applied: 0 } });
+		expect(refreshed.refreshed).toMatchObject([{ collection: "default", rows: 4 }]);
+		const planned = await client.optimise(CHAIN, { refresh: true }, { dryRun: true });
+		expect(planned.plan).toMatchObject({
+			...{ frees: { memories: 0 }, items: [] },
+			refresh: [{ collection: "default", rows: 4 }],
+		});
+		expect((await client.memory(CHAIN, "a")).memory).toEqual(memory.memory);
+	});
+
 	test("of nothing, and of the handlers' namespaces, is refused", async () => {
 		const { client } = await served();
 		await expect(client.optimise(CHAIN, { drop: {} })).rejects.toMatchObject({

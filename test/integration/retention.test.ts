@@ -136,3 +136,36 @@ test("states that were being built for what is over go, and those at work stay",
 		{ shadow_id: id(3) },
 	]);
 });
+
+test("what was derived goes with its last version, unless its operation may come back", async () => {
+	const database = await openDatabase();
+	await seed(database);
+	const key = (version: number) => `00000000-0000-0000-0000-00000000000${version}`;
+	await database.transaction(async (tx) => {
+		// Another of the oldest generation, and one that was carried on into the present.
+		for (const [version, fromGen, toGen, position] of [
+			[4n, 0n, 1n, 4n],
+			[5n, 0n, 1n, 5n],
+			[6n, 2n, FOREVER, 5n],
+		] as const) {
+			await tx`insert into versions (chain_id, memory_key, from_block, from_gen, to_block, to_gen,
+					version_id, position, layer, owner, namespace, id, content, content_hash, checksum)
+				values (${CHAIN}, ${key(Number(position))}, 91, ${fromGen}, ${FOREVER}, ${toGen}, ${version},
+					${position}, 3, 1, 'default', ${`memory-${position}`}, '{}', '\\x00', '\\x00')`;
+		}
+		for (const position of [1, 2, 4, 5]) {
+			await tx`insert into operations (chain_id, operation_id, kind, namespace, id, status, position,
+					final)
+				values (${CHAIN}, gen_random_uuid(), 'put', 'default', ${`memory-${position}`}, 'suspended',
+					${position}, ${position !== 4})`;
+			await tx`insert into derivations (chain_id, position, set_no, source_no, memory_key, source_key,
+					source_namespace, source_id, source_hash, depth)
+				values (${CHAIN}, ${position}, 0, 0, ${key(position)}, ${key(3)}, 'default', 'memory-3', '\\x00', 1)`;
+		}
+	});
+	const orphansBelow = 8_900n - BigInt(LIMITS.orphanRetentionBlocks);
+
+	await new PostgresRetention(database).prune(CHAIN, 7n, { orphansBelow, floor: 8_900n });
+
+	expect(await column(database, "derivations", "position")).toEqual(["2", "4", "5"]);
+});

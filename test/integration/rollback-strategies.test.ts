@@ -14,7 +14,14 @@ import { runSql } from "../support/run-sql.ts";
 import { takeSnapshot } from "../support/snapshot-api.ts";
 import { GENESIS_TIMESTAMP, TestChain } from "../support/test-chain.ts";
 import { until } from "../support/until.ts";
-import { FIRST_TRANSFERS, onlyOne, World, type WorldOptions } from "../support/world.ts";
+import {
+	FIRST_TRANSFERS,
+	onlyOne,
+	requestOf,
+	World,
+	type WorldOperation,
+	type WorldOptions,
+} from "../support/world.ts";
 
 /** No memory may be set back one by one. */
 const NO_REWIND: WorldOptions = { rollbackChanges: 0 };
@@ -38,6 +45,58 @@ describe("a fork with everything in its orphaned range", () => {
 		});
 		await expectStraightRun(world);
 	});
+});
+
+/** A bounded short term, and a rule that is due at every other block. */
+const LAYERED: NonNullable<WorldOptions["chainFile"]> = {
+	memory: {
+		default: {
+			shortTermCapacity: 3,
+			consolidation: [
+				{
+					name: "habits",
+					layers: ["short_term", "episodic"],
+					groupBy: "topic",
+					take: { kind: "frequency", atLeast: 2 },
+					everyBlocks: 2,
+				},
+			],
+		},
+	},
+};
+
+describe("a fork with what the writer does itself in its orphaned range", () => {
+	test.each<[RollbackStrategy, WorldOptions]>([
+		["rewind", {}],
+		["snapshot", NO_REWIND],
+		["rebuild", NO_REWIND],
+	])(
+		"by %s ends as a straight run does: capacity, time, consolidation, conclusions",
+		{ timeout: 120_000 },
+		async (strategy, options) => {
+			const world = await World.create({ ...options, chainFile: LAYERED });
+			await layered(world, strategy === "snapshot");
+			const [before, conclusion] = [await habits(world), await world.lastWrite()];
+			expect(before.map(({ id }) => id)).toEqual([
+				"consolidated:habits:fees",
+				"consolidated:habits:gas",
+			]);
+			expect(await shortTerm(world)).toEqual(["fees 3", "gas 1", "gas 2"]);
+			expect(await world.memory("timed")).toBeUndefined();
+			await otherBranch(world);
+			expect((await world.rollbacks())[0]).toMatchObject({ state: "committed", strategy });
+			// What it was concluded from was anchored in a block that is gone.
+			expect(await world.operation(conclusion)).toMatchObject({ status: "suspended" });
+			expect((await habits(world)).map(({ id }) => id)).toContain("consolidated:habits:fees");
+			await expectStraightRun(world);
+			await world.write(note("fees 4", "fees"), note("gas 3", "gas"));
+			await world.fork(async (chain) => {
+				await chain.drop(2);
+				await chain.empty(3);
+			});
+			await expectStraightRun(world);
+		},
+	);
 });
 
 describe("an operator names the strategy", () => {
@@ -155,8 +214,11 @@ test("without a checkpoint at the ancestor the log leads there", { timeout: 120_
 describe("blocks that were taken in groups, below finality", () => {
 	test("are derived again, and every row is found as it stands", { timeout: 120_000 }, async () => {
 		const { recant, head } = await backfilled();
-		const write = (operation: object) => recant.service.write(CHAIN, request(operation));
-		await write({ kind: "put", id: "note", layer: "semantic", content: {}, text: "a whale" });
+		await recant.service.write(CHAIN, {
+			operations: [requestOf({ op: "put", id: "note", text: "a whale" }, undefined)],
+			idempotencyKey: undefined,
+			deadlineMs: 5_000,
+		});
 		const before = await rowsOf({ recant });
 		expect(before.filter(({ from_block }) => Number(from_block) < 100).length).toBeGreaterThan(20);
 		const { id } = await recant.service.startRollback(CHAIN, head, "rebuild");
@@ -214,13 +276,6 @@ async function backfilled() {
 	const view = () => recant.service.chain(CHAIN);
 	await until("the head is followed", async () => (await view()).head?.height === 130n, view);
 	return { recant, head: 130n };
-}
-
-function request(operation: object) {
-	const none = { text: undefined, vector: undefined, collection: undefined, anchor: undefined };
-	const more = { importance: undefined, confidence: undefined, expiresAtBlock: undefined };
-	const each = { namespace: "default", ifVersion: undefined, ...none, ...more, ...operation };
-	return { operations: [each as never], idempotencyKey: undefined, deadlineMs: 5_000 };
 }
 
 const FOREVER = 9_223_372_036_854_775_807n;
@@ -289,6 +344,85 @@ async function eventful(world: World, snapshot: boolean): Promise<void> {
 		{ op: "put", id: "doomed", content: { back: true }, text: "the whale is back" },
 	);
 	TRANSFERS.set(world, transfer);
+}
+
+/**
+ * Below the ancestor: short-term memories at their number, one that ends by time above it, episodes that a rule
+ * has taken, and a conclusion. Above: evictions, the end by time, what the rule adds, and what was concluded.
+ */
+async function layered(world: World, snapshot: boolean): Promise<void> {
+	const { timestamp } = await world.chain.head();
+	await world.write(
+		{
+			op: "put",
+			id: "timed",
+			content: {},
+			text: "a whale for a while",
+			expiresAtTime: timestamp + 5n,
+		},
+		{ op: "put", id: "kept", content: { n: 0 } },
+		note("fees 1", "fees"),
+		note("fees 2", "fees"),
+		note("gas 1", "gas"),
+		{ op: "put", id: "event", layer: "episodic", content: { topic: "gas" } },
+	);
+	await world.write({
+		op: "put",
+		id: "concluded early",
+		content: {},
+		derivedFrom: [[await world.said("fees 1")], [await world.said("kept")]],
+	});
+	await world.block({ from: 1, to: 2, value: 5n });
+	if (snapshot) await takeSnapshot(world.recant);
+	await world.block({ from: 2, to: 3, value: 7n });
+	// From here on everything is lost.
+	const { sent } = await world.block({ from: 1, to: 3, value: 11n });
+	const block = { block: (await world.chain.head()).hash };
+	await world.write(note("fees 3", "fees"), note("gas 2", "gas"), {
+		op: "put",
+		id: "lost",
+		layer: "episodic",
+		content: { topic: "fees" },
+		anchor: block,
+	});
+	await world.block({ from: 2, to: 1, value: 1n });
+	await world.write({
+		op: "put",
+		id: "concluded late",
+		content: {},
+		derivedFrom: [[await world.said("lost"), await world.said("kept")]],
+	});
+	await world.block({ from: 3, to: 2, value: 3n });
+	await world.write({
+		op: "put",
+		id: "concluded last",
+		content: {},
+		derivedFrom: [[await world.said("concluded late")]],
+	});
+	TRANSFERS.set(world, onlyOne(sent));
+}
+
+function note(id: string, topic: string): WorldOperation {
+	return { op: "put", id, layer: "short_term", content: { topic } };
+}
+
+async function habits(world: World) {
+	return layerOf(world, "long_term");
+}
+
+async function shortTerm(world: World): Promise<readonly string[]> {
+	return (await layerOf(world, "short_term")).map(({ id }) => id).sort();
+}
+
+async function layerOf({ service }: World, layer: "long_term" | "short_term") {
+	const { items } = await service.memories(CHAIN, {
+		at: { at: { kind: "tag", tag: "pending" }, generation: undefined },
+		namespace: "default",
+		layer,
+		limit: 200,
+		cursor: undefined,
+	});
+	return items;
 }
 
 const TRANSFERS = new WeakMap<World, ReturnType<typeof onlyOne>>();

@@ -196,6 +196,7 @@ const KINDS: Readonly<Record<string, (kind: string, body: JsonObject) => boolean
 	reinstated: (_kind, body) => body["verdict"] === "reinstated",
 	cleared: (_kind, body) => body["verdict"] === "cleared",
 	suspect: (kind, body) => kind === "verdict" && body["suspect"] === true,
+	"over before its slot": (_kind, body) => body["ended"] === true,
 	"ended by time": (_kind, body) => body["reason"] === "time",
 	"ended by capacity": (_kind, body) => body["reason"] === "capacity",
 	consolidated: (_kind, body) => body["owner"] === "system" && body["kind"] === "put",

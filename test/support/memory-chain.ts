@@ -253,7 +253,13 @@ export class MemoryChain {
 	get #store(): WriterStore {
 		const store: Pick<
 			WriterStore,
-			"expiring" | "heldSources" | "latestVersions" | "linksFrom" | "population" | "writingOrder"
+			| "expiring"
+			| "heldSources"
+			| "latestVersions"
+			| "linksFrom"
+			| "nextPuts"
+			| "population"
+			| "writingOrder"
 		> = {
 			latestVersions: async (_chain, keys) =>
 				new Map(keys.map((key) => [key, this.rows.present(key).slice(-2)])),
@@ -279,6 +285,7 @@ export class MemoryChain {
 					.sort((a, b) => Number(a.position - b.position))
 					.slice(0, limit),
 			linksFrom: async () => [],
+			nextPuts: async () => [],
 		};
 		return store as WriterStore;
 	}

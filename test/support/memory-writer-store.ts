@@ -35,6 +35,7 @@ import type {
 import type {
 	InboxEntry,
 	LinkEdge,
+	MemoryPlace,
 	OpenOperation,
 	PackedLeaves,
 	Problem,
@@ -134,6 +135,7 @@ export class MemoryWriterStore {
 					.slice(0, limit),
 			linksFrom: async (_chain, { keys, type, limit }) =>
 				reachable([...this.#links.values()], keys, type).slice(0, limit),
+			nextPuts: async (_chain, above, upTo) => above.flatMap((place) => this.#nextPut(place, upTo)),
 			openOperations: async (_chain, { judgedAbove }) => this.#open(judgedAbove),
 			vectors: async () => new Map<VersionId, Float32Array>(),
 			commit: async (batch, expected) => {
@@ -215,6 +217,22 @@ export class MemoryWriterStore {
 			held.set(heldKey(key, contentHash), { slot, grounds, suspect, depth });
 		}
 		return held;
+	}
+
+	#nextPut({ namespace, id, position }: MemoryPlace, upTo: Height): readonly MemoryPlace[] {
+		const puts = [...this.operations.values()].filter((each) => {
+			const { operation } = this.#stored.get(each.operationId) ?? {};
+			return (
+				operation?.namespace === namespace &&
+				operation.id === id &&
+				["put", "action", "link"].includes(operation.kind) &&
+				each.position > position &&
+				each.effectiveSlot !== undefined &&
+				each.effectiveSlot <= upTo
+			);
+		});
+		const [first] = puts.map((each) => each.position).sort((a, b) => Number(a - b));
+		return first === undefined ? [] : [{ namespace, id, position: first }];
 	}
 
 	#rowsOf(

@@ -42,11 +42,11 @@ export class Schedule {
 	}
 
 	async #write(): Promise<void> {
-		const count = this.#random.chance(0.2) ? 2 : 1;
-		const operations = Array.from({ length: count }, () =>
-			this.#draw.operation(this.#world.nextId()),
-		);
-		await this.#world.write(operations);
+		const requests = Array.from({ length: this.#random.chance(0.15) ? 2 : 1 }, () => {
+			const count = this.#random.chance(0.25) ? this.#random.between(2, 3) : 1;
+			return Array.from({ length: count }, () => this.#draw.operation(this.#world.nextId()));
+		});
+		await this.#world.write(...requests);
 	}
 
 	async #extend(): Promise<void> {

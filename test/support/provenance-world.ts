@@ -161,11 +161,22 @@ export class ProvenanceWorld {
 		this.#compareReports();
 	}
 
-	/** One request; whether it was admitted, which model and writer must agree on. */
-	async write(operations: readonly ModelOperation[]): Promise<boolean> {
-		const isAdmitted = this.model.admits(operations);
-		this.store.queue(operations.map((each) => this.#stored(each)));
+	/** Requests of one commit; whether each was admitted, which model and writer must agree on. */
+	async write(...requests: readonly (readonly ModelOperation[])[]): Promise<readonly boolean[]> {
+		const admitted = requests.map((operations) => {
+			this.store.queue(operations.map((each) => this.#stored(each)));
+			const isAdmitted = this.model.admits(operations);
+			if (isAdmitted) this.model.take({ type: "operations", operations });
+			return isAdmitted;
+		});
 		await this.writer.drained();
+		for (const [index, isAdmitted] of admitted.entries()) {
+			this.#compareAdmission(requests[index] ?? [], isAdmitted);
+		}
+		return admitted;
+	}
+
+	#compareAdmission(operations: readonly ModelOperation[], isAdmitted: boolean): void {
 		for (const { operationId } of operations) {
 			const { status, reason } = this.store.operations.get(operationId) ?? {};
 			const expected = isAdmitted ? "applied" : "refused";
@@ -175,8 +186,6 @@ export class ProvenanceWorld {
 				reason: isAdmitted ? undefined : expect.anything(),
 			});
 		}
-		if (isAdmitted) this.model.take({ type: "operations", operations });
-		return isAdmitted;
 	}
 
 	/** Everything that can be seen now, of both. */
@@ -219,12 +228,13 @@ export class ProvenanceWorld {
 
 	#compareFates(): void {
 		const expected = this.model.fates;
-		for (const [id, { status, effectiveSlot }] of this.store.operations) {
+		for (const [id, { status, effectiveSlot, suspect }] of this.store.operations) {
 			if (status === "refused") continue;
 			const fate = expected.get(id);
-			expect({ id, status, slot: effectiveSlot }, "an operation's fate").toEqual({
+			expect({ id, status, suspect, slot: effectiveSlot }, "an operation's fate").toEqual({
 				id,
 				status: fate?.status,
+				suspect: fate?.suspect,
 				slot: fate?.slot,
 			});
 		}

@@ -349,7 +349,12 @@ export class ReferenceModel {
 		const ground = this.#ground(entry, pass);
 		const { onLoss, isAction } = entry.operation;
 		if (ground === undefined && isAction) pass.actions.push(entry);
-		if (ground === undefined && onLoss === "recant") return false;
+		if (ground === undefined && onLoss === "recant") {
+			// What says nothing has no mark.
+			entry.suspect = false;
+			entry.clearedAt = undefined;
+			return false;
+		}
 		const own = entry.originalSlot < pass.pending ? entry.originalSlot : pass.pending;
 		this.#reach(pass, highest(own, ground?.height ?? 0n, pass.floor));
 		this.#apply(entry, pass.floor, ground ?? { ...LOST, suspect: onLoss === "flag" });

@@ -22,10 +22,10 @@ import { WholeStates } from "./whole-states.ts";
 
 export const CHAIN = 31_337;
 export const COLLECTION = "default";
-export const MODEL = "recant-hash-v1";
+const MODEL = "recant-hash-v1";
 const FAR = 400;
 const NO_POINTER: VectorPointer = { tableVersion: 0n, versionId: 0n, at: 0 };
-export const QUIET: Logger = {
+const QUIET: Logger = {
 	debug: () => undefined,
 	info: () => undefined,
 	warn: () => undefined,

@@ -9,7 +9,7 @@ import { newVersion } from "./versions.ts";
 
 export const STORED_CHAIN = 1;
 /** Of the chain that `storeChain` makes, in generation 1; the pending slot is the next. */
-export const STORED_HEAD = 99n;
+const STORED_HEAD = 99n;
 const NO_CHECKSUM = Buffer.alloc(8);
 
 export async function storeChain(database: Database): Promise<void> {

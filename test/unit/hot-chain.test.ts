@@ -77,3 +77,80 @@ test("answers only a memory that holds in the pending slot", async () => {
 	got.resolve({ ...HOT, toBlock: 11n, expiresBlock: 11n });
 	expect(await chain.read(HOT.memoryKey)).toBeUndefined();
 });
+
+/** Copies that are there at once. */
+function openAtOnce() {
+	const held = new Map([HOT, OTHER].map((version) => [version.memoryKey, version]));
+	const entries: HotEntries = {
+		get size() {
+			return held.size;
+		},
+		get: (key) => held.get(key),
+		set: (versions) => {
+			for (const version of versions) held.set(version.memoryKey, version);
+		},
+		delete: (keys) => {
+			for (const key of keys) held.delete(key);
+			return undefined;
+		},
+		reset: () => held.clear(),
+		async *all() {
+			yield* [];
+		},
+		close: async () => undefined,
+	};
+	const chain = new HotChain({
+		chainId: 1,
+		openEntries: () => entries,
+		isLeaseHeld: () => true,
+		isDatabaseUp: () => true,
+		onReset: () => undefined,
+		onClose: () => undefined,
+	});
+	const { state } = new CommittedModel(1);
+	chain.resume(state);
+	entries.set([HOT, OTHER]);
+	const at = { chainId: 1, height: (state.head?.number ?? 0n) + 1n, generation: state.generation };
+	return {
+		chain,
+		state,
+		learned: (version: Version, logPosition: bigint) =>
+			chain.learned({ ...at, blockHash: undefined, logPosition, pending: true }, version),
+	};
+}
+
+const OTHER = row("b", 7n, { layer: "short_term" });
+
+test("while a commit is under way, answers what it does not touch, as of the commit before", async () => {
+	const { chain, state } = openAtOnce();
+	chain.changing([HOT.memoryKey]);
+	expect(await chain.read(HOT.memoryKey)).toBeUndefined();
+	expect(await chain.read(OTHER.memoryKey)).toMatchObject({
+		at: { logPosition: state.logPosition },
+		version: OTHER,
+	});
+});
+
+test("takes nothing in while a commit is under way: it may be what the commit changes", async () => {
+	const { chain, state, learned } = openAtOnce();
+	chain.changing([HOT.memoryKey]);
+	learned(HOT, state.logPosition);
+	chain.changed({ ...state, logPosition: state.logPosition + 1n }, []);
+	expect(await chain.read(HOT.memoryKey)).toBeUndefined();
+});
+
+test("answers nothing older once Postgres has answered with what a commit under way has brought", async () => {
+	const { chain, state, learned } = openAtOnce();
+	chain.changing([HOT.memoryKey]);
+	learned(HOT, state.logPosition + 1n);
+	expect(await chain.read(OTHER.memoryKey)).toBeUndefined();
+	chain.changed({ ...state, logPosition: state.logPosition + 1n }, [HOT]);
+	expect(await chain.read(OTHER.memoryKey)).toMatchObject({ version: OTHER });
+});
+
+test("answers nothing after a commit of unknown outcome", async () => {
+	const { chain } = openAtOnce();
+	chain.changing([HOT.memoryKey]);
+	chain.suspend();
+	expect(await chain.read(OTHER.memoryKey)).toBeUndefined();
+});

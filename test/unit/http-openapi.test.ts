@@ -7,6 +7,7 @@ import { explainAnswer } from "../../src/http/explain-schema.ts";
 import * as graphAnswers from "../../src/http/graph-schema.ts";
 import { ERROR_CODES, STATUS_OF } from "../../src/http/problem.ts";
 import * as proofAnswers from "../../src/http/proof-schema.ts";
+import { reportAnswer } from "../../src/http/report-schema.ts";
 import { openApiDocument } from "../../src/http/routes/document-routes.ts";
 import { HASH_A, testHttp, UUID } from "./http-fixture.ts";
 
@@ -139,7 +140,7 @@ const ANSWERS: readonly (readonly [path: string, schema: z.ZodObject])[] = [
 	[`${C}/consistency/${UUID}`, consistencyAnswers.runWithFindingsAnswer],
 	[`${C}/rollbacks`, answers.rollbacksAnswer],
 	[`${C}/rollbacks/${UUID}`, answers.rollbackAnswer],
-	[`${C}/rollbacks/${UUID}/report`, answers.reportAnswer],
+	[`${C}/rollbacks/${UUID}/report`, reportAnswer],
 ];
 
 describe("what is answered fits what is documented", () => {

@@ -78,3 +78,11 @@ test("a link that was admitted before needs no ends, but still closes no circle"
 	expect(graph.circle(link("b", "partOf", "a"), 5n)).toBeUndefined();
 	expect(graph.circle(link("b", "isA", "a"), 5n)).toMatchObject({ code: "link_cycle" });
 });
+
+test("more links than are followed refuse a new one of that namespace and type, and take back none", () => {
+	const { graph } = world(CONCEPTS);
+	graph.cut(NAMESPACE, "isA");
+	expect(graph.problem(link("a", "isA", "b"), 5n)).toMatchObject({ code: "limit_exceeded" });
+	expect(graph.problem(link("a", "partOf", "b"), 5n)).toBeUndefined();
+	expect(graph.circle(link("a", "isA", "b"), 5n)).toBeUndefined();
+});

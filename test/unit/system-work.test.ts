@@ -146,3 +146,22 @@ test("a memory that was written over ends when its newest version says", () => {
 		expect(ended.indexOf(1)).toBe(newer === 100n ? 1 : 3);
 	}
 });
+
+test("the deletion of what a consolidation made holds when both are made anew", () => {
+	const id = "consolidated:rule";
+	const of = { layer: "long_term", fromBlock: 10n } as const;
+	const deletion = {
+		...put(id),
+		operation: { kind: "delete", namespace: "n", id, ifVersion: undefined },
+	} as const;
+	const original = { position: 90_000n, originalSlot: 12n, conditionPosition: undefined };
+	const made = (fromBlock: bigint) => {
+		const assembly = new Assembly({ ...STATE, head: { ...STATE.head, number: 12n } });
+		// Its position is new: the log has gone on since it was first made.
+		assembly.state.load(memoryKey("n", id), [version(id, 99_000n, { ...of, fromBlock })]);
+		const ground = assembly.ground(deletion);
+		return assembly.reapply(deletion, 13n, original, { verdict: "replayed", ground });
+	};
+	expect(made(10n)).toMatchObject({ type: "applied" });
+	expect(made(13n)).toMatchObject({ type: "failed", code: "overwritten_later" });
+});

@@ -18,7 +18,11 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 	[
 		[
 			"src/service/recant-service.ts",
-			{ lines: 480, why: "what Recant offers, in one place; it holds types only" },
+			{ lines: 540, why: "what Recant offers, in one place; it holds types only" },
+		],
+		[
+			"src/domain/limits.ts",
+			{ lines: 500, why: "every limit with its reason; it holds data only" },
 		],
 	],
 );

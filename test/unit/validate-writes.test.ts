@@ -192,3 +192,27 @@ describe("what the state shows", () => {
 		]);
 	});
 });
+
+test("a request of small patches cannot ask for a long time of checks", async () => {
+	const branches = Array.from({ length: 200 }, (_, index) => ({ required: [`field${index}`] }));
+	const costly = { properties: { list: { items: { anyOf: branches } } } };
+	const settings = { ...NO_SETTINGS, schemas: { semantic: costly } };
+	const list = Array.from({ length: 3_000 }, () => ({ field199: 1 }));
+	const there = row("a", { layer: "semantic", content: { list } });
+	const checks: WriteChecks = {
+		chainId: 1,
+		settings: () => settings,
+		schemas: new ContentSchemas(),
+		look: { look: async () => known(there) },
+	};
+	const patches = Array.from({ length: 1_000 }, (_, note) => patch("a", { note }));
+	const begun = performance.now();
+	const refused = validateWrites(patches, checks);
+	await expect(refused).rejects.toMatchObject({
+		code: "invalid_request",
+		message: expect.stringContaining("more than the 8388608 steps"),
+	});
+	// Without a limit it takes a minute.
+	expect(performance.now() - begun).toBeLessThan(20_000);
+	await validateWrites(patches.slice(0, 2), checks);
+});

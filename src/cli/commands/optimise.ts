@@ -45,7 +45,11 @@ function printPlan(terminal: Terminal, plan: NonNullable<OptimisationAnswer["pla
 	}
 	if (plan.truncated) printLine(terminal, "only the first are listed; the counts are whole");
 	const { memories, bytes, vectors } = plan.frees;
-	printLine(terminal, `memories ${memories}, bytes ${bytes}, vectors ${vectors}`);
+	printLine(terminal, `frees memories ${memories}, bytes ${bytes}, vectors ${vectors}`);
+	for (const { collection, rows, unindexedRows } of plan.refresh ?? []) {
+		const index = `${rows} rows, ${unindexedRows} not indexed`;
+		printLine(terminal, `collection ${printable(collection)}: ${index}`);
+	}
 	if (!plan.complete) printLine(terminal, "there is more: run it again afterwards");
 }
 

@@ -134,6 +134,14 @@ function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
 			].map(String),
 		],
 	);
+	const { withdrawn = 0, flagged = 0, cleared = 0, actions = 0 } = counts;
+	if (withdrawn + flagged + cleared > 0) {
+		printLine(terminal, `withdrawn ${withdrawn}, flagged ${flagged}, cleared ${cleared}`);
+	}
+	if (actions > 0) {
+		const said = `actions that were taken on what no longer holds: ${actions}; see the report`;
+		printLine(terminal, paint(terminal, "red", said));
+	}
 	const stages = STAGES.flatMap((stage) => {
 		const ms = stageMs[stage];
 		return ms === undefined ? [] : [`${stage} ${durationOf(ms)}`];

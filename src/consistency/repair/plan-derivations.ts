@@ -55,7 +55,7 @@ export async function planDerivations(
 			continue;
 		}
 		const held = await heldThen(logged.sources.flat(), entry, { provenance, repaired });
-		const depth = agreed(rows) ?? depthAgain(logged, held, depths) ?? rows[0]?.depth ?? 1;
+		const depth = mostOften(rows) ?? depthAgain(logged, held, depths) ?? rows[0]?.depth ?? 1;
 		depths.set(position, depth);
 		changes.set(position, changesOf(logged, rows, depth));
 	}
@@ -118,10 +118,11 @@ function loggedAt(
 	return position > logPosition ? { sources: [], isSystems: false, rows: [] } : undefined;
 }
 
-/** What all rows of an operation say; undefined: they say different things, or there are none. */
-function agreed(rows: readonly StoredDerivation[]): number | undefined {
-	const depths = new Set(rows.map(({ depth }) => depth));
-	return depths.size === 1 ? rows[0]?.depth : undefined;
+/** What most rows of an operation say, which were written with one depth; undefined: no depth is said most often. */
+function mostOften(rows: readonly StoredDerivation[]): number | undefined {
+	const byDepth = Map.groupBy(rows, ({ depth }) => depth);
+	const [first, second] = [...byDepth].sort(([, a], [, b]) => b.length - a.length);
+	return first?.[1].length === second?.[1].length ? undefined : first?.[0];
 }
 
 function changesOf(
