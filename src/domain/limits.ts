@@ -104,6 +104,11 @@ export const LIMITS = {
 	/** Alternatives of what one operation was derived from, and sources in all of them together. */
 	sourceSets: 16,
 	sources: 64,
+	/**
+	 * Versions of one memory, the newest, among which a source is looked for: a tenth of a second of reading.
+	 * What a memory said before that is no source any more.
+	 */
+	sourceVersions: 65_536,
 	/** How deep conclusions rest on conclusions: what a rollback takes back cascades so far, no further. */
 	derivationDepth: 64,
 	/** Type of a link: it is part of the link's name. */

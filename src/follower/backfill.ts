@@ -10,6 +10,7 @@ import { RetryableError } from "../domain/errors.ts";
 import type { Height, MemoryKey } from "../domain/ids.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
+import { mapBounded } from "./bounded.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { deriveBlock, headerOnly } from "./derive.ts";
@@ -17,6 +18,9 @@ import { findAnchors } from "./find-anchors.ts";
 import { committed, type HandlerVersion } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
 import { heightsOfTimes } from "./time-heights.ts";
+
+/** Look-ups of anchors under way at once. */
+const ANCHOR_REQUESTS = 16;
 
 export interface BackfillRange {
 	/** Both inclusive. */
@@ -92,15 +96,15 @@ async function heightsOfAnchors(
 	context: { readonly source: ChainSource; readonly suspended: readonly OpenOperation[] },
 	range: BackfillRange,
 ): Promise<readonly Height[]> {
-	const heights: Height[] = [];
-	for (const anchor of context.suspended.flatMap(({ stored }) => stored.anchors.anchors)) {
-		const height =
-			anchor.kind === "block"
-				? (await context.source.blockByHash(anchor.blockHash))?.number
-				: (await context.source.receipt(anchor.transactionHash))?.blockNumber;
-		if (height !== undefined && height >= range.from && height <= range.to) heights.push(height);
-	}
-	return heights;
+	const anchors = context.suspended.flatMap(({ stored }) => stored.anchors.anchors);
+	const heights = await mapBounded(anchors, ANCHOR_REQUESTS, async (anchor) =>
+		anchor.kind === "block"
+			? (await context.source.blockByHash(anchor.blockHash))?.number
+			: (await context.source.receipt(anchor.transactionHash))?.blockNumber,
+	);
+	return heights.flatMap((height) =>
+		height !== undefined && height >= range.from && height <= range.to ? [height] : [],
+	);
 }
 
 function groupLogs(

@@ -135,7 +135,7 @@ export class Extension {
 			spec,
 			source,
 			suspended: writer.waiting,
-			times: await writerStore.expiryTimes(spec.id),
+			times: await writerStore.expiryTimes(spec.id, writer.window?.tip.timestamp ?? -1n),
 			read: (key) => this.#handlers.read(key),
 		});
 		await this.#commit({

@@ -96,7 +96,17 @@ export const groundFields = {
 	onLoss: lossPolicyValue.optional(),
 };
 
-/** `anchors` wins over `anchor`, which is one of them said shorter. */
+/** `anchor` is one of `anchors` said shorter; beside them it would be lost. */
+export function requireOneGround(operation: object, context: z.RefinementCtx): void {
+	const { anchor, anchors }: { anchor?: unknown; anchors?: unknown } = operation;
+	if (anchor === undefined || anchors === undefined) return;
+	context.addIssue({
+		code: "custom",
+		path: ["anchors"],
+		message: "must not be given beside `anchor`",
+	});
+}
+
 export function groundOf(
 	parsed: {
 		readonly anchor?: AnchorRequest | undefined;

@@ -15,10 +15,13 @@ const namespaces = z
 	.superRefine((list, context) => checkCount(list.length, "keyNamespaces", context))
 	.transform((list) => [...new Set(list)]);
 
+const ISO_TIME = /^\d{4}-\d\d-\d\dT.*(?:Z|[+-]\d\d:?\d\d)$/;
+
 const isoTime = z
 	.string()
-	.refine((text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)), {
-		message: "must be a time of ISO 8601, such as 2030-01-31T00:00:00Z",
+	// Without an offset it would be a time of wherever the service runs.
+	.refine((text) => ISO_TIME.test(text) && !Number.isNaN(Date.parse(text)), {
+		message: "must be a time of ISO 8601 with its offset, such as 2030-01-31T00:00:00Z",
 	})
 	.transform((text) => new Date(text));
 

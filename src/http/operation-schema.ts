@@ -12,7 +12,7 @@ import {
 	memoryIdValue,
 	namespaceValue,
 } from "./fields.ts";
-import { groundFields, groundOf } from "./ground-schema.ts";
+import { groundFields, groundOf, requireOneGround } from "./ground-schema.ts";
 import { addExcess } from "./invalid-request.ts";
 import { causesValue, endOf, linkFields, linkOf } from "./link-schema.ts";
 
@@ -270,6 +270,7 @@ export const operationSchema = z
 				"must be an operation with `op` put, patch, delete, action, link, unlink or consolidate",
 		},
 	)
+	.superRefine(requireOneGround)
 	.transform(operationRequest)
 	.openapi("Operation");
 

@@ -97,11 +97,13 @@ export function reportPage(report: Wire<RollbackReport>): Response {
 		: "";
 	const body = [
 		`<h1>${escapeHtml(title)}</h1>`,
-		actionsHtml(linesOf(lists["actions"])),
+		actionsHtml(linesOf(lists["actions"]), rollback.counts),
 		headHtml(rollback),
 		countsHtml(rollback.counts),
 		cut,
-		...SECTIONS.map((section) => sectionHtml(section, linesOf(lists[section.list]))),
+		...SECTIONS.map((section) =>
+			sectionHtml(section, linesOf(lists[section.list]), rollback.counts),
+		),
 		`<p class="quiet">As JSON: the same address with <code>Accept: application/json</code>.</p>`,
 	];
 	return htmlPage(title, body.join("\n"));
@@ -122,29 +124,36 @@ function headHtml(rollback: Wire<RollbackReport>["rollback"]): string {
 	return `<p>${why} What follows is what that changed.</p><dl>${terms.join("")}</dl>`;
 }
 
-function actionsHtml(lines: readonly Line[]): string {
+function actionsHtml(lines: readonly Line[], counts: Counts): string {
 	if (lines.length === 0) return "";
 	const items = lines.map(
 		(line) => `<li>${nameHtml(line)}${contentHtml(line["content"])}${lostHtml(line)}</li>`,
 	);
-	return `<section class="alarm"><h2>Actions taken on what no longer holds (${lines.length})</h2>
+	return `<section class="alarm"><h2>Actions taken on what no longer holds (${howMany(lines, counts["actions"])})</h2>
 <p>They were recorded as done; what they rested on is gone. Somebody has to decide what follows.</p>
 <ul class="lines">${items.join("")}</ul></section>`;
 }
 
-function countsHtml(counts: Readonly<Record<string, number>>): string {
+type Counts = Readonly<Record<string, number>>;
+
+/** `1000 of 1204` where the list was cut; an older rollback did not count everything. */
+function howMany(lines: readonly Line[], count = 0): string {
+	return count > lines.length ? `${lines.length} of ${count}` : lines.length.toString();
+}
+
+function countsHtml(counts: Counts): string {
 	const items = Object.entries(counts).map(
 		([name, count]) => `<li><b>${count}</b> ${escapeHtml(wordsOf(name))}</li>`,
 	);
 	return `<ul class="counts">${items.join("")}</ul>`;
 }
 
-function sectionHtml(section: Section, lines: readonly Line[]): string {
+function sectionHtml(section: Section, lines: readonly Line[], counts: Counts): string {
 	if (lines.length === 0) return "";
 	const { title, about, folded, line } = section;
 	const items = lines.map((each) => `<li>${line(each)}</li>`).join("");
 	const list = `<p>${about}</p><ul class="lines">${items}</ul>`;
-	const head = `${title} (${lines.length})`;
+	const head = `${title} (${howMany(lines, counts[section.list])})`;
 	return folded
 		? `<details><summary>${head}</summary>${list}</details>`
 		: `<section><h2>${head}</h2>${list}</section>`;

@@ -134,7 +134,12 @@ async function loadAll(
 	const ending =
 		last === undefined
 			? []
-			: await store.expiring(chainId, { above: height, to: last.number, time: last.timestamp });
+			: await store.expiring(chainId, {
+					above: height,
+					to: last.number,
+					since: assembly.headTime,
+					time: last.timestamp,
+				});
 	const keys = new Set([...blocks.flatMap((block) => block.operations.map(handlerKey)), ...ending]);
 	const missing = [...keys].filter((key) => !assembly.state.editor.isLoaded(key));
 	const found = await store.latestVersions(chainId, missing);

@@ -33,6 +33,8 @@ export interface AgentWrite {
 	readonly anchors: AnchorsRequest;
 	readonly sources: Sources;
 	readonly policy: LossPolicy;
+	/** Undefined: the policy is the namespace's. */
+	readonly askedPolicy: LossPolicy | undefined;
 	/** Where it stands in its request, such as `operations[2]`. */
 	readonly path: string;
 }
@@ -289,7 +291,10 @@ const ON_NOTHING = { sources: NO_SOURCES, policy: "recant" } as const;
 /** What was asked for, apart from what Recant adds: the same request gives the same hash. */
 function hashOf(writes: readonly AgentWrite[]): Uint8Array {
 	const asked = writes.map((write) => {
-		const { operationId: _none, ...wire } = toWire({ ...storedAs(write), anchors: NO_ANCHORS });
+		// What the namespace is told may change between a request and its repetition.
+		const policy = write.askedPolicy ?? "recant";
+		const stored = { ...storedAs(write), policy, anchors: NO_ANCHORS };
+		const { operationId: _none, ...wire } = toWire(stored);
 		const { mode, anchors } = write.anchors;
 		// One anchor is hashed as it always was: keys live for days, also over an upgrade.
 		const [only] = anchors;

@@ -84,7 +84,7 @@ export function writesOf(
 	const policy = kept ?? made.policy(operation.namespace);
 	const causes = "causedBy" in request ? request.causedBy : [];
 	const path = `operations[${made.index}]`;
-	const rests = { anchors, sources, policy };
+	const rests = { anchors, sources, policy, askedPolicy: kept };
 	return [
 		{ operation, ...rests, path },
 		// A cause goes and comes back with its episode.

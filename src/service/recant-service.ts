@@ -335,9 +335,9 @@ export interface RollbackCounts {
 	readonly replayed: number;
 	/** Handlers' operations on the new fork. */
 	readonly derivedAnew: number;
-	/** The rest is left out while a rollback is not prepared. Operations that could not be applied again. */
+	/** Agents' operations that could not be applied again; this and what follows is absent until prepared. */
 	readonly withdrawn?: number;
-	/** Kept and marked suspect, and marked no longer. */
+	/** Agents' operations that were kept and marked suspect, and those marked no longer. */
 	readonly flagged?: number;
 	readonly cleared?: number;
 	/** Actions that were taken on what no longer holds. */

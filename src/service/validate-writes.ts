@@ -61,7 +61,8 @@ export async function validateWrites(
 	checks: WriteChecks,
 ): Promise<void> {
 	const state = await lookAt(writes, checks);
-	const check = new WriteCheck(checks, state);
+	const hashed = writes.some((write) => write.sources.length > 0);
+	const check = new WriteCheck(checks, state, hashed);
 	for (const write of writes) check.write(write);
 	const { own, ofState } = check;
 	if (own.length === 0 && ofState.length < 2) return;
@@ -108,11 +109,14 @@ class WriteCheck {
 	readonly #isKnown: boolean;
 	/** What is visible now, or was left by the operations so far; undefined: it is gone. */
 	readonly #present: Map<MemoryKey, Version | undefined>;
+	readonly #hashed: boolean;
 	readonly #allowance: StepAllowance = { steps: LIMITS.schemaSteps };
 	#order = 0;
 
-	constructor(checks: WriteChecks, state: PendingState | undefined) {
+	/** `hashed`: hashes of what operations leave are looked at. */
+	constructor(checks: WriteChecks, state: PendingState | undefined, hashed: boolean) {
 		this.#checks = checks;
+		this.#hashed = hashed;
 		this.#isKnown = state !== undefined;
 		this.#held = new Set(state?.held);
 		this.#present = new Map(state?.memories);
@@ -171,9 +175,10 @@ class WriteCheck {
 
 	/** What stands there for the operations that follow. */
 	#leave({ namespace, id }: LinkEnd, body: MemoryBody | undefined): void {
-		const left = body && standIn({ namespace, id }, body);
-		this.#present.set(memoryKey(namespace, id), left);
-		if (left !== undefined) this.#held.add(sourceKey(left));
+		this.#present.set(memoryKey(namespace, id), body && standIn({ namespace, id }, body));
+		if (body === undefined || !this.#hashed) return;
+		const contentHash = bodyHash({ namespace, id }, body);
+		this.#held.add(sourceKey({ namespace, id, contentHash }));
 	}
 
 	#reserved({ id }: PutOperation | PatchOperation, root: string): void {
@@ -256,6 +261,9 @@ class WriteCheck {
 /** Version id of what the request itself leaves; no stored version has it. */
 const OURS = -1n;
 
+/** Stands where nobody looks: what a hash would be made of can be large. */
+const UNHASHED: Version["contentHash"] = "0x";
+
 /** A version of which only what `evaluate` and the checks of layers look at is told. */
 function standIn({ namespace, id }: LinkEnd, body: MemoryBody): Version {
 	return {
@@ -272,7 +280,7 @@ function standIn({ namespace, id }: LinkEnd, body: MemoryBody): Version {
 		importance: body.importance,
 		confidence: body.confidence,
 		vectorHash: undefined,
-		contentHash: bodyHash({ namespace, id }, body),
+		contentHash: UNHASHED,
 		fromBlock: 0n,
 		toBlock: 0n,
 		fromGen: 0n,

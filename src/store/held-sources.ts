@@ -1,5 +1,6 @@
 /** Looks up which sources hold; see WriterStore.heldSources. */
 import { type ChainId, FOREVER, type Height, type Hex, type MemoryKey } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { SourceRef } from "../domain/provenance.ts";
 import { type Held, type HeldKey, heldKey, sourceKey } from "../memory/ground.ts";
 import { hexBytes } from "./codec.ts";
@@ -30,7 +31,9 @@ export async function findHeldSources(
 	const found = new Map<HeldKey, Held>();
 	await lookUp(sql, chainId, { wanted, upTo, recent: RECENT_VERSIONS }, found);
 	const older = new Map([...wanted].filter(([key]) => !found.has(key)));
-	if (older.size > 0) await lookUp(sql, chainId, { wanted: older, upTo, recent: undefined }, found);
+	if (older.size > 0) {
+		await lookUp(sql, chainId, { wanted: older, upTo, recent: LIMITS.sourceVersions }, found);
+	}
 	return found;
 }
 
@@ -40,32 +43,36 @@ async function lookUp(
 	query: {
 		readonly wanted: ReadonlyMap<HeldKey, Wanted>;
 		readonly upTo: Height;
-		/** Undefined: all of a memory's versions. */
-		readonly recent: number | undefined;
+		/** Versions of each memory that are looked through, the newest. */
+		readonly recent: number;
 	},
 	found: Map<HeldKey, Held>,
 ): Promise<void> {
 	const wanted = [...query.wanted.values()];
+	// Each memory's versions are read once, however many of them are named.
 	const rows = await sql<HeldRow[]>`
-		select w.memory_key, w.place, v.from_block, v.grounds_block, v.suspect,
-			coalesce(d.depth, 0) as depth
-		from unnest(${pgArray(wanted.map(({ key }) => key))}::uuid[],
-			${pgArray(wanted.map(({ contentHash }) => hexBytes(contentHash)))}::bytea[])
-			with ordinality as w (memory_key, content_hash, place)
-		cross join lateral (
-			select from_block, grounds_block, suspect, position from (
+		with wanted as (
+			select * from unnest(${pgArray(wanted.map(({ key }) => key))}::uuid[],
+				${pgArray(wanted.map(({ contentHash }) => hexBytes(contentHash)))}::bytea[])
+				with ordinality as w (memory_key, content_hash, place)
+		), found as (
+			select distinct on (w.place) w.place, v.from_block, v.grounds_block, v.suspect, v.position
+			from (select distinct memory_key from wanted) m
+			cross join lateral (
 				select from_block, grounds_block, suspect, position, content_hash, content is null as gone
 				from versions
-				where chain_id = ${chainId} and memory_key = w.memory_key and to_gen = ${FOREVER}
+				where chain_id = ${chainId} and memory_key = m.memory_key and to_gen = ${FOREVER}
 					and from_block <= ${query.upTo}
-				order by from_block desc limit ${query.recent ?? null}
-			) recent
-			where content_hash = w.content_hash and not gone
-			order by suspect, from_block limit 1
-		) v
+				order by from_block desc limit ${query.recent}
+			) v
+			join wanted w on w.memory_key = m.memory_key and w.content_hash = v.content_hash
+			where not v.gone
+			order by w.place, v.suspect, v.from_block
+		)
+		select f.*, coalesce(d.depth, 0) as depth from found f
 		left join lateral (
 			select depth from derivations
-			where chain_id = ${chainId} and position = v.position limit 1
+			where chain_id = ${chainId} and position = f.position limit 1
 		) d on true`;
 	const keys = [...query.wanted.keys()];
 	for (const row of rows) {
@@ -81,7 +88,6 @@ async function lookUp(
 }
 
 interface HeldRow {
-	readonly memory_key: MemoryKey;
 	readonly place: bigint;
 	readonly from_block: bigint;
 	readonly grounds_block: bigint | null;

@@ -236,8 +236,15 @@ function keyOf(change: RowChange): MemoryKey | undefined {
 	if (change.table === "links") {
 		return "put" in change ? change.put.linkKey : change.remove.linkKey;
 	}
-	const named = (change.table === "vector_rows" || change.table === "memories") && "put" in change;
-	return named ? change.put.memoryKey : undefined;
+	if (!("put" in change)) return undefined;
+	switch (change.table) {
+		case "derivations":
+		case "memories":
+		case "vector_rows":
+			return change.put.memoryKey;
+		default:
+			return undefined;
+	}
 }
 
 function pointerEntries({ pointer, repairId }: RepairBatch): readonly Entry[] {

@@ -144,7 +144,7 @@ export class PostgresWriterStore implements WriterStore {
 		return byMemory(rows);
 	}
 
-	async expiring(chainId: ChainId, range: { above: Height; to: Height; time: bigint }) {
+	async expiring(chainId: ChainId, range: Parameters<WriterStore["expiring"]>[1]) {
 		const rows = await this.#database.run(
 			(sql) => sql<{ memory_key: MemoryKey }[]>`
 				select memory_key from versions
@@ -152,18 +152,19 @@ export class PostgresWriterStore implements WriterStore {
 					and expires_block <= ${range.to} and to_block = expires_block
 					and to_gen = ${FOREVER} and content is not null
 				union select memory_key from versions
-				where chain_id = ${chainId} and expires_time <= ${range.time}
+				where chain_id = ${chainId} and expires_time > ${range.since}
+					and expires_time <= ${range.time}
 					and from_block <= ${range.above + 1n} and to_block > ${range.above}
 					and to_gen = ${FOREVER} and content is not null`,
 		);
 		return rows.map((row) => row.memory_key);
 	}
 
-	async expiryTimes(chainId: ChainId): Promise<readonly bigint[]> {
+	async expiryTimes(chainId: ChainId, since: bigint): Promise<readonly bigint[]> {
 		const rows = await this.#database.run(
 			(sql) => sql<{ expires_time: bigint }[]>`
 				select distinct expires_time from versions
-				where chain_id = ${chainId} and expires_time is not null and to_block = ${FOREVER}
+				where chain_id = ${chainId} and expires_time > ${since} and to_block = ${FOREVER}
 					and to_gen = ${FOREVER} and content is not null
 				order by expires_time limit ${LIMITS.expiryTimes}`,
 		);
@@ -181,11 +182,17 @@ export class PostgresWriterStore implements WriterStore {
 		const layers = pgArray(query.layers.map(layerNumber));
 		const rows = await this.#database.run(
 			(sql) => sql<{ memory_key: MemoryKey }[]>`
-				select memory_key from versions
-				where chain_id = ${chainId} and layer = any(${layers}::smallint[])
-					and namespace = ${query.namespace} and from_block <= ${query.height}
-					and to_block > ${query.height} and to_gen = ${FOREVER} and content is not null
-				order by position desc, version_id desc limit ${query.limit}`,
+				select m.memory_key from memories m
+				cross join lateral (
+					select position, version_id, layer, to_block, content is null as gone from versions
+					where chain_id = ${chainId} and memory_key = m.memory_key
+						and from_block <= ${query.height} and to_gen = ${FOREVER}
+					order by from_block desc limit 1
+				) v
+				where m.chain_id = ${chainId} and m.namespace = ${query.namespace}
+					and m.layer = any(${layers}::smallint[]) and v.layer = m.layer
+					and v.to_block > ${query.height} and not v.gone
+				order by v.position desc, v.version_id desc limit ${query.limit}`,
 		);
 		return rows.map((row) => row.memory_key);
 	}
@@ -196,11 +203,17 @@ export class PostgresWriterStore implements WriterStore {
 	): Promise<readonly WrittenMemory[]> {
 		const rows = await this.#database.run(
 			(sql) => sql<{ memory_key: MemoryKey; position: bigint; expires_block: bigint | null }[]>`
-				select memory_key, position, expires_block from versions
-				where chain_id = ${chainId} and layer = ${layerNumber("short_term")}
-					and namespace = ${query.namespace} and from_block <= ${query.height}
-					and to_block > ${query.height} and to_gen = ${FOREVER} and content is not null
-				order by position limit ${query.limit}`,
+				select m.memory_key, v.position, v.expires_block from memories m
+				cross join lateral (
+					select position, expires_block, layer, to_block, content is null as gone from versions
+					where chain_id = ${chainId} and memory_key = m.memory_key
+						and from_block <= ${query.height} and to_gen = ${FOREVER}
+					order by from_block desc limit 1
+				) v
+				where m.chain_id = ${chainId} and m.namespace = ${query.namespace}
+					and m.layer = ${layerNumber("short_term")} and v.layer = m.layer
+					and v.to_block > ${query.height} and not v.gone
+				order by v.position limit ${query.limit}`,
 		);
 		return rows.map((row) => ({
 			memoryKey: row.memory_key,

@@ -110,7 +110,8 @@ export async function assembleBlocks(
 		...(await context.store.expiring(state.chainId, {
 			above: height,
 			to,
-			time: last?.timestamp ?? 0n,
+			since: assembly.headTime,
+			time: last?.timestamp ?? assembly.headTime,
 		})),
 	]);
 	// With what agents wrote for the slot of the first block.
@@ -164,6 +165,7 @@ export async function assembleRecorded(
 		...(await context.store.expiring(state.chainId, {
 			above: group.from - 1n,
 			to: last,
+			since: 0n,
 			time: 0n,
 		})),
 	]);

@@ -8,14 +8,15 @@
 import { changesHash, type LeafChange } from "../commitment/leaf-changes.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import { FatalError } from "../domain/errors.ts";
-import type {
-	ChainId,
-	Generation,
-	Height,
-	Hex,
-	LogPosition,
-	MemoryKey,
-	VersionId,
+import {
+	type ChainId,
+	FOREVER,
+	type Generation,
+	type Height,
+	type Hex,
+	type LogPosition,
+	type MemoryKey,
+	type VersionId,
 } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody, OperationReason } from "../domain/operation.ts";
@@ -118,6 +119,11 @@ export class Assembly {
 
 	get chainId(): ChainId {
 		return this.#base.chainId;
+	}
+
+	/** Time of the last block that is sealed, in seconds; below every block's before the first. */
+	get headTime(): bigint {
+		return this.#head?.timestamp ?? -1n;
 	}
 
 	/** What the operation rests on, as far as this commit has come. */
@@ -617,7 +623,10 @@ function isLater({ id, fromBlock, position }: Version, original: OriginalPlace):
 
 /** What is kept as it is does not become suspect by itself. */
 function restsOf(ground: Ground, { policy }: StoredOperation): Rests {
-	if (ground.type === "absent") return { grounds: undefined, suspect: policy === "flag" };
+	// What is kept as it is rests on what no block will ever bring back by itself: it is never final.
+	if (ground.type === "absent") {
+		return { grounds: policy === "keep" ? FOREVER : undefined, suspect: policy === "flag" };
+	}
 	return { grounds: ground.grounds, suspect: ground.suspect };
 }
 

@@ -46,6 +46,12 @@ export class HeldSources {
 		return this.#best(heldKey(sourceKey(source), source.contentHash));
 	}
 
+	/** The same, of what was said below that slot. */
+	getBelow(source: SourceRef, slot: Height): Held | undefined {
+		const said = this.#held.get(heldKey(sourceKey(source), source.contentHash)) ?? [];
+		return bestOf(said.filter((held) => held.slot < slot));
+	}
+
 	/**
 	 * What is written, or is known to be written, in that slot; undefined: nothing is there from then on. It
 	 * takes the place of what was written there before.
@@ -78,9 +84,12 @@ export class HeldSources {
 	}
 
 	#best(key: HeldKey): Held | undefined {
-		const [first, ...others] = this.#held.get(key) ?? [];
-		return first && others.reduce(better, first);
+		return bestOf(this.#held.get(key) ?? []);
 	}
+}
+
+function bestOf([first, ...others]: readonly Held[]): Held | undefined {
+	return first && others.reduce(better, first);
 }
 
 function better(a: Held, b: Held): Held {

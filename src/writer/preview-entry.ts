@@ -123,9 +123,8 @@ class Overlay {
 	#held(source: SourceRef): Held | undefined {
 		const { assembly, slot } = this.#context;
 		const key = sourceKey(source);
-		const before = assembly.held.get(source);
-		if (!this.#versions.has(key)) return before;
-		const below = before !== undefined && before.slot < slot ? before : undefined;
+		if (!this.#versions.has(key)) return assembly.held.get(source);
+		const below = assembly.held.getBelow(source, slot);
 		const said = this.#versions.get(key) && this.#said.get(key);
 		const isSaid = said?.key === heldKey(key, source.contentHash);
 		return isSaid && below?.suspect !== false ? said.held : below;

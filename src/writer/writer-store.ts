@@ -108,14 +108,19 @@ export interface WriterStore {
 	): Promise<ReadonlyMap<MemoryKey, readonly Version[]>>;
 	/**
 	 * Memories of the present generation that end by themselves at a height in (above, to], and those that
-	 * are there above `above` and end by time up to `time` seconds.
+	 * are there above `above` and end at a block time in (since, time], in seconds.
 	 */
 	expiring(
 		chainId: ChainId,
-		range: { readonly above: Height; readonly to: Height; readonly time: bigint },
+		range: {
+			readonly above: Height;
+			readonly to: Height;
+			readonly since: bigint;
+			readonly time: bigint;
+		},
 	): Promise<readonly MemoryKey[]>;
-	/** Block times in seconds at which memories that are there will end, the first LIMITS.expiryTimes, rising. */
-	expiryTimes(chainId: ChainId): Promise<readonly bigint[]>;
+	/** Block times above `since`, in seconds, at which memories end: the first LIMITS.expiryTimes, rising. */
+	expiryTimes(chainId: ChainId, since: bigint): Promise<readonly bigint[]>;
 	/**
 	 * Which of these sources hold in the present generation at or below a height: see Held. What does not
 	 * has no entry.

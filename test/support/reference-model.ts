@@ -441,8 +441,8 @@ export class ReferenceModel {
 		const effect = outcome.type === "nothing" ? "nothing" : isEnd ? "ends" : "writes";
 		const { operationId, namespace, id } = operation;
 		this.#placed.push({ entry, operationId, slot, effect });
-		if (outcome.type === "nothing") return;
-		const { says } = outcome;
+		// What comes too late leaves nothing, and is the last word on it all the same.
+		const says = outcome.type === "nothing" ? undefined : outcome.says;
 		// A patch rests on what it patches as well.
 		const present = visibleIn(this.#history, operation, slot);
 		const patched = operation.kind === "patch" ? present : undefined;

@@ -250,6 +250,14 @@ describe("rollback", () => {
 		expect(stdout).not.toContain("\u001b");
 	});
 
+	it("says how many actions were taken on what no longer holds", async () => {
+		const counts = { ...ROLLBACK.counts, withdrawn: 0, flagged: 2, cleared: 1, actions: 3 };
+		const { run } = await served({ rollback: advancing({ state: "committed", counts }) });
+		const { stdout } = await run("rollback --to 0");
+		expect(stdout).toContain("withdrawn 0, flagged 2, cleared 1\n");
+		expect(stdout).toContain("actions that were taken on what no longer holds: 3");
+	});
+
 	it("redraws one line on a terminal, with the time left", async () => {
 		const progress = { done: 2, total: 4, etaMs: 2_000 };
 		const { run } = await served({

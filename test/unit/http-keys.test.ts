@@ -138,6 +138,7 @@ describe("a key of the database", () => {
 		{ name: "a", scopes: ["read"], namespaces: [""] },
 		{ name: "a", scopes: ["read"], requestsPerMinute: 0 },
 		{ name: "a", scopes: ["read"], expiresAt: "tomorrow" },
+		{ name: "a", scopes: ["read"], expiresAt: "2030-01-01T00:00" },
 		{ name: "a", scopes: ["read"], id: "mine" },
 	])("is refused as %j", async (body) => {
 		const http = testHttp({ apiKeys: [ROOT] });

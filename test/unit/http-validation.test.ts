@@ -47,6 +47,12 @@ describe("several values past their limits", () => {
 });
 
 describe("an operation", () => {
+	it("does not take one anchor and several: the one would be lost", async () => {
+		const both = { ...put, anchor: { block: HASH_A }, anchors: { any: [{ block: HASH_A }] } };
+		const problem = await problemOf(await testHttp().post(OPERATIONS, both));
+		expect(pathsOf(problem)).toEqual(["body.anchors"]);
+	});
+
 	it("gets its defaults, and bigints from numbers and strings", async () => {
 		const http = testHttp();
 		const response = await http.post(OPERATIONS, {

@@ -6,7 +6,12 @@ import { ROLLBACK, testHttp, UUID } from "./http-fixture.ts";
 const EVIL = `"><script>alert(1)</script><img src=x onerror='a'>`;
 
 const REPORT = {
-	rollback: { ...ROLLBACK, state: "committed", finishedAt: new Date(0) },
+	rollback: {
+		...ROLLBACK,
+		state: "committed",
+		finishedAt: new Date(0),
+		counts: { ...ROLLBACK.counts, actions: 1_204, replayed: 1 },
+	},
 	truncated: true,
 	actions: [
 		{
@@ -44,7 +49,7 @@ describe("a report's page", () => {
 		expect(page).not.toContain("<img");
 		expect(page).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
 		const places = [
-			"Actions taken on what no longer holds (1)",
+			"Actions taken on what no longer holds (1 of 1204)",
 			"No longer believed (1)",
 			"Conclusions suspended (1)",
 			"Carried over (1)",

@@ -198,7 +198,7 @@ test("a request of small patches cannot ask for a long time of checks", async ()
 	const costly = { properties: { list: { items: { anyOf: branches } } } };
 	const settings = { ...NO_SETTINGS, schemas: { semantic: costly } };
 	const list = Array.from({ length: 3_000 }, () => ({ field199: 1 }));
-	const there = row("a", { layer: "semantic", content: { list } });
+	const there = row("a", 1n, { layer: "semantic", content: { list } });
 	const checks: WriteChecks = {
 		chainId: 1,
 		settings: () => settings,
@@ -212,7 +212,7 @@ test("a request of small patches cannot ask for a long time of checks", async ()
 		code: "invalid_request",
 		message: expect.stringContaining("more than the 8388608 steps"),
 	});
-	// Without a limit it takes a minute.
-	expect(performance.now() - begun).toBeLessThan(20_000);
+	// Without a limit of the steps it takes a minute.
+	expect(performance.now() - begun).toBeLessThan(10_000);
 	await validateWrites(patches.slice(0, 2), checks);
 });

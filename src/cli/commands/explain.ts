@@ -113,7 +113,7 @@ function anchorText(terminal: Terminal, told: ExplainAnswer, anchor: Anchor): st
 	const what = "transaction" in anchor ? `transaction ${anchor.transaction}` : "block";
 	const { block, height } = anchor;
 	if (height === undefined || block === undefined) {
-		return `${what} ${block ?? ""} ${paint(terminal, "yellow", "is not there now")}`;
+		return `${[what, block].filter((part) => part !== undefined).join(" ")} ${paint(terminal, "yellow", "is not there now")}`;
 	}
 	const orphaned = told.blocks.find(({ hash }) => hash === block)?.canonical === false;
 	const gone = orphaned ? paint(terminal, "yellow", ", orphaned") : "";
