@@ -26,6 +26,7 @@ import { requireCollections } from "./access/collection-access.ts";
 import { AnchorLookup, type AnchorsRequest } from "./anchor-lookup.ts";
 import type { KnownSettings } from "./known-settings.ts";
 import { validateWrites, type WriteChecks } from "./validate-writes.ts";
+import { isolationProblem, ownerProblem } from "./write-namespaces.ts";
 import { throwRefusal } from "./write-refusals.ts";
 
 export interface AgentWrite {
@@ -131,7 +132,10 @@ export class AgentWrites {
 		this.#requireOpen();
 		const { entries: made, fresh } = await make();
 		const operations = made.flat();
-		for (const operation of operations) this.#checkOwner(operation);
+		for (const operation of operations) {
+			const problem = ownerProblem(operation, spec.namespaces);
+			if (problem !== undefined) throw problem;
+		}
 		this.#requireRoom(operations);
 		await collections.make(await collections.check(fresh));
 		await this.#options.embedder?.prepare?.(await embeddedTexts(operations, collections));
@@ -165,10 +169,6 @@ export class AgentWrites {
 	): Promise<Submitted> {
 		const { inbox, spec, collections } = this.#options;
 		this.#requireOpen();
-		for (const write of writes) {
-			this.#checkOwner(write.operation);
-			this.#checkIsolation(write);
-		}
 		await this.#validate(writes);
 		this.#requireRoom(writes.map((each) => each.operation));
 		const shapes = await collections.check(writes.map((each) => each.operation));
@@ -222,39 +222,22 @@ export class AgentWrites {
 			flusher?.requireRoom("perhaps_vectors");
 	}
 
-	#checkOwner(operation: Operation): void {
-		if (!this.#options.spec.namespaces.includes(operation.namespace)) return;
-		throw new FatalError("handler_owned", {
-			message: `namespace "${operation.namespace}" belongs to the chain's handlers`,
-			hint: "write into a namespace of your own",
-			fields: { namespace: operation.namespace, id: operation.id },
-		});
-	}
-
-	/** Everything that is wrong with the request is told at once. */
+	/** Everything that is wrong with the request is told at once; what is alone keeps its own code. */
 	async #validate(writes: readonly AgentWrite[]): Promise<void> {
 		const { spec, settings, checks } = this.#options;
+		const misplaced = writes.flatMap((write) => {
+			const error =
+				ownerProblem(write.operation, spec.namespaces) ?? isolationProblem(write, spec.namespaces);
+			return error === undefined ? [] : [{ path: write.path, error }];
+		});
 		await settings.refresh();
 		await validateWrites(
 			writes.map(({ operation, sources, path: root }) => ({ operation, sources, root })),
 			{ ...checks, chainId: spec.id, settings: (namespace) => settings.of(namespace) },
+			misplaced.map(({ path, error: { code, message } }) => ({ path, code, message })),
 		);
-	}
-
-	/** Nothing points out of a namespace but to what the chain's own handlers say. */
-	#checkIsolation({ operation, sources }: Pick<AgentWrite, "operation" | "sources">): void {
-		const shared = this.#options.spec.namespaces;
-		const { namespace, id } = operation;
-		const ends = operation.kind === "link" ? [operation.link.to, operation.link.from] : [];
-		const foreign = [...sources.flat(), ...ends].find(
-			(each) => each.namespace !== namespace && !shared.includes(each.namespace),
-		);
-		if (foreign === undefined) return;
-		throw new FatalError("namespace_isolated", {
-			message: `"${id}" of namespace "${namespace}" may not point to "${foreign.id}" of namespace "${foreign.namespace}"`,
-			hint: `point to memories of "${namespace}" or of the chain's own: ${shared.join(", ") || "it has none"}`,
-			fields: { namespace, id, foreignNamespace: foreign.namespace, foreignId: foreign.id },
-		});
+		const [only] = misplaced;
+		if (only !== undefined) throw only.error;
 	}
 
 	async #stored(

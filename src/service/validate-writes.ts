@@ -55,18 +55,23 @@ export interface WriteChecks {
 	readonly look: PendingLook;
 }
 
-/** Throws `FatalError("invalid_request")` whose `problems` list everything that is wrong. */
+/**
+ * Throws `FatalError("invalid_request")` whose `problems` list everything that is wrong. `found`: what is known
+ * to be wrong already; a single one of these is left to who found it.
+ */
 export async function validateWrites(
 	writes: readonly WriteToCheck[],
 	checks: WriteChecks,
+	found: readonly RequestProblem[] = [],
 ): Promise<void> {
 	const state = await lookAt(writes, checks);
 	const hashed = writes.some((write) => write.sources.length > 0);
 	const check = new WriteCheck(checks, state, hashed);
 	for (const write of writes) check.write(write);
 	const { own, ofState } = check;
-	if (own.length === 0 && ofState.length < 2) return;
-	throw invalidWrites([...own, ...ofState].toSorted(byOrder).map(({ problem }) => problem));
+	if (own.length === 0 && ofState.length < 2 && found.length < 2) return;
+	const seen = [...own, ...ofState].toSorted(byOrder).map(({ problem }) => problem);
+	throw invalidWrites([...found, ...seen]);
 }
 
 /** What is wrong with the content of a patched memory, and of any other: the writer asks at its commit. */

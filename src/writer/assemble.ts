@@ -47,7 +47,7 @@ export async function assembleInbox(
 	const slot = pendingSlot(state);
 	const coming = entries.flatMap((entry) => entry.operations);
 	const waiting = await prepareWaiting(assembly, context, {
-		written: new Set(coming.map(ownKey)),
+		written: () => new Set(coming.map(ownKey)),
 		height: slot,
 		found: false,
 		consolidates: coming.some(({ operation }) => operation.kind === "consolidate"),
@@ -98,7 +98,7 @@ export async function assembleBlocks(
 	const assembly = new Assembly(state);
 	const last = group.blocks.at(-1)?.header;
 	const waiting = await prepareWaiting(assembly, context, {
-		written: new Set(group.blocks.flatMap((block) => block.operations.map(handlerKey))),
+		written: () => new Set(group.blocks.flatMap((block) => block.operations.map(handlerKey))),
 		height: group.from,
 		found: group.blocks.some(({ anchors }) => anchors.size > 0),
 		consolidates: context.settings.size > 0,
@@ -237,7 +237,8 @@ async function prepareWaiting(
 	assembly: Assembly,
 	{ store, waiting }: AssembleContext,
 	coming: {
-		readonly written: ReadonlySet<MemoryKey>;
+		/** Each key costs a hash, and mostly nobody waits. */
+		readonly written: () => ReadonlySet<MemoryKey>;
 		/** First slot that is written. */
 		readonly height: Height;
 		/** Anchors were found. */
@@ -246,17 +247,17 @@ async function prepareWaiting(
 		readonly consolidates: boolean;
 	},
 ): Promise<Waiting> {
+	if (waiting.length === 0) return { queue: new WaitingOperations(), operations: [] };
+	const written = coming.written();
 	const awaited = waiting.flatMap(({ stored }) => stored.sources.flat());
 	const brings =
 		coming.found ||
 		(awaited.length > 0 &&
-			(coming.consolidates || awaited.some((source) => coming.written.has(sourceKey(source)))));
+			(coming.consolidates || awaited.some((source) => written.has(sourceKey(source)))));
 	// What is suspect of memories that are written counts there all the same.
 	const concerned = brings
 		? waiting
-		: waiting.filter(
-				({ status, stored }) => status === "applied" && coming.written.has(ownKey(stored)),
-			);
+		: waiting.filter(({ status, stored }) => status === "applied" && written.has(ownKey(stored)));
 	const { chainId } = assembly;
 	await learnPuts(assembly.puts, concerned, { store, chainId, upTo: coming.height });
 	if (!brings) {

@@ -479,7 +479,8 @@ export class Assembly {
 	): Applied {
 		const { namespace, id } = stored.operation;
 		const { position, conditionPosition } = as;
-		const present = this.#visible(stored, slot);
+		const key = keyOf(stored);
+		const present = this.state.editor.visible(key, slot);
 		const evaluation = evaluate(stored.operation, present, (named, version) =>
 			conditionPosition === undefined
 				? named === version.versionId
@@ -502,8 +503,7 @@ export class Assembly {
 			depthOf(ground),
 		);
 		if (stored.operation.kind === "link") this.links.add(stored.operation);
-		if (put !== undefined && stored.operation.kind !== "patch")
-			this.puts.add(keyOf(stored), position);
+		if (put !== undefined && stored.operation.kind !== "patch") this.puts.add(key, position);
 		return { type: "applied", versionId, rests, isMarked: own.suspect, isEnded };
 	}
 
