@@ -7,8 +7,8 @@ import { parseContent } from "../memory/canonical.ts";
 import { groundOf, heldKey, sourceKey } from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { fromWire } from "../memory/operation-codec.ts";
+import type { StoredLogEntry } from "./stored-log-entry.ts";
 import type { DerivationPlace, HeldVersion, StoredDerivation } from "./stored-provenance.ts";
-import type { StoredLogEntry } from "./stored-state.ts";
 
 /** All but how deep it is derived, which the entry does not say. */
 export type WantedDerivation = Omit<StoredDerivation, "depth">;

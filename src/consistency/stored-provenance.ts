@@ -13,7 +13,7 @@ import type {
 } from "../domain/ids.ts";
 import type { SourceRef, Sources } from "../domain/provenance.ts";
 import type { Held, HeldKey } from "../memory/ground.ts";
-import type { StoredLogEntry } from "./stored-state.ts";
+import type { StoredLogEntry } from "./stored-log-entry.ts";
 
 /** Names a row of `derivations`. */
 export interface DerivationPlace {

@@ -17,6 +17,7 @@ import type { Layer } from "../domain/layer.ts";
 import type { Span, VersionBody } from "../domain/memory.ts";
 import type { VectorPointer, VectorPointers } from "../writer/commit-batch.ts";
 import type { KeyRange } from "./sampling.ts";
+import type { StoredLogEntry } from "./stored-log-entry.ts";
 import type { StoredProvenance } from "./stored-provenance.ts";
 
 export interface StoredChain {
@@ -89,17 +90,6 @@ export interface StoredVector {
 	readonly fromBlock: Height;
 	/** Float32, little-endian, as they stand. */
 	readonly bytes: Uint8Array;
-	readonly intact: boolean;
-}
-
-export interface StoredLogEntry {
-	readonly position: LogPosition;
-	readonly generation: Generation;
-	readonly height: Height;
-	readonly kind: string;
-	readonly operationId: string | undefined;
-	readonly memoryKey: MemoryKey | undefined;
-	readonly body: string;
 	readonly intact: boolean;
 }
 

@@ -111,6 +111,8 @@ export const LIMITS = {
 	sourceVersions: 65_536,
 	/** How deep conclusions rest on conclusions: what a rollback takes back cascades so far, no further. */
 	derivationDepth: 64,
+	/** Contents that the patches of one request leave behind, together: each patch is a whole version. */
+	patchedBytes: 8_388_608,
 	/** Type of a link: it is part of the link's name. */
 	linkTypeLength: 64,
 	/** Links that are followed to see whether a new one closes a circle: about 10 ms of reading. */
@@ -358,8 +360,11 @@ export const LIMITS = {
 	consolidationPuts: 500,
 	/** Patterns that a chain's consolidation function answers: more is no summary. */
 	consolidationPatterns: 1_000,
-	/** What a chain's consolidation function may take for one answer; it may ask a model. */
-	consolidationMs: 60_000,
+	/**
+	 * What a chain's consolidation function may take for one answer, since other commits wait for it; one that
+	 * asks a slow model records its answers as they come, and finds them at its next turn.
+	 */
+	consolidationMs: 5_000,
 	/** Memories that one optimisation looks at, and drops: the same as a partial restore. */
 	optimisedMemories: 5_000,
 	optimisedScanned: 200_000,

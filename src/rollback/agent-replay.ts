@@ -39,6 +39,11 @@ export class AgentReplay {
 	readonly #waiting = new WaitingOperations();
 	/** Those that were suspect before the rollback. */
 	readonly #wereSuspect = new Set<OperationId>();
+	/** Those that are suspended by the rollback, as they were before it, until they come back in it. */
+	readonly #suspended = new Map<
+		OperationId,
+		{ readonly was: OpenOperation; readonly ground: Absent }
+	>();
 
 	constructor(assembly: Assembly, context: AgentReplayContext) {
 		this.#assembly = assembly;
@@ -58,6 +63,9 @@ export class AgentReplay {
 	/** After the last block: what the writer did itself there may be what is waited for. */
 	async finish(): Promise<void> {
 		await this.#settle();
+		for (const { was, ground } of this.#suspended.values()) {
+			this.#line("suspended", was, undefined, ground);
+		}
 	}
 
 	/** With its anchors where they stand on the new branch. */
@@ -134,7 +142,7 @@ export class AgentReplay {
 			return;
 		}
 		this.#assembly.suspend(each.stored, this.#slots.pending, originalOf(each), ground);
-		this.#line("suspended", each, undefined, ground);
+		this.#suspended.set(each.stored.operationId, { was: each, ground });
 	}
 
 	/** What waits no longer, each in the slot that has been reached, or in that of its ground. */
@@ -156,7 +164,11 @@ export class AgentReplay {
 				this.#cleared(settled.operation, at.slot);
 				break;
 			case "reinstated": {
-				this.#tell(settled.operation, settled.outcome, { verdict: "reinstated", ...at });
+				const { operationId } = settled.operation.stored;
+				const wasApplied = this.#suspended.get(operationId)?.was.status === "applied";
+				this.#suspended.delete(operationId);
+				const verdict = wasApplied ? "replayed" : "reinstated";
+				this.#tell(settled.operation, settled.outcome, { verdict, ...at });
 				break;
 			}
 			default:

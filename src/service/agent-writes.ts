@@ -26,7 +26,7 @@ import { requireCollections } from "./access/collection-access.ts";
 import { AnchorLookup, type AnchorsRequest } from "./anchor-lookup.ts";
 import type { KnownSettings } from "./known-settings.ts";
 import { validateWrites, type WriteChecks } from "./validate-writes.ts";
-import { isolationProblem, ownerProblem } from "./write-namespaces.ts";
+import { isolationProblem, ownerProblem, ruleProblem } from "./write-namespaces.ts";
 import { throwRefusal } from "./write-refusals.ts";
 
 export interface AgentWrite {
@@ -225,12 +225,14 @@ export class AgentWrites {
 	/** Everything that is wrong with the request is told at once; what is alone keeps its own code. */
 	async #validate(writes: readonly AgentWrite[]): Promise<void> {
 		const { spec, settings, checks } = this.#options;
+		await settings.refresh();
 		const misplaced = writes.flatMap((write) => {
 			const error =
-				ownerProblem(write.operation, spec.namespaces) ?? isolationProblem(write, spec.namespaces);
+				ownerProblem(write.operation, spec.namespaces) ??
+				isolationProblem(write, spec.namespaces) ??
+				ruleProblem(write.operation, settings.of(write.operation.namespace));
 			return error === undefined ? [] : [{ path: write.path, error }];
 		});
-		await settings.refresh();
 		await validateWrites(
 			writes.map(({ operation, sources, path: root }) => ({ operation, sources, root })),
 			{ ...checks, chainId: spec.id, settings: (namespace) => settings.of(namespace) },

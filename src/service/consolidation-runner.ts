@@ -25,16 +25,34 @@ export interface ConsolidationRunnerOptions {
 
 type Input = Parameters<Consolidator["consolidate"]>[0];
 
+/** Wait after a failure before the rule is run again, and the longest after several in a row. */
+const FIRST_WAIT_MS = 30_000;
+const LONGEST_WAIT_MS = 600_000;
+
+interface Failures {
+	readonly inARow: number;
+	/** On the clock of performance.now(). */
+	readonly waitUntil: number;
+}
+
 export class ConsolidationRunner implements Consolidator {
 	readonly #options: ConsolidationRunnerOptions;
+	/** Rules that failed last, by chain, namespace and name; as many as there are rules of functions. */
+	readonly #failing = new Map<string, Failures>();
 
 	constructor(options: ConsolidationRunnerOptions) {
 		this.#options = options;
 	}
 
-	/** A rule that fails makes nothing this time: the chain goes on, and the next turn comes. */
+	/**
+	 * A rule that fails makes nothing, and is left alone for a while: commits wait for it, and one that hangs
+	 * would hold the chain at every turn.
+	 */
 	async consolidate(input: Input): Promise<readonly ConsolidatedPut[]> {
 		const { rule, namespace, chainId } = input;
+		const name = JSON.stringify([chainId, namespace, rule.name]);
+		const failures = this.#failing.get(name);
+		if (failures !== undefined && performance.now() < failures.waitUntil) return [];
 		try {
 			const before = await this.#before(input);
 			const patterns = await this.#options.functions(chainId).patterns(input);
@@ -43,9 +61,13 @@ export class ConsolidationRunner implements Consolidator {
 				const fields = { namespace, rule: rule.name, left };
 				this.#options.log.info(fields, "a rule of consolidation goes on at its next turn");
 			}
+			this.#failing.delete(name);
 			return puts.map((put) => ({ namespace, ...put }));
 		} catch (error) {
-			const fields = { err: error, namespace, rule: rule.name };
+			const inARow = (failures?.inARow ?? 0) + 1;
+			const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (inARow - 1));
+			this.#failing.set(name, { inARow, waitUntil: performance.now() + waitMs });
+			const fields = { err: error, namespace, rule: rule.name, inARow, waitMs };
 			this.#options.log.warn(fields, "a rule of consolidation failed and made nothing");
 			return [];
 		}

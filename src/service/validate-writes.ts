@@ -28,6 +28,7 @@ import { isConsolidatedId } from "../memory/consolidate.ts";
 import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { evaluate } from "../memory/patch.ts";
+import { PatchAllowance } from "../memory/patch-allowance.ts";
 import type { ContentSchemas } from "./content-schemas.ts";
 import { layerProblems } from "./layer-rules.ts";
 import { type PendingLook, type PendingState, sourceKey } from "./pending-look.ts";
@@ -116,6 +117,7 @@ class WriteCheck {
 	readonly #present: Map<MemoryKey, Version | undefined>;
 	readonly #hashed: boolean;
 	readonly #allowance: StepAllowance = { steps: LIMITS.schemaSteps };
+	readonly #patched = new PatchAllowance();
 	#order = 0;
 
 	/** `hashed`: hashes of what operations leave are looked at. */
@@ -162,6 +164,7 @@ class WriteCheck {
 	}
 
 	#evaluate(operation: MemoryOperation, key: MemoryKey, root: string): void {
+		if (operation.kind === "patch" && this.#patched.isSpent) return;
 		const present = this.#present.get(key);
 		if (operation.kind !== "delete" && present?.layer === "episodic") {
 			this.#state(root, "append_only", `episode "${operation.id}" is there and stays as it is`);
@@ -175,7 +178,10 @@ class WriteCheck {
 			return;
 		}
 		this.#leave(operation, done.type === "put" ? done.body : undefined);
-		if (operation.kind === "patch" && done.type === "put") this.#meets(operation, done.body, root);
+		if (operation.kind !== "patch" || done.type !== "put") return;
+		const excess = this.#patched.take(done.body.content);
+		if (excess === undefined) this.#meets(operation, done.body, root);
+		else this.#mine(root, excess.code, excess.message);
 	}
 
 	/** What stands there for the operations that follow. */

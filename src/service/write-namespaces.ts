@@ -1,6 +1,7 @@
-/** Which namespaces an operation may write, and what it may point to. */
+/** Which namespaces an operation may write, what it may point to, and what it may ask them to run. */
 import { FatalError } from "../domain/errors.ts";
 import type { LinkEnd } from "../domain/link-name.ts";
+import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { Operation } from "../domain/operation.ts";
 import type { Sources } from "../domain/provenance.ts";
 
@@ -14,6 +15,28 @@ export function ownerProblem(
 		message: `namespace "${namespace}" belongs to the chain's handlers`,
 		hint: "write into a namespace of your own",
 		fields: { namespace, id },
+	});
+}
+
+/** A consolidation of rules that are not there would do nothing, and say that it was done. */
+export function ruleProblem(
+	operation: Operation,
+	{ consolidation }: NamespaceSettings,
+): FatalError | undefined {
+	if (operation.kind !== "consolidate") return undefined;
+	const { rule, namespace } = operation;
+	const names = consolidation.map(({ name }) => name);
+	if (rule === undefined ? names.length > 0 : names.includes(rule)) return undefined;
+	return new FatalError("invalid_request", {
+		message:
+			rule === undefined
+				? `namespace "${namespace}" has no rules of consolidation`
+				: `namespace "${namespace}" has no rule "${rule}"`,
+		hint:
+			names.length === 0
+				? "register rules in the namespace's settings"
+				: `name one of its rules: ${names.join(", ")}`,
+		fields: { namespace, rule: rule ?? null },
 	});
 }
 

@@ -1,11 +1,12 @@
 /** What was derived from what, in the snapshot of a check; see stored-state-view.ts. */
+
+import type { StoredLogEntry } from "../consistency/stored-log-entry.ts";
 import type {
 	DerivedOperation,
 	HeldVersion,
 	StoredDerivation,
 	StoredProvenance,
 } from "../consistency/stored-provenance.ts";
-import type { StoredLogEntry } from "../consistency/stored-state.ts";
 import {
 	type ChainId,
 	FOREVER,

@@ -1,12 +1,12 @@
 /** Rows as a check sees them: what cannot be read is undefined instead of thrown, and each checksum is tried. */
 import type { StateRoots } from "../commitment/state-root.ts";
+import type { StoredLogEntry } from "../consistency/stored-log-entry.ts";
 import type {
 	StoredChain,
 	StoredCheckpoint,
 	StoredCollection,
 	StoredGeneration,
 	StoredHeader,
-	StoredLogEntry,
 	StoredName,
 	StoredOperationRow,
 	StoredVector,

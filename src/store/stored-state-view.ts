@@ -5,6 +5,7 @@
  * joined plainly, Postgres reads the whole table for each page, and a check takes the square of its size.
  */
 import type { KeyRange } from "../consistency/sampling.ts";
+import type { StoredLogEntry } from "../consistency/stored-log-entry.ts";
 import type {
 	StoredChain,
 	StoredCheckpoint,
@@ -12,7 +13,6 @@ import type {
 	StoredGeneration,
 	StoredHeader,
 	StoredLink,
-	StoredLogEntry,
 	StoredMemory,
 	StoredName,
 	StoredOperationRow,

@@ -654,7 +654,7 @@ function depthOf(ground: Ground): number {
 
 function nameOfLost(lost: Lost): string {
 	if (lost.kind !== "source") return `${lost.kind} ${lost.hash} is not on the chain`;
-	return `"${lost.id}" of namespace "${lost.namespace}" never said ${lost.contentHash}`;
+	return `"${lost.id}" of namespace "${lost.namespace}" has not said ${lost.contentHash} on this branch`;
 }
 
 function keyOf({ operation }: StoredOperation): MemoryKey {

@@ -20,6 +20,7 @@ import {
 import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { StoredOperation } from "../memory/operation-codec.ts";
+import { PatchAllowance } from "../memory/patch-allowance.ts";
 import type { Assembly, Preview } from "./assembly.ts";
 import { countByNamespace } from "./open-operation.ts";
 import type { ImaginedMembers } from "./short-term.ts";
@@ -68,6 +69,7 @@ class Overlay {
 	/** Of namespaces that may become too full by the request. */
 	readonly #members = new Map<string, ImaginedMembers | undefined>();
 	readonly #allowance: StepAllowance = { steps: LIMITS.schemaSteps };
+	readonly #patched = new PatchAllowance();
 
 	constructor(entry: InboxEntry, context: PreviewContext) {
 		this.#context = context;
@@ -84,6 +86,7 @@ class Overlay {
 		const { assembly, slot } = this.#context;
 		const { namespace, id } = stored.operation;
 		const key = keyOf(stored);
+		if (stored.operation.kind === "patch" && this.#patched.isSpent) return this.#patched.take({});
 		const ground = groundOf(stored, (source) => this.#held(source));
 		const groundless = ground.type === "absent" ? groundProblem(ground) : depthProblem(ground);
 		if (groundless !== undefined) return groundless;
@@ -94,6 +97,8 @@ class Overlay {
 			return { code, message, fields };
 		}
 		if (stored.operation.kind === "patch" && preview.type === "put") {
+			const excess = this.#patched.take(preview.body.content);
+			if (excess !== undefined) return excess;
 			const message = this.#context.contentProblem(namespace, preview.body, this.#allowance);
 			if (message !== undefined) return { code: "schema_mismatch", message };
 		}

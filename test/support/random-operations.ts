@@ -130,6 +130,10 @@ export class RandomOperations {
 			const rest = { says: undefined, patch: undefined, link: undefined };
 			return { kind: "delete", namespace, id, ...rest };
 		}
+		const back = this.#backwards();
+		if (back.length > 0 && random.chance(0.6)) {
+			return linkPut(random.oneOf(back), random.between(1, 3));
+		}
 		const ends = visible.filter(({ id }) => !id.startsWith("@link:"));
 		const own = ends.filter(({ namespace }) => namespace === "default");
 		const from = own.length === 0 ? { namespace: "default", id: "b" } : nameOnly(random.oneOf(own));
@@ -138,6 +142,23 @@ export class RandomOperations {
 		);
 		const to = near.length === 0 ? { namespace: "default", id: "c" } : nameOnly(random.oneOf(near));
 		return linkPut({ from, type: random.oneOf(LINK_TYPES), to }, random.between(1, 3));
+	}
+
+	/** Links that a fork took away, the other way round: if one comes back, it would close a circle. */
+	#backwards(): readonly ModelLink[] {
+		const said = this.#model.ended.flatMap(({ history }) => history);
+		const links = new Map(
+			said.flatMap((each) =>
+				each.id.startsWith("@link:") && each.says !== undefined
+					? [[each.id, each.says.content as unknown as ModelLink] as const]
+					: [],
+			),
+		);
+		const { history, pending } = this.#model;
+		return [...links].flatMap(([id, { from, type, to }]) => {
+			const isGone = visibleIn(history, { namespace: "default", id }, pending) === undefined;
+			return isGone && to.namespace === "default" ? [{ from: to, type, to: from }] : [];
+		});
 	}
 
 	#writes(): readonly NodeWrite[] {
@@ -202,7 +223,12 @@ export function linkPut(link: ModelLink, weight: number): Parts {
 	};
 }
 
-export function sourceOf({ namespace, id, owner, says }: Said): ModelSource {
+export function sourceOf({
+	namespace,
+	id,
+	owner,
+	says,
+}: Pick<Said, "id" | "namespace" | "owner" | "says">): ModelSource {
 	return { namespace, id, contentHash: hashOf({ namespace, id }, owner, says) };
 }
 

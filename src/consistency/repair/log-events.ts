@@ -15,7 +15,8 @@ import { memoryKey } from "../../memory/memory-key.ts";
 import { baseOf, heightIn, numberIn } from "../../restore/log-body.ts";
 import { type LoggedEntry, STATE_KINDS, type StateKind } from "../../restore/log-reader.ts";
 import { isConsolidation, isKeptBack, writes } from "../../restore/log-writes.ts";
-import type { StoredLogEntry, StoredState } from "../stored-state.ts";
+import type { StoredLogEntry } from "../stored-log-entry.ts";
+import type { StoredState } from "../stored-state.ts";
 
 /** An entry that is whole. */
 export interface ReadEntry extends LoggedEntry {

@@ -12,13 +12,14 @@ import {
 	type LoggedSources,
 	loggedSources,
 } from "../derivation-rows.ts";
+import type { StoredLogEntry } from "../stored-log-entry.ts";
 import type {
 	DerivationPlace,
 	HeldVersion,
 	StoredDerivation,
 	StoredProvenance,
 } from "../stored-provenance.ts";
-import type { StoredLogEntry, StoredVersion } from "../stored-state.ts";
+import type { StoredVersion } from "../stored-state.ts";
 import type { PlanContext } from "./plan-context.ts";
 import { forPerson, planned, type RowRepair, sound, type Verdict } from "./repair-plan.ts";
 

@@ -12,8 +12,8 @@ import {
 } from "../derivation-rows.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import { eachOf, type Merged, mergeSorted } from "../sorted-merge.ts";
+import type { StoredLogEntry } from "../stored-log-entry.ts";
 import type { StoredDerivation } from "../stored-provenance.ts";
-import type { StoredLogEntry } from "../stored-state.ts";
 import { BY_REPAIR, subject } from "../subject.ts";
 
 /** Rows that are looked up together, of those that stand on one side alone. */

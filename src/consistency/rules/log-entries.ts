@@ -3,7 +3,8 @@ import { slotOf } from "../../restore/log-writes.ts";
 import type { CheckContext } from "../check-context.ts";
 import { type LogEvent, logEvents } from "../repair/log-events.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
-import type { StoredLogEntry, StoredState, StoredVersion } from "../stored-state.ts";
+import type { StoredLogEntry } from "../stored-log-entry.ts";
+import type { StoredState, StoredVersion } from "../stored-state.ts";
 import { BY_REPAIR, byPerson, subject } from "../subject.ts";
 
 /** Missing positions of one gap that are named one by one. */
