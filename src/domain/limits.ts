@@ -140,6 +140,11 @@ export const LIMITS = {
 	workingMemoryBytes: 67_108_864,
 	/** Longest wait for Redis by a read that Postgres can answer too: a hundred times what either takes. */
 	redisRequestMs: 250,
+	/**
+	 * Longest wait of a search for its text's vector, after which it goes on with the words alone: twenty times
+	 * what an endpoint usually takes, and with LanceDB's time still less than a caller waits.
+	 */
+	queryEmbedMs: 3_000,
 	/** Longest wait of a search for LanceDB, after which it goes on without: fifty times a usual one. */
 	vectorRequestMs: 5_000,
 	/** Longest wait of /readyz for Postgres; one that is slower serves no traffic well. */

@@ -5,12 +5,13 @@
  *
  * A text is embedded before the snapshot is opened: a model may be far away, and connections are few.
  */
-import { FatalError, RecantError } from "../domain/errors.ts";
+import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { Height, VersionId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { fuseScores } from "../ranking/rank-fusion.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
 import { queryWords } from "../ranking/words.ts";
+import { withinTime } from "../resilience/time-limit.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { SearchCoverage, SearchRequest } from "./recant-service.ts";
 import {
@@ -47,15 +48,20 @@ export type QueryEmbedding =
 
 type Query = Omit<SearchRequest, "at"> & { readonly collection: string };
 
-/** Never fails for what another attempt may bring: a search by words needs no embedder. */
+/**
+ * Never fails for what another attempt may bring, nor waits for it longer than `limitMs`: a search by words
+ * needs no embedder. What comes later is kept by embedders that keep anything.
+ */
 export async function embedQuery(
 	{ text, vector, mode }: Pick<Query, "text" | "vector" | "mode">,
-	embedder: Embedder,
+	embedder: Pick<Embedder, "embed">,
+	limitMs: number = LIMITS.queryEmbedMs,
 ): Promise<QueryEmbedding> {
 	const isUsed = mode !== "text" && !(mode === "hybrid" && vector !== undefined);
 	if (text === undefined || !isUsed) return { type: "none" };
 	try {
-		const [embedded] = await embedder.embed([text]);
+		const embed = () => embedder.embed([text]);
+		const [embedded] = await withinTime(limitMs, embed, () => embedderSlow(limitMs));
 		return embedded === undefined ? { type: "none" } : { type: "vector", vector: embedded };
 	} catch (error) {
 		if (error instanceof RecantError && error.retryable) return { type: "failed", error };
@@ -232,6 +238,14 @@ function leastCoverage(coverages: readonly SearchCoverage[]): SearchCoverage {
 		coverages.find(({ reason }) => reason !== undefined) ??
 		COMPLETE
 	);
+}
+
+function embedderSlow(limitMs: number): RetryableError {
+	return new RetryableError("embedder_unavailable", {
+		message: `the embedder did not embed the query within ${limitMs} ms`,
+		hint: "try again later, or search with the mode `text`; /v1/status says how the embedder is doing",
+		fields: { limitMs },
+	});
 }
 
 function unknownCollection(name: string): FatalError {

@@ -301,10 +301,10 @@ function kind(chain: MemoryChain, random: Random) {
 	const text = random.chance(0.5) ? `text ${random.between(0, 9)}` : undefined;
 	const collection = vector === undefined && text === undefined ? undefined : "notes";
 	const layer = random.chance(0.8) ? "short_term" : "long_term";
-	const end = chain.head + 1n + BigInt(random.between(1, 4));
-	const expiresAtBlock = random.chance(0.3) ? end : undefined;
-	// A block's time is its height here.
-	const expiresAtTime = expiresAtBlock === undefined && random.chance(0.4) ? end : undefined;
+	const height = chain.head + 1n + BigInt(random.between(1, 4));
+	const time = (chain.state.head?.timestamp ?? 0n) + BigInt(random.between(1, 8));
+	const expiresAtBlock = random.chance(0.3) ? height : undefined;
+	const expiresAtTime = expiresAtBlock === undefined && random.chance(0.4) ? time : undefined;
 	const ends = { expiresAtBlock, expiresAtTime };
 	const weights = { importance: random.next(), confidence: undefined };
 	return { kind: "put", body: { layer, content, vector, text, collection, ...ends, ...weights } };

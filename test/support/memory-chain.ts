@@ -314,13 +314,14 @@ export class MemoryChain {
 		this.#made += 1;
 		const number = (parent?.number ?? -1n) + 1n;
 		const hash: Hex = `0x${this.#made.toString(16).padStart(64, "0")}`;
+		const timestamp = (parent?.timestamp ?? 0n) + BigInt(this.#random.between(1, 4));
 		const fresh: Hex = `0x${(2 ** 40 + this.#made).toString(16).padStart(64, "0")}`;
 		const transactions = [
 			...[...this.#orphaned].filter(() => this.#random.chance(0.4)),
 			...(this.#random.chance(0.7) ? [fresh] : []),
 		];
 		const block = {
-			header: { number, hash, parentHash: parent?.hash ?? hash, timestamp: number },
+			header: { number, hash, parentHash: parent?.hash ?? hash, timestamp },
 			seed: this.#random.between(0, 2 ** 30),
 			// One that was mined on this branch already cannot be mined again.
 			transactions: transactions.filter(
