@@ -141,8 +141,8 @@ export const LIMITS = {
 	/** Longest wait for Redis by a read that Postgres can answer too: a hundred times what either takes. */
 	redisRequestMs: 250,
 	/**
-	 * Longest wait of a search for its text's vector, after which it goes on with the words alone: twenty times
-	 * what an endpoint usually takes, and with LanceDB's time still less than a caller waits.
+	 * Longest wait of a search for its text's vector, after which it goes on with the words alone: enough for an
+	 * endpoint that has to be asked twice, and with LanceDB's time below it less than clients commonly wait.
 	 */
 	queryEmbedMs: 3_000,
 	/** Longest wait of a search for LanceDB, after which it goes on without: fifty times a usual one. */

@@ -1,6 +1,6 @@
 /**
- * A rollback's report as a page, for a person: first what was done on the strength of what no longer holds,
- * then what was believed and is not, then what became of the rest. No script, nothing fetched; everything
+ * A rollback's report as a page, for a person: first how much there is, then what was done on the strength of
+ * what no longer holds, what was believed and is not, and what became of the rest. No script, nothing fetched; everything
  * that the report says is text.
  */
 import type { JsonValue } from "../domain/operation.ts";
@@ -10,6 +10,9 @@ import { escapeHtml, htmlPage } from "./html.ts";
 
 /** Of one content as the page shows it; JSON has it whole. */
 const SHOWN_CHARACTERS = 600;
+
+/** Actions that are open when the page is; the others are folded, so that what follows stays in reach. */
+const SHOWN_ACTIONS = 50;
 
 /** A line of any of the lists: they differ in what they carry. */
 type Line = Readonly<Record<string, JsonValue | undefined>>;
@@ -97,10 +100,10 @@ export function reportPage(report: Wire<RollbackReport>): Response {
 		: "";
 	const body = [
 		`<h1>${escapeHtml(title)}</h1>`,
-		actionsHtml(linesOf(lists["actions"]), rollback.counts),
 		headHtml(rollback),
 		countsHtml(rollback.counts),
 		cut,
+		actionsHtml(linesOf(lists["actions"]), rollback.counts),
 		...SECTIONS.map((section) =>
 			sectionHtml(section, linesOf(lists[section.list]), rollback.counts),
 		),
@@ -126,12 +129,21 @@ function headHtml(rollback: Wire<RollbackReport>["rollback"]): string {
 
 function actionsHtml(lines: readonly Line[], counts: Counts): string {
 	if (lines.length === 0) return "";
+	const more = lines.slice(SHOWN_ACTIONS);
+	const folded =
+		more.length === 0
+			? ""
+			: `<details><summary>${more.length} more</summary>${actionLines(more)}</details>`;
+	return `<section class="alarm"><h2>Actions taken on what no longer holds (${howMany(lines, counts["actions"])})</h2>
+<p>They were recorded as done; what they rested on is gone. Somebody has to decide what follows.</p>
+${actionLines(lines.slice(0, SHOWN_ACTIONS))}${folded}</section>`;
+}
+
+function actionLines(lines: readonly Line[]): string {
 	const items = lines.map(
 		(line) => `<li>${nameHtml(line)}${contentHtml(line["content"])}${lostHtml(line)}</li>`,
 	);
-	return `<section class="alarm"><h2>Actions taken on what no longer holds (${howMany(lines, counts["actions"])})</h2>
-<p>They were recorded as done; what they rested on is gone. Somebody has to decide what follows.</p>
-<ul class="lines">${items.join("")}</ul></section>`;
+	return `<ul class="lines">${items.join("")}</ul>`;
 }
 
 type Counts = Readonly<Record<string, number>>;

@@ -39,6 +39,8 @@ export class AgentReplay {
 	readonly #waiting = new WaitingOperations();
 	/** Those that were suspect before the rollback. */
 	readonly #wereSuspect = new Set<OperationId>();
+	/** Those that the rollback makes suspect, until they are cleared in it. */
+	readonly #flagged = new Map<OperationId, () => void>();
 	/** Those that are suspended by the rollback, as they were before it, until they come back in it. */
 	readonly #suspended = new Map<
 		OperationId,
@@ -66,6 +68,7 @@ export class AgentReplay {
 		for (const { was, ground } of this.#suspended.values()) {
 			this.#line("suspended", was, undefined, ground);
 		}
+		for (const tell of this.#flagged.values()) tell();
 	}
 
 	/** With its anchors where they stand on the new branch. */
@@ -122,10 +125,7 @@ export class AgentReplay {
 				...originalOf(each),
 				effectiveSlot: each.effectiveSlot,
 			});
-			if (!this.#wasSuspect(each)) {
-				const lost = ground.type === "absent" ? ground.lost : [];
-				this.#line("flagged", each, each.effectiveSlot, { lost });
-			}
+			this.#flag(each, each.effectiveSlot, ground.type === "absent" ? ground.lost : []);
 			return;
 		}
 		const slot = this.#slots.next(0n, ground.slot);
@@ -182,7 +182,15 @@ export class AgentReplay {
 
 	/** One that had been cleared on the branch that is left is what it was. */
 	#cleared(each: OpenOperation, slot: Height): void {
+		this.#flagged.delete(each.stored.operationId);
 		if (this.#wasSuspect(each)) this.#line("cleared", each, slot, { lost: [] });
+	}
+
+	/** To be told when all is judged: it may be cleared before. */
+	#flag(each: OpenOperation, slot: Height | undefined, lost: VerdictLine["lost"]): void {
+		if (this.#wasSuspect(each)) return;
+		const tell = () => this.#line("flagged", each, slot, { lost });
+		this.#flagged.set(each.stored.operationId, tell);
 	}
 
 	#tell(
@@ -204,7 +212,7 @@ export class AgentReplay {
 		const { operation, policy } = each.stored;
 		const flagged = ground.type === "holds" ? ground.suspect : policy === "flag";
 		if (!flagged) this.#cleared(each, slot);
-		else if (!this.#wasSuspect(each)) this.#line("flagged", each, slot, { lost });
+		else this.#flag(each, slot, lost);
 		if (operation.kind !== "action" || ground.type === "holds") return;
 		this.#context.report.action({
 			operationId: each.stored.operationId,

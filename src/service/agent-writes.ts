@@ -16,6 +16,7 @@ import type { ChainSource } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import { canonicalJson } from "../memory/canonical.ts";
 import { type StoredOperation, toWire } from "../memory/operation-codec.ts";
+import { withinTime } from "../resilience/time-limit.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { CollectionChecks } from "../writer/collection-checks.ts";
@@ -178,7 +179,8 @@ export class AgentWrites {
 			writes.map((each) => each.operation),
 		);
 		const operations = await this.#stored(writes, deadline);
-		await this.#options.embedder?.prepare?.(
+		await prepared(
+			this.#options.embedder,
 			await embeddedTexts(writes.map((each) => each.operation)),
 		);
 		await collections.make(shapes);
@@ -263,6 +265,27 @@ function storedAs({
 }: Pick<AgentWrite, "operation" | "policy" | "sources">): StoredOperation {
 	const operationId = randomUUID() as string as OperationId;
 	return { operationId, operation, anchors: NO_ANCHORS, sources, policy };
+}
+
+/**
+ * Not by the caller's own deadline, which is for the commit and may be 0. What the embedder answers later is
+ * kept all the same, so that another try of the request finds it.
+ */
+async function prepared(
+	embedder: AgentWritesOptions["embedder"],
+	texts: readonly string[],
+): Promise<void> {
+	const limitMs = LIMITS.writeDeadlineMs;
+	await withinTime(
+		limitMs,
+		async () => embedder?.prepare?.(texts),
+		() =>
+			new RetryableError("embedder_unavailable", {
+				message: `the embedder did not embed the texts within ${limitMs} ms`,
+				hint: "nothing was written: try again later; /v1/status says how the embedder is doing",
+				fields: { limitMs },
+			}),
+	);
 }
 
 function addsVector(operation: Operation): boolean {

@@ -18,10 +18,32 @@ export function touchingGenerations(
 	return [...new Set([...ends, ...judged])].filter((each) => each > 0n && each < FOREVER);
 }
 
-/** What was judged of a memory in one generation. */
+/** One verdict of a generation on an operation. */
+export interface Judgement {
+	/** Of the operation; undefined: it took no effect again. */
+	readonly position: LogPosition | undefined;
+	readonly recordedAt: Date;
+}
+
+/** What a rollback itself judged of a memory. */
 export interface Judged {
 	/** Positions of operations that took effect again. */
 	readonly carried: ReadonlySet<LogPosition>;
+}
+
+/**
+ * Of a generation's judgements those that its rollback made: a later block of it may bring back what the
+ * rollback suspended. A commit has one time, that at which its transaction began, and nothing of a generation
+ * is recorded before its rollback. Where that time is not kept all of them count. Undefined: there are none.
+ */
+export function judgedBy(
+	{ rollback }: Pick<StoredGeneration, "rollback">,
+	judgements: readonly Judgement[],
+): Judged | undefined {
+	const end = rollback?.finishedAt;
+	const own = judgements.filter(({ recordedAt }) => end === undefined || recordedAt <= end);
+	if (own.length === 0) return undefined;
+	return { carried: new Set(own.flatMap(({ position }) => position ?? [])) };
 }
 
 /** Undefined: it did nothing to the memory. `judged` undefined: no operation on it was. */

@@ -11,7 +11,7 @@ import { finalityOf } from "../memory/grounds.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import { dependentsOf } from "./explain-dependents.ts";
-import { type Judged, rollbackEffect, touchingGenerations } from "./explain-rollbacks.ts";
+import { type Judgement, judgedBy, rollbackEffect, touchingGenerations } from "./explain-rollbacks.ts";
 import type {
 	ExplainedBlock,
 	ExplainedOperation,
@@ -164,24 +164,25 @@ async function rollbacksOf(
 	const found = await view.generations(numbers, limit + 1);
 	const items = found
 		.slice(0, limit)
-		.flatMap((began) => rollbackEffect(began, history, judged.get(began.generation)) ?? []);
+		.flatMap(
+			(began) =>
+				rollbackEffect(began, history, judgedBy(began, judged.get(began.generation) ?? [])) ?? [],
+		);
 	return { items, cut: found.length > limit };
 }
 
 /** By generation. */
-function judgements(operations: readonly ExplainedOperation[]): ReadonlyMap<Generation, Judged> {
+function judgements(
+	operations: readonly ExplainedOperation[],
+): ReadonlyMap<Generation, readonly Judgement[]> {
 	const all = operations.flatMap(({ operation: { position }, verdicts }) =>
-		verdicts.map(({ generation, slot }) => ({
+		verdicts.map(({ generation, slot, recordedAt }) => ({
 			generation,
 			position: slot === undefined ? undefined : position,
+			recordedAt,
 		})),
 	);
-	return new Map(
-		[...Map.groupBy(all, ({ generation }) => generation)].map(([generation, of]) => [
-			generation,
-			{ carried: new Set(of.flatMap(({ position }) => position ?? [])) },
-		]),
-	);
+	return Map.groupBy(all, ({ generation }) => generation);
 }
 
 async function blocksOf(

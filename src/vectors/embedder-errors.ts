@@ -1,4 +1,7 @@
-/** What may go wrong with an embedder that is not ours. */
+/**
+ * What may go wrong with an embedder that is not ours. Whoever writes or looks at the status sees it, so nothing
+ * here carries the embedder's own words.
+ */
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 
@@ -51,7 +54,7 @@ export function embedderInvalid(what: string, hint: string): RetryableError {
 export function embedderRefused(why: string, status: number | undefined): FatalError {
 	return new FatalError("embedder_refused", {
 		message: `the embedder does not take a text: ${said(why)}`,
-		hint: "shorten the text to what the model takes, or give a vector of your own",
+		hint: "shorten the text to what the model takes, or give a vector of your own; the service's log has the start of the embedder's answer",
 		fields: status === undefined ? {} : { embedderStatus: status },
 	});
 }

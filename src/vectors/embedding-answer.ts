@@ -35,7 +35,7 @@ function parsed(text: string): unknown {
 	try {
 		return JSON.parse(text);
 	} catch {
-		throw embedderInvalid(`it is not JSON: ${text}`, NOT_COMPATIBLE);
+		throw embedderInvalid("it is not JSON", NOT_COMPATIBLE);
 	}
 }
 
@@ -46,7 +46,8 @@ function inOrder(items: readonly object[]): readonly object[] {
 		const index: unknown = "index" in item ? item.index : undefined;
 		const free = typeof index === "number" && index in places && places[index] === undefined;
 		if (!free) {
-			const what = `\`index\` is ${JSON.stringify(index)} where each of 0 to ${items.length - 1} comes once`;
+			const given = typeof index === "number" ? index : `a ${typeof index}`;
+			const what = `\`index\` is ${given} where each of 0 to ${items.length - 1} comes once`;
 			throw embedderInvalid(what, NOT_COMPATIBLE);
 		}
 		places[index] = item;

@@ -8,6 +8,8 @@
  * 3. A breaker stands before it: while the endpoint is away nobody waits for it.
  * 4. What it answers is checked (embedding-answer.ts). A text that it does not take is an error of the
  *    text; everything else is the endpoint's, and may pass.
+ * 5. Its own words may hold secrets, such as the key that it was sent. Errors name the status and what to
+ *    check; the words are for the log, shortened and without what looks like a secret.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { FatalError, RetryableError } from "../domain/errors.ts";
@@ -25,6 +27,7 @@ import {
 	embedderUnavailable,
 } from "./embedder-errors.ts";
 import { vectorsOf } from "./embedding-answer.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** Before the second try; doubled for each further one, less up to half by chance. */
 const RETRY_MS = 250;
@@ -50,6 +53,8 @@ export class HttpEmbedder implements Embedder {
 	readonly #gate: Gate;
 	readonly #guard: StoreGuard;
 	#retries = 0;
+	/** What the log has of its last error: an endpoint that repeats itself fills no log. */
+	#logged: string | undefined;
 
 	constructor(options: HttpEmbedderOptions) {
 		this.model = options.model;
@@ -140,15 +145,36 @@ export class HttpEmbedder implements Embedder {
 			timeoutMs: this.#options.timeoutMs ?? LIMITS.embedderRequestMs,
 			answerBytes: LIMITS.embedderAnswerBytes,
 		}).catch((cause: unknown) => {
-			throw new PassingFailure(reasonOf(cause), { cause });
+			throw new PassingFailure(withoutSecrets(reasonOf(cause), [apiKey]), { cause });
 		});
-		if (posted.status !== 200) throw failureOf(posted);
-		if (!posted.whole) {
-			const what = `it has more than ${LIMITS.embedderAnswerBytes} bytes`;
-			throw embedderInvalid(what, "check what EMBEDDER names");
+		try {
+			const vectors = vectorsIn(posted, { count: texts.length, dimensions });
+			this.#logged = undefined;
+			return vectors;
+		} catch (error) {
+			this.#log(posted);
+			throw error;
 		}
-		return vectorsOf(posted.text, { count: texts.length, dimensions });
 	}
+
+	#log({ status, text }: Posted): void {
+		const said = withoutSecrets(text, [this.#options.apiKey]);
+		const logged = `${status} ${said}`;
+		if (logged === this.#logged) return;
+		this.#logged = logged;
+		const fields = { embedderStatus: status, said };
+		this.#options.log?.warn(fields, "the embedder answered with what is no embedding");
+	}
+}
+
+function vectorsIn(
+	posted: Posted,
+	wanted: Parameters<typeof vectorsOf>[1],
+): readonly Float32Array[] {
+	if (posted.status !== 200) throw failureOf(posted);
+	if (posted.whole) return vectorsOf(posted.text, wanted);
+	const what = `it has more than ${LIMITS.embedderAnswerBytes} bytes`;
+	throw embedderInvalid(what, "check what EMBEDDER names");
 }
 
 /** One that is worth another try within the same call. */
@@ -162,22 +188,24 @@ class PassingFailure extends RetryableError {
 	}
 }
 
-function failureOf({ status, text, retryAfterMs }: Posted) {
-	const why = `it answered ${status}: ${messageOf(text)}`;
-	if (status === 429 || status >= 500) return new PassingFailure(why, { status, retryAfterMs });
+function failureOf({ status, retryAfterMs }: Posted) {
+	const why = `it answered ${status}`;
+	const hint = hintFor(status);
+	if (status === 429 || status >= 500) {
+		return new PassingFailure(why, { status, retryAfterMs, hint });
+	}
 	if (REFUSALS.has(status)) return embedderRefused(why, status);
-	const hint =
-		status === 401 || status === 403
-			? "check EMBEDDER_API_KEY"
-			: "check EMBEDDER, the base URL, and EMBEDDER_MODEL";
 	return embedderUnavailable(why, { status, hint });
 }
 
-/** `error.message` of the answer where it has one, else its text. */
-function messageOf(text: string): string {
-	const message = /"message"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
-	return message === undefined ? text : String(JSON.parse(message));
+function hintFor(status: number): string {
+	if (status === 401 || status === 403) return `check EMBEDDER_API_KEY; ${IN_LOG}`;
+	if (status === 429) return `try again later, or check the endpoint's rate limit; ${IN_LOG}`;
+	if (status >= 500) return `try again later, and check the endpoint that EMBEDDER names; ${IN_LOG}`;
+	return `check EMBEDDER, the base URL, and EMBEDDER_MODEL; ${IN_LOG}`;
 }
+
+const IN_LOG = "the service's log has the start of its answer";
 
 /** In order, each within the limits; a text that passes them alone is a batch of its own. */
 function batchesOf(texts: readonly string[]): readonly (readonly string[])[] {

@@ -84,11 +84,6 @@ export async function assembleInbox(
 	return assembly;
 }
 
-/** What a group's blocks did besides their handlers' operations, as the log has it. */
-export interface RecordedGroup {
-	readonly writes: readonly RecordedWrite[];
-}
-
 /** Blocks on top of the head, with what was derived from them and what they give back. */
 export async function assembleBlocks(
 	state: ChainState,

@@ -233,6 +233,32 @@ describe("an explanation", () => {
 		]);
 	});
 
+	it("does not take what a later block brought back for the rollback's doing", async () => {
+		const history = new StoredHistory();
+		history.seal();
+		history.seal();
+		const back = said(history, "back", 1);
+		history.operate(back);
+		const late = said(history, "late", 1);
+		history.operate(late);
+		history.seal();
+		history.rollBack(1n);
+		history.verdict(back, "suspended", undefined);
+		history.verdict(late, "suspended", undefined);
+		// The pending slot above the rollback's head: the next block's.
+		history.write(back);
+		history.verdict(back, "reinstated", 2n, true);
+		const explain = await explainOf(history);
+		const told = await ask(explain, "back");
+		expect(told.memory?.content).toEqual({ n: 1 });
+		expect(told.operations[0]?.verdicts.map(({ verdict }) => verdict)).toEqual([
+			"reinstated",
+			"suspended",
+		]);
+		expect(told.rollbacks).toMatchObject([{ effect: "gone", before: back.contentHash }]);
+		expect((await ask(explain, "late")).rollbacks).toMatchObject([{ effect: "gone" }]);
+	});
+
 	it("says nothing of namespaces that the caller may not see", async () => {
 		const history = new StoredHistory();
 		history.seal();

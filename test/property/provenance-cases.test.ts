@@ -87,6 +87,18 @@ test("what comes back in the pass that lost it is not told as suspended", async 
 	expect(world.model.reports.at(-1)).toMatchObject({ suspended: [said.operationId] });
 });
 
+test("what is cleared in the pass that marked it is not told as flagged", async () => {
+	const world = await followed();
+	const said = put("a", { n: 1 }, { anchors: [{ transaction: FIRST }] });
+	const source = sourceOf({ ...said, owner: "agent", says: saidBy(said) });
+	await admitted(world, { ...said, onLoss: "recant" });
+	await admitted(world, put("b", { n: 2 }, { sources: [[source]] }));
+	await admitted(world, put("a", { n: 1 }));
+	await loseBoth(world);
+	expect(world.model.reports.at(-1)).toMatchObject({ flagged: [], cleared: [] });
+	expect(isSuspect(world, "b")).toBe(false);
+});
+
 /** Two transactions in the block of height 1. */
 async function followed(): Promise<ProvenanceWorld> {
 	const world = await ProvenanceWorld.create();

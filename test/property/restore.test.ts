@@ -29,7 +29,7 @@ import { GIVEN, MemorySnapshots } from "../support/memory-snapshots.ts";
 import { Random } from "../support/random.ts";
 import { announcedSeed } from "../support/seed.ts";
 
-const HISTORIES = 250;
+const HISTORIES = 400;
 const STEPS = 30;
 /** Histories for what is about one height of each. */
 const TAMPERED = 150;
@@ -177,7 +177,7 @@ async function lived(random: Random) {
 	for (let step = 0; step < STEPS; step += 1) {
 		const draw = random.next();
 		if (draw < 0.45) await chain.write([operation(chain, random)]);
-		else if (draw < 0.7) await chain.extend();
+		else if (draw < 0.66) await chain.extend();
 		else if (draw < 0.75) await chain.backfill(random.between(1, 4));
 		else if (draw < 0.83) snapshots.take(random);
 		else if (chain.head > chain.finalized) {

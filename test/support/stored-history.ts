@@ -16,6 +16,9 @@ import { memoryKey } from "../../src/memory/memory-key.ts";
 export const HISTORY_CHAIN = 1;
 const BLOCK_SECONDS = 12n;
 const FIRST_TIMESTAMP = 1_700_000_000n;
+/** When every rollback was committed, and when later blocks were. */
+const ROLLBACK_TIME = new Date("2026-01-01T00:00:00Z");
+const BLOCK_TIME = new Date("2026-01-01T00:00:12Z");
 
 export interface Said {
 	readonly namespace: string;
@@ -238,8 +241,11 @@ export class StoredHistory {
 		this.verdict(written, "replayed", this.#head + 1n);
 	}
 
-	/** In the present generation; `slot` undefined: it takes effect nowhere. */
-	verdict(written: Written, verdict: string, slot: bigint | undefined): void {
+	/**
+	 * In the present generation, by its rollback; `later`: by a block that came after it. `slot` undefined: it
+	 * takes effect nowhere.
+	 */
+	verdict(written: Written, verdict: string, slot: bigint | undefined, later = false): void {
 		this.#position += 1n;
 		this.#log.push({
 			chain_id: HISTORY_CHAIN,
@@ -255,6 +261,7 @@ export class StoredHistory {
 				...(slot === undefined ? { reason: { code: "anchor_absent", message: "gone" } } : {}),
 			}),
 			checksum: Buffer.alloc(8),
+			recorded_at: later ? BLOCK_TIME : ROLLBACK_TIME,
 		});
 	}
 
@@ -359,7 +366,7 @@ export class StoredHistory {
 					branch: "[]",
 					counts: jsonText({}),
 					stage_ms: jsonText({}),
-					finished_at: new Date(),
+					finished_at: ROLLBACK_TIME,
 				},
 			];
 		});

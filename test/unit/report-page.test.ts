@@ -43,12 +43,14 @@ const REPORT = {
 } as unknown;
 
 describe("a report's page", () => {
-	test("begins with the actions, says why, and takes everything for text", async () => {
+	test("says how much there is before any list, then the actions, and why, and takes everything for text", async () => {
 		const page = await reportPage(toWire(REPORT) as Parameters<typeof reportPage>[0]).text();
 		expect(page).not.toContain("<script");
 		expect(page).not.toContain("<img");
 		expect(page).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
 		const places = [
+			"<b>1204</b> actions",
+			"only their first entries",
 			"Actions taken on what no longer holds (1 of 1204)",
 			"No longer believed (1)",
 			"Conclusions suspended (1)",
@@ -60,7 +62,17 @@ describe("a report's page", () => {
 		expect(page).toContain("gone: source");
 		expect(page).toContain("<code>whale</code>");
 		expect(page).not.toContain("Withdrawn (");
-		expect(page).toContain("only their first entries");
+		expect(page).not.toContain(" more</summary>");
+	});
+
+	test("folds the actions past the fiftieth", async () => {
+		const lines = Array.from({ length: 53 }, (_, at) => ({ namespace: "n", id: `action ${at}` }));
+		const report = toWire({ ...(REPORT as object), actions: lines });
+		const page = await reportPage(report as Parameters<typeof reportPage>[0]).text();
+		const fold = page.indexOf("<details><summary>3 more</summary>");
+		expect(page.indexOf("action 49")).toBeLessThan(fold);
+		expect(page.indexOf("action 50")).toBeGreaterThan(fold);
+		expect(page.indexOf("action 52")).toBeLessThan(page.indexOf("</details>", fold));
 	});
 
 	test("has a policy that lets nothing run and nothing in", () => {

@@ -61,17 +61,18 @@ function chapter(
 function saidBranches(terminal: Terminal, told: ExplainAnswer): readonly Branch[] {
 	const { memory, finality, grounds } = told;
 	if (memory === undefined) return [leaf(paint(terminal, "yellow", "says nothing here"))];
+	const { suspect } = memory;
 	const rests = grounds === undefined ? "rests on no block" : `rests on blocks up to ${grounds}`;
-	const suspect = memory.suspect
-		? [leaf(paint(terminal, "red", "suspect: what it rests on is gone"))]
-		: [];
 	return [
 		leaf(`says ${printable(JSON.stringify(memory.content))}`),
 		leaf(
 			`${memory.layer}, written by ${memory.owner === "agent" ? "an agent" : "a handler"}, since ${placeOf(terminal, told, memory.since)}`,
 		),
-		leaf(`${finality ?? "pending"}: ${rests}`),
-		...suspect,
+		leaf(
+			suspect
+				? paint(terminal, "red", `${finality ?? "pending"}, suspect: what it rests on is gone`)
+				: `${finality ?? "pending"}: ${rests}`,
+		),
 	];
 }
 

@@ -29,6 +29,10 @@ export async function listKeys(session: Session, query: PageQuery): Promise<Exit
 		printJson(terminal, page);
 		return EXIT.ok;
 	}
+	if (page.items.length === 0 && page.cursor === undefined) {
+		printLine(terminal, "no keys");
+		return EXIT.ok;
+	}
 	printTable(
 		terminal,
 		["id", "state", "scopes", "namespaces", "rate", "created", "expires", "name"],
