@@ -246,8 +246,7 @@ describe("an explanation", () => {
 		history.verdict(back, "suspended", undefined);
 		history.verdict(late, "suspended", undefined);
 		// The pending slot above the rollback's head: the next block's.
-		history.write(back);
-		history.verdict(back, "reinstated", 2n, true);
+		history.carry(back, true);
 		const explain = await explainOf(history);
 		const told = await ask(explain, "back");
 		expect(told.memory?.content).toEqual({ n: 1 });

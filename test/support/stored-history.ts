@@ -232,13 +232,13 @@ export class StoredHistory {
 		return operationId;
 	}
 
-	/** Says the same again in the present generation, as what a rollback carries on. */
-	carry(written: Written): void {
+	/** Says the same again in the present generation, as what a rollback carries on; `later`: a block after it. */
+	carry(written: Written, later = false): void {
 		const before = this.#rows.length;
 		this.write(written);
 		const row = this.#rows[before];
 		if (row !== undefined) this.#rows[before] = { ...row, position: written.position };
-		this.verdict(written, "replayed", this.#head + 1n);
+		this.verdict(written, later ? "reinstated" : "replayed", this.#head + 1n, later);
 	}
 
 	/**
