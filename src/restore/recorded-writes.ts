@@ -1,6 +1,6 @@
 /** What the log has of a group beside what its handlers derived, to be made once more in its place. */
 import type { MemoryKey } from "../domain/ids.ts";
-import type { RecordedWrite } from "../writer/assembly.ts";
+import type { RecordedWrite } from "../writer/commit-draft.ts";
 import type { StateDraft } from "../writer/state-draft.ts";
 import { blankWrite, writeKey, writeOf } from "./apply-steps.ts";
 import type { RecordedEntry } from "./log-walk.ts";

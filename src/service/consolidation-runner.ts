@@ -4,7 +4,7 @@ import type { Logger } from "../domain/logger.ts";
 import type { Version } from "../domain/memory.ts";
 import type { SourceRef } from "../domain/provenance.ts";
 import { consolidate, isConsolidatedId, type MadeBefore } from "../memory/consolidate.ts";
-import type { ConsolidatedPut } from "../writer/assembly.ts";
+import type { ConsolidatedPut } from "../writer/commit-draft.ts";
 import type { Consolidator } from "../writer/system-work.ts";
 import type { ConsolidationFunctions } from "./consolidation-functions.ts";
 

@@ -11,7 +11,12 @@ import { finalityOf } from "../memory/grounds.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import { dependentsOf } from "./explain-dependents.ts";
-import { type Judgement, judgedBy, rollbackEffect, touchingGenerations } from "./explain-rollbacks.ts";
+import {
+	type Judgement,
+	judgedBy,
+	rollbackEffect,
+	touchingGenerations,
+} from "./explain-rollbacks.ts";
 import type {
 	ExplainedBlock,
 	ExplainedOperation,

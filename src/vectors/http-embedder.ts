@@ -201,7 +201,8 @@ function failureOf({ status, retryAfterMs }: Posted) {
 function hintFor(status: number): string {
 	if (status === 401 || status === 403) return `check EMBEDDER_API_KEY; ${IN_LOG}`;
 	if (status === 429) return `try again later, or check the endpoint's rate limit; ${IN_LOG}`;
-	if (status >= 500) return `try again later, and check the endpoint that EMBEDDER names; ${IN_LOG}`;
+	if (status >= 500)
+		return `try again later, and check the endpoint that EMBEDDER names; ${IN_LOG}`;
 	return `check EMBEDDER, the base URL, and EMBEDDER_MODEL; ${IN_LOG}`;
 }
 

@@ -24,18 +24,16 @@ const LOOKS_RANDOM = /[\w+=*-]{16,}/g;
 
 /** At most 200 characters. `known`: secrets that are cut out whatever they look like. */
 export function withoutSecrets(text: string, known: readonly (string | undefined)[]): string {
-	let line = startOf(text).replaceAll(/[\p{Cc}\s]+/gu, " ").trim();
+	let line = startOf(text)
+		.replaceAll(/[\p{Cc}\s]+/gu, " ")
+		.trim();
 	for (const secret of known) if (secret) line = line.replaceAll(secret, CUT);
 	for (const [pattern, put] of SECRETS) line = line.replaceAll(pattern, put);
-	line = line.replaceAll(LOOKS_RANDOM, (run) =>
-		/\d/.test(run) && /[a-z]/i.test(run) ? CUT : run,
-	);
+	line = line.replaceAll(LOOKS_RANDOM, (run) => (/\d/.test(run) && /[a-z]/i.test(run) ? CUT : run));
 	return line.length > LOGGED_CHARACTERS ? `${line.slice(0, LOGGED_CHARACTERS - 1)}…` : line;
 }
 
 /** Not half a secret at its end, which would not look like one. */
 function startOf(text: string): string {
-	return text.length <= READ_CHARACTERS
-		? text
-		: text.slice(0, READ_CHARACTERS).replace(/\S*$/, "");
+	return text.length <= READ_CHARACTERS ? text : text.slice(0, READ_CHARACTERS).replace(/\S*$/, "");
 }

@@ -15,7 +15,8 @@ import type { ConsolidationRule, NamespaceSettings } from "../domain/namespace-s
 import type { MemoryBody } from "../domain/operation.ts";
 import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
-import type { Assembly, ConsolidatedPut } from "./assembly.ts";
+import type { Assembly } from "./assembly.ts";
+import type { ConsolidatedPut } from "./commit-draft.ts";
 import { type ImaginedMembers, ShortTermMembers } from "./short-term.ts";
 import type { WriterStore, WrittenMemory } from "./writer-store.ts";
 

@@ -1,8 +1,13 @@
 /** An embedder that does not answer holds up neither a search nor a write for longer than is stated. */
 import { afterEach, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
+import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import { NO_SOURCES } from "../../src/domain/provenance.ts";
-import { type AgentWrite, AgentWrites, type AgentWritesOptions } from "../../src/service/agent-writes.ts";
+import {
+	type AgentWrite,
+	AgentWrites,
+	type AgentWritesOptions,
+} from "../../src/service/agent-writes.ts";
 import { embedQuery } from "../../src/service/search.ts";
 
 const never = () => new Promise<never>(() => undefined);
@@ -44,8 +49,8 @@ test.each([0, LIMITS.writeDeadlineMs])(
 			inbox: { earlier: async () => undefined, submit },
 			collections: { check: async () => [], make },
 			embedder: { prepare: never },
-			settings: { refresh: async () => undefined, of: () => undefined },
-			checks: { look: undefined, schemas: undefined },
+			settings: { refresh: async () => undefined, of: () => NO_SETTINGS },
+			checks: { look: { look: async () => undefined }, schemas: undefined },
 		} as unknown as AgentWritesOptions);
 		const written = writes.write({ writes: [PUT], idempotencyKey: undefined, deadlineMs });
 		const refused = expect(written).rejects.toMatchObject({
@@ -60,7 +65,12 @@ test.each([0, LIMITS.writeDeadlineMs])(
 );
 
 const PUT = {
-	operation: { kind: "put", namespace: "n", id: "m", body: { collection: "default", text: "t" } },
+	operation: {
+		kind: "put",
+		namespace: "n",
+		id: "m",
+		body: { layer: "semantic", content: {}, collection: "default", text: "t" },
+	},
 	anchors: { mode: "all", anchors: [] },
 	sources: NO_SOURCES,
 	policy: "recant",

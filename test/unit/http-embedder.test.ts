@@ -156,7 +156,10 @@ describe("an OpenAI-compatible endpoint", () => {
 			const body = `${words} ${"and so on ".repeat(100)}`;
 			const server = await startAnsweringServer(() => ({ status, body }));
 			const logged: Record<string, unknown>[] = [];
-			const log = { info: () => undefined, warn: (fields: object) => void logged.push({ ...fields }) };
+			const log = {
+				info: () => undefined,
+				warn: (fields: object) => void logged.push({ ...fields }),
+			};
 			const embedder = embedderAt(server.url, { apiKey: "sesame", log });
 			const error = await failureOf(embedder.embed(["a"]));
 			await failureOf(embedder.embed(["a"]));

@@ -22,7 +22,12 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 		],
 		[
 			"src/domain/limits.ts",
-			{ lines: 500, why: "every limit with its reason; it holds data only" },
+			{ lines: 510, why: "every limit with its reason; it holds data only" },
+		],
+		["src/client/client.ts", { lines: 500, why: "every request, one short method each" }],
+		[
+			"src/writer/chain-writer.ts",
+			{ lines: 450, why: "what one writer holds between two commits, and nothing else" },
 		],
 	],
 );
