@@ -1,7 +1,7 @@
 /** What a namespace's capacity for short-term memories costs a put: each pushes out the oldest. */
 import { LIMITS } from "../src/domain/limits.ts";
 import { NO_SETTINGS } from "../src/domain/namespace-settings.ts";
-import { PostgresNamespaceStore } from "../src/store/postgres-namespace-store.ts";
+import { PostgresNamespaceStore } from "../src/store/layers/postgres-namespace-store.ts";
 import { figure, median, percentile, type Row, ratios } from "./figures.ts";
 import type { Section, SectionContext } from "./section.ts";
 import { storedPut, submit } from "./stored-puts.ts";

@@ -3,7 +3,7 @@
 import { LIMITS } from "../src/domain/limits.ts";
 import type { ConsolidationRule } from "../src/domain/namespace-settings.ts";
 import { NO_SETTINGS } from "../src/domain/namespace-settings.ts";
-import { PostgresNamespaceStore } from "../src/store/postgres-namespace-store.ts";
+import { PostgresNamespaceStore } from "../src/store/layers/postgres-namespace-store.ts";
 import { type Call, coveredMs } from "./call-log.ts";
 import { figure, type Row } from "./figures.ts";
 import { type Watched, watchMemory } from "./memory-watch.ts";

@@ -6,8 +6,8 @@ import type { Hex } from "../src/domain/ids.ts";
 import type { JsonObject, MemoryBody } from "../src/domain/operation.ts";
 import { NO_SOURCES, type SourceRef, type Sources } from "../src/domain/provenance.ts";
 import { bodyHash } from "../src/memory/compensation.ts";
-import { ANCHORED_TO_NOTHING } from "../src/service/anchor-lookup.ts";
-import type { OperationRequest } from "../src/service/operation-request.ts";
+import { ANCHORED_TO_NOTHING } from "../src/service/writing/anchor-lookup.ts";
+import type { OperationRequest } from "../src/service/writing/operation-request.ts";
 
 /** Each conclusion of a chain rests on the one before it. */
 export const CHAIN_DEPTH = 10;

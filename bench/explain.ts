@@ -5,11 +5,11 @@
 import { makeTempDir } from "../scripts/support/temp-dir.ts";
 import { ToolError } from "../scripts/support/tool-error.ts";
 import type { AtRequest } from "../src/domain/coordinate.ts";
-import { diffPage } from "../src/service/diff.ts";
-import { Explain } from "../src/service/explain.ts";
+import { Explain } from "../src/service/explaining/explain.ts";
+import { diffPage } from "../src/service/reading/diff.ts";
 import type { Database } from "../src/store/database.ts";
-import { PostgresExplainStore } from "../src/store/postgres-explain-store.ts";
-import { PostgresStateStore } from "../src/store/postgres-state-store.ts";
+import { PostgresExplainStore } from "../src/store/reading/postgres-explain-store.ts";
+import { PostgresStateStore } from "../src/store/reading/postgres-state-store.ts";
 import { startEmbeddedDatabase } from "./embedded-database.ts";
 import {
 	ANCESTOR,

@@ -2,8 +2,8 @@
 import { ensureRedis } from "../scripts/support/install-redis.ts";
 import { startRedis } from "../scripts/support/redis-server.ts";
 import type { AtRequest } from "../src/domain/coordinate.ts";
-import { ANCHORED_TO_NOTHING } from "../src/service/anchor-lookup.ts";
-import type { OperationRequest } from "../src/service/operation-request.ts";
+import { ANCHORED_TO_NOTHING } from "../src/service/writing/anchor-lookup.ts";
+import type { OperationRequest } from "../src/service/writing/operation-request.ts";
 import { type BenchService, CHAIN, startBenchService } from "./bench-service.ts";
 import { percentile, type Row } from "./figures.ts";
 import type { Section, SectionContext } from "./section.ts";

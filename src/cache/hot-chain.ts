@@ -12,7 +12,7 @@
 import type { AnsweredAt } from "../domain/coordinate.ts";
 import { type ChainId, FOREVER, type Height, type MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import type { HotEntry, HotMemory } from "../service/working-memory-reader.ts";
+import type { HotEntry, HotMemory } from "../service/reading/working-memory-reader.ts";
 import type { CommittedState, WorkingMemory } from "../writer/working-memory.ts";
 import type { HotEntries, OpenHotEntries } from "./hot-entries.ts";
 

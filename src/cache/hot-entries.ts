@@ -1,7 +1,7 @@
 /** Where one chain's hot copies lie: in this process or in Redis. */
 import type { MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import type { HotEntry } from "../service/working-memory-reader.ts";
+import type { HotEntry } from "../service/reading/working-memory-reader.ts";
 
 export interface HotEntries {
 	readonly size: number;

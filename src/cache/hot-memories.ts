@@ -9,7 +9,7 @@ import type {
 	HotMemory,
 	WorkingMemoryFigures,
 	WorkingMemoryReader,
-} from "../service/working-memory-reader.ts";
+} from "../service/reading/working-memory-reader.ts";
 import type { WorkingMemories, WorkingMemory } from "../writer/working-memory.ts";
 import { HotChain } from "./hot-chain.ts";
 import type { OpenHotEntries } from "./hot-entries.ts";

@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import type { HotEntry } from "../service/working-memory-reader.ts";
+import type { HotEntry } from "../service/reading/working-memory-reader.ts";
 import type { HotEntries } from "./hot-entries.ts";
 
 /** What an entry takes beside its content and text. */

@@ -13,7 +13,7 @@ import { LRUCache } from "lru-cache";
 import type { MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
-import type { HotEntry } from "../service/working-memory-reader.ts";
+import type { HotEntry } from "../service/reading/working-memory-reader.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
 import type { HotEntries } from "./hot-entries.ts";
 import type { RedisConnection } from "./redis-connection.ts";

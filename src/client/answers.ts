@@ -9,15 +9,13 @@ import type { RepairOutcome } from "../consistency/repair/repair-plan.ts";
 import type { CoordinateView, Wire } from "../domain/wire.ts";
 import type { SettingsForm } from "../memory/settings-form.ts";
 import type { FindingView, RunView, RunWithFindings } from "../service/consistency.ts";
-import type { DeliveriesService, DeliveryView } from "../service/deliveries-service.ts";
-import type { Explanation } from "../service/explain-service.ts";
-import type { EpisodeView, NeighbourView, WalkView } from "../service/graph-service.ts";
-import type { ApiKey } from "../service/key-store.ts";
-import type { MadeKey } from "../service/keys.ts";
-import type { NamespaceListView, NamespaceView } from "../service/namespace-service.ts";
-import type { OptimiseAnswer, OptimisePlanView } from "../service/optimise-service.ts";
-import type { PartialAnswer, PartialPlanView } from "../service/partial-restore-service.ts";
-import type { NamedMemory, RootsFrom } from "../service/proof-service.ts";
+import type { Explanation } from "../service/explaining/explain-service.ts";
+import type { EpisodeView, NeighbourView, WalkView } from "../service/graph/graph-service.ts";
+import type { ApiKey } from "../service/keys/key-store.ts";
+import type { MadeKey } from "../service/keys/keys.ts";
+import type { NamespaceListView, NamespaceView } from "../service/layers/namespace-service.ts";
+import type { OptimiseAnswer, OptimisePlanView } from "../service/layers/optimise-service.ts";
+import type { NamedMemory, RootsFrom } from "../service/proving/proof-service.ts";
 import type {
 	BlockView,
 	ChainView,
@@ -35,8 +33,13 @@ import type {
 	SearchResult,
 	StatusView,
 } from "../service/recant-service.ts";
+import type { DeliveriesService, DeliveryView } from "../service/records/deliveries-service.ts";
+import type { ResultView } from "../service/records/results-service.ts";
 import type { RepairListView, RepairPlanView, RepairView } from "../service/repairs.ts";
-import type { ResultView } from "../service/results-service.ts";
+import type {
+	PartialAnswer,
+	PartialPlanView,
+} from "../service/restoring/partial-restore-service.ts";
 import type { SnapshotView } from "../service/snapshot-view.ts";
 
 export type StatusAnswer = Wire<StatusView>;

@@ -3,7 +3,7 @@ import type { Layer } from "../domain/layer.ts";
 import type { JsonObject, JsonValue } from "../domain/operation.ts";
 import type { LossPolicy } from "../domain/provenance.ts";
 import type { SettingsForm } from "../memory/settings-form.ts";
-import type { Where } from "../service/search-filter.ts";
+import type { Where } from "../service/searching/search-filter.ts";
 
 /** A height, generation or version id. */
 export type WholeNumber = number | bigint | string;

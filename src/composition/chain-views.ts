@@ -8,13 +8,13 @@ import { RetryableError } from "../domain/errors.ts";
 import type { ChainProcess } from "../follower/chain-process.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
 import type { Restorer } from "../restore/restorer.ts";
-import type { AgentWrites } from "../service/agent-writes.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
-import type { KnownSettings } from "../service/known-settings.ts";
-import type { ProofChain } from "../service/proofs.ts";
+import type { KnownSettings } from "../service/layers/known-settings.ts";
+import type { ProofChain } from "../service/proving/proofs.ts";
 import type { SnapshotChain } from "../service/snapshots.ts";
-import type { PostgresRestoredStates } from "../store/postgres-restored-states.ts";
-import type { PostgresStateStore } from "../store/postgres-state-store.ts";
+import type { AgentWrites } from "../service/writing/agent-writes.ts";
+import type { PostgresStateStore } from "../store/reading/postgres-state-store.ts";
+import type { PostgresRestoredStates } from "../store/restoring/postgres-restored-states.ts";
 import type { LanceInspection } from "../vectors/lance-inspection.ts";
 import type { LanceStore } from "../vectors/lance-tables.ts";
 

@@ -11,9 +11,9 @@ import { createCheckQueue } from "../queue/check-queue.ts";
 import type { QueueBackendConfig } from "../queue/choose-backend.ts";
 import { Consistency, lastCheck } from "../service/consistency.ts";
 import { Repairs } from "../service/repairs.ts";
+import { PostgresConsistencyStore } from "../store/checking/postgres-consistency-store.ts";
+import { PostgresRepairStore } from "../store/checking/postgres-repair-store.ts";
 import type { Database } from "../store/database.ts";
-import { PostgresConsistencyStore } from "../store/postgres-consistency-store.ts";
-import { PostgresRepairStore } from "../store/postgres-repair-store.ts";
 import { type CheckParts, checkedChain, type RepairParts, repairedChain } from "./chain-views.ts";
 
 export type ConsistencyParts = Omit<CheckParts & RepairParts, "source" | "node"> & {

@@ -3,7 +3,7 @@ import type { EmbedderSettings } from "../config/embedder-settings.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { StoreHealth } from "../domain/store-health.ts";
 import type { Database } from "../store/database.ts";
-import { PostgresEmbeddingStore } from "../store/postgres-embedding-store.ts";
+import { PostgresEmbeddingStore } from "../store/records/postgres-embedding-store.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import { createHashingEmbedder } from "../vectors/hashing-embedder.ts";
 import { HttpEmbedder } from "../vectors/http-embedder.ts";

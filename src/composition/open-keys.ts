@@ -1,9 +1,9 @@
 /** API keys of the database, as the HTTP application takes them. */
 import type { HttpAppOptions } from "../http/app.ts";
 import { KeyRing } from "../service/access/key-ring.ts";
-import { Keys } from "../service/keys.ts";
+import { Keys } from "../service/keys/keys.ts";
 import type { Database } from "../store/database.ts";
-import { PostgresKeyStore } from "../store/postgres-key-store.ts";
+import { PostgresKeyStore } from "../store/records/postgres-key-store.ts";
 
 export function openKeys(
 	database: Database,

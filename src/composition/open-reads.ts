@@ -2,13 +2,13 @@
 import { RetryableError } from "../domain/errors.ts";
 import type { ChainId, Height } from "../domain/ids.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
-import { Explain } from "../service/explain.ts";
-import type { ExplainService } from "../service/explain-service.ts";
-import { Graph } from "../service/graph.ts";
-import type { GraphService } from "../service/graph-service.ts";
+import { Explain } from "../service/explaining/explain.ts";
+import type { ExplainService } from "../service/explaining/explain-service.ts";
+import { Graph } from "../service/graph/graph.ts";
+import type { GraphService } from "../service/graph/graph-service.ts";
 import type { Database } from "../store/database.ts";
-import { PostgresExplainStore } from "../store/postgres-explain-store.ts";
-import { PostgresGraphStore } from "../store/postgres-graph-store.ts";
+import { PostgresExplainStore } from "../store/reading/postgres-explain-store.ts";
+import { PostgresGraphStore } from "../store/reading/postgres-graph-store.ts";
 
 export interface OpenReads {
 	readonly graph: GraphService;

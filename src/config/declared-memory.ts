@@ -2,8 +2,8 @@
 import type { FatalError } from "../domain/errors.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import { type SettingsForm, settingsOf } from "../memory/settings-form.ts";
-import { ContentSchemas } from "../service/content-schemas.ts";
-import { settingsProblems } from "../service/settings-problems.ts";
+import { settingsProblems } from "../service/layers/settings-problems.ts";
+import { ContentSchemas } from "../service/writing/content-schemas.ts";
 
 interface Declared {
 	readonly namespaces: readonly string[];

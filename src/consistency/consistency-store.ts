@@ -1,4 +1,4 @@
-/** What checks ask of Postgres. The adapter is store/postgres-consistency-store.ts. */
+/** What checks ask of Postgres. The adapter is store/checking/postgres-consistency-store.ts. */
 import type { ChainId } from "../domain/ids.ts";
 import type { VectorPointers } from "../writer/commit-batch.ts";
 import type { ConsistencyRun, KeptFinding, NewRun, RunEnd } from "./consistency-run.ts";

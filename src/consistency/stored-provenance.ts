@@ -1,6 +1,6 @@
 /**
  * What one chain's rows say of what was derived from what, in the snapshot of a `StoredState`. The adapter
- * is store/stored-provenance-view.ts.
+ * is store/checking/stored-provenance-view.ts.
  */
 import type {
 	ChainId,

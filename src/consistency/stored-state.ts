@@ -1,7 +1,7 @@
 /**
  * The rows of one chain as they stand in Postgres, in one snapshot, for those who check them: raw
  * where a damaged row must not throw, and each with the word of its checksum. The adapter is
- * store/stored-state-view.ts. Every stream comes in pages of at most a few thousand rows.
+ * store/checking/stored-state-view.ts. Every stream comes in pages of at most a few thousand rows.
  */
 import type { StateRoots } from "../commitment/state-root.ts";
 import type {

@@ -7,7 +7,7 @@ import {
 	EXPLAINED_PARTS,
 	ROLLBACK_EFFECTS,
 	SOURCE_STATES,
-} from "../service/explain-service.ts";
+} from "../service/explaining/explain-service.ts";
 import {
 	coordinateAnswer,
 	decimal,

@@ -1,8 +1,8 @@
 /** What is asked of the graph and the episodes, and what is answered, for the OpenAPI document. */
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
-import { WALK_BOUNDS } from "../service/graph-service.ts";
-import { LINK_DIRECTIONS } from "../service/graph-store.ts";
+import { WALK_BOUNDS } from "../service/graph/graph-service.ts";
+import { LINK_DIRECTIONS } from "../service/graph/graph-store.ts";
 import {
 	coordinateAnswer,
 	decimal,

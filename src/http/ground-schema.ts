@@ -6,7 +6,7 @@ import {
 	ANCHORED_TO_NOTHING,
 	type AnchorRequest,
 	type AnchorsRequest,
-} from "../service/anchor-lookup.ts";
+} from "../service/writing/anchor-lookup.ts";
 import { checkCount, hashValue, memoryIdValue, namespaceValue } from "./fields.ts";
 
 const ANCHOR_DOC =

@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
 import type { JsonObject } from "../domain/operation.ts";
-import type { OperationRequest, PutRequest } from "../service/operation-request.ts";
+import type { OperationRequest, PutRequest } from "../service/writing/operation-request.ts";
 import {
 	boundedText,
 	checkCount,

@@ -1,7 +1,7 @@
 /** Optimisations as they come in, and what is answered to them. */
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
-import { DROP_REASONS, type OptimiseRequest } from "../service/optimise-service.ts";
+import { DROP_REASONS, type OptimiseRequest } from "../service/layers/optimise-service.ts";
 import { coordinateAnswer, decimal, layer } from "./answer-schema.ts";
 import { DEFAULT_NAMESPACE, namespaceValue } from "./fields.ts";
 import { partialOutcome } from "./restore-schema.ts";

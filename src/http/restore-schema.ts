@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { LIMITS } from "../domain/limits.ts";
 import type { MergeRule } from "../memory/merge-rules.ts";
-import type { PartialSelection } from "../service/partial-restore-service.ts";
+import type { PartialSelection } from "../service/restoring/partial-restore-service.ts";
 import {
 	coordinateAnswer,
 	decimal,

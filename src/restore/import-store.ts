@@ -1,4 +1,4 @@
-/** What an import asks of Postgres. The adapter is store/postgres-import-store.ts. */
+/** What an import asks of Postgres. The adapter is store/restoring/postgres-import-store.ts. */
 import type { BlockHeader } from "../domain/block.ts";
 import type { ChainId, Generation, Height, MemoryKey } from "../domain/ids.ts";
 import type { Manifest, ManifestId } from "../snapshots/manifest.ts";

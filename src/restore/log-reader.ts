@@ -1,4 +1,4 @@
-/** What a restore reads of the log. The adapter is store/postgres-log-reader.ts. */
+/** What a restore reads of the log. The adapter is store/restoring/postgres-log-reader.ts. */
 import type { ChainId, Generation, Height, LogPosition, OperationId } from "../domain/ids.ts";
 import type { JsonObject } from "../domain/operation.ts";
 

@@ -1,6 +1,6 @@
 /**
  * A shadow: a state that is built beside the present one, one row a memory. Nobody reads it but who
- * builds it. The adapter is store/postgres-shadow-store.ts.
+ * builds it. The adapter is store/restoring/postgres-shadow-store.ts.
  */
 import type {
 	ChainId,

@@ -1,4 +1,4 @@
-/** What a rollback asks of Postgres about a restored state. The adapter is store/postgres-restored-states.ts. */
+/** What a rollback asks of Postgres about a restored state. The adapter is store/restoring/postgres-restored-states.ts. */
 import type {
 	ChainId,
 	Generation,

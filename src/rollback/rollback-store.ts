@@ -1,4 +1,4 @@
-/** What a rollback asks of Postgres. The adapter is store/postgres-rollback-store.ts. */
+/** What a rollback asks of Postgres. The adapter is store/writing/postgres-rollback-store.ts. */
 import type {
 	ChainId,
 	Generation,

@@ -4,7 +4,7 @@ import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { FollowerStatus } from "../follower/follower.ts";
 import type { CollectionIndex } from "../writer/collection-index.ts";
-import type { AgentWrites } from "./agent-writes.ts";
+import type { AgentWrites } from "./writing/agent-writes.ts";
 
 export interface ChainRuntime {
 	readonly spec: ChainSpec;

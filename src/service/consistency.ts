@@ -8,7 +8,7 @@ import { type SampleRequest, sampleSize } from "../consistency/sampling.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Generation, Height, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { cursorInvalid, cursorNumber, decodeCursor, encodeCursor } from "./cursor.ts";
+import { cursorInvalid, cursorNumber, decodeCursor, encodeCursor } from "./reading/cursor.ts";
 import type { CheckSummary, Page } from "./recant-service.ts";
 
 export interface RunView {

@@ -8,8 +8,8 @@ import type { ChainId, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { JsonObject } from "../domain/operation.ts";
 import type { StageEvent } from "../rollback/stage-clock.ts";
+import type { StateStore, StoredLogEntry } from "./reading/state-store.ts";
 import type { EventView } from "./recant-service.ts";
-import type { StateStore, StoredLogEntry } from "./state-store.ts";
 
 /** A commit by another process is seen after this at the latest. */
 const LOOK_MS = 1_000;

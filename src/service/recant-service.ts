@@ -24,10 +24,10 @@ import type { StoreHealth } from "../domain/store-health.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { Lost } from "../memory/ground.ts";
 import type { CollectionIndex } from "../writer/collection-index.ts";
-import type { OperationRequest } from "./operation-request.ts";
 import type { Readiness } from "./readiness.ts";
-import type { Where } from "./search-filter.ts";
-import type { WorkingMemoryFigures } from "./working-memory-reader.ts";
+import type { WorkingMemoryFigures } from "./reading/working-memory-reader.ts";
+import type { Where } from "./searching/search-filter.ts";
+import type { OperationRequest } from "./writing/operation-request.ts";
 
 /** A consistency check that was done. */
 export interface CheckSummary {
@@ -213,7 +213,7 @@ export interface SearchRequest {
 	/** Only of these; each must be one of `namespaces`. Not beside `namespace`. */
 	readonly namespaceIn?: readonly string[] | undefined;
 	readonly layers: readonly Layer[] | undefined;
-	/** Of top-level content fields, see service/search-filter.ts. */
+	/** Of top-level content fields, see service/searching/search-filter.ts. */
 	readonly where: Where | undefined;
 	readonly minImportance: number | undefined;
 	/** Of the confidence as it has faded at the coordinate. */

@@ -11,16 +11,18 @@ import { isActive, type RollbackRecord } from "../rollback/rollback-record.ts";
 import type { RollbackStore } from "../rollback/rollback-store.ts";
 import type { InboxStore } from "../writer/inbox-store.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
-import { blockPage } from "./block-page.ts";
 import type { ChainRuntime } from "./chain-runtime.ts";
-import { cursorInvalid, decodeCursor, encodeCursor } from "./cursor.ts";
-import { diffPage } from "./diff.ts";
 import type { EventFeed } from "./events.ts";
-import { historyPage } from "./history-page.ts";
 import { planRollback, rollbackTarget } from "./manual-rollback.ts";
-import { memoryPage } from "./memory-page.ts";
-import { type OperationRequest, writesOf } from "./operation-request.ts";
 import { type Readiness, readinessOf, type StoreChecks } from "./readiness.ts";
+import { blockPage } from "./reading/block-page.ts";
+import { cursorInvalid, decodeCursor, encodeCursor } from "./reading/cursor.ts";
+import { diffPage } from "./reading/diff.ts";
+import { historyPage } from "./reading/history-page.ts";
+import { memoryPage } from "./reading/memory-page.ts";
+import type { StateStore } from "./reading/state-store.ts";
+import { unknownOperation } from "./reading/unknown-operation.ts";
+import type { WorkingMemoryReader } from "./reading/working-memory-reader.ts";
 import type {
 	ChainView,
 	CheckSummary,
@@ -33,13 +35,11 @@ import type {
 	StatusView,
 	WriteAnswer,
 } from "./recant-service.ts";
-import { embedQuery, search } from "./search.ts";
-import type { SearchContext } from "./search-context.ts";
-import type { StateStore } from "./state-store.ts";
+import { embedQuery, search } from "./searching/search.ts";
+import type { SearchContext } from "./searching/search-context.ts";
 import { reportOf } from "./stored-report.ts";
-import { unknownOperation } from "./unknown-operation.ts";
 import { checkpointView, memoryView, operationView, rollbackView, searchResult } from "./views.ts";
-import type { WorkingMemoryReader } from "./working-memory-reader.ts";
+import { type OperationRequest, writesOf } from "./writing/operation-request.ts";
 
 export interface RecantOptions {
 	readonly about: Pick<

@@ -6,7 +6,7 @@ import type { Repair, RepairStore } from "../consistency/repair/repair-store.ts"
 import { countsOf, type RepairedChain, type Repairer } from "../consistency/repair/repairer.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
-import { cursorInvalid, decodeCursor, encodeCursor } from "./cursor.ts";
+import { cursorInvalid, decodeCursor, encodeCursor } from "./reading/cursor.ts";
 import type { Page } from "./recant-service.ts";
 
 export interface RepairView {

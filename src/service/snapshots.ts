@@ -19,10 +19,10 @@ import type { ImportOptions } from "../snapshots/snapshot-importer.ts";
 import type { SnapshotKind } from "../snapshots/snapshot-kind.ts";
 import { type SnapshotCut, type SnapshotRow, verification } from "../snapshots/snapshot-row.ts";
 import type { SnapshotReader, SnapshotStore } from "../snapshots/snapshot-store.ts";
-import { cursorInvalid, decodeCursor, encodeCursor } from "./cursor.ts";
+import { cursorInvalid, decodeCursor, encodeCursor } from "./reading/cursor.ts";
+import type { StateStore } from "./reading/state-store.ts";
 import type { Page } from "./recant-service.ts";
 import { type SnapshotView, snapshotView } from "./snapshot-view.ts";
-import type { StateStore } from "./state-store.ts";
 
 /** What follows when an imported manifest and its chunks are there. */
 export type ImportGoal = "store" | "verify" | "apply";

@@ -7,6 +7,7 @@ import { confidenceNow } from "../memory/confidence-decay.ts";
 import { type FinalityMarks, finalityOf } from "../memory/grounds.ts";
 import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
+import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./reading/state-store.ts";
 import type {
 	AnchorView,
 	BlockView,
@@ -17,8 +18,7 @@ import type {
 	RollbackView,
 	SearchResult,
 } from "./recant-service.ts";
-import type { FoundMemory } from "./search.ts";
-import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./state-store.ts";
+import type { FoundMemory } from "./searching/search.ts";
 
 /**
  * A version that is no tombstone. `height`: where it is looked at, and `marks`: by what its finality is told;

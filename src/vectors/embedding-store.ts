@@ -1,4 +1,4 @@
-/** What the cache of embeddings asks of Postgres. The adapter is store/postgres-embedding-store.ts. */
+/** What the cache of embeddings asks of Postgres. The adapter is store/records/postgres-embedding-store.ts. */
 
 export interface KeptEmbedding {
 	/** SHA-256 of the text, in hexadecimal. */

@@ -20,7 +20,7 @@ export interface Delivery {
 	readonly finishedAt: Date | undefined;
 }
 
-/** The adapter is store/postgres-delivery-store.ts. */
+/** The adapter is store/records/postgres-delivery-store.ts. */
 export interface DeliveryStore {
 	load(deliveryId: string): Promise<Delivery | undefined>;
 	/** The newest first; `after`: those that follow this one. */

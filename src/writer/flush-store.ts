@@ -1,4 +1,4 @@
-/** What the flusher asks of Postgres. The adapter is store/postgres-flush-store.ts. */
+/** What the flusher asks of Postgres. The adapter is store/writing/postgres-flush-store.ts. */
 import type { ChainId, Generation, VersionId } from "../domain/ids.ts";
 import type { VectorRow } from "../domain/vector.ts";
 import type { VectorPointer } from "./commit-batch.ts";

@@ -1,4 +1,4 @@
-/** What taking agents' operations in asks of Postgres. The adapter is store/postgres-inbox-store.ts. */
+/** What taking agents' operations in asks of Postgres. The adapter is store/writing/postgres-inbox-store.ts. */
 import type { ChainId, OperationId } from "../domain/ids.ts";
 import type {
 	AnchorSet,

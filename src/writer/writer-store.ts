@@ -1,4 +1,4 @@
-/** What the writer asks of Postgres. The adapter is store/postgres-writer-store.ts. */
+/** What the writer asks of Postgres. The adapter is store/writing/postgres-writer-store.ts. */
 import type { BlockHeader } from "../domain/block.ts";
 import type {
 	ChainId,
@@ -180,7 +180,7 @@ export interface WriterStore {
 		chainId: ChainId,
 		versionIds: readonly VersionId[],
 	): Promise<ReadonlyMap<VersionId, Float32Array>>;
-	/** See store/commit.ts. */
+	/** See store/writing/commit.ts. */
 	commit(
 		batch: CommitBatch,
 		expected: { readonly fence: bigint; readonly generation: Generation },

@@ -11,7 +11,7 @@ import { NO_ANCHORS } from "../../src/domain/operation.ts";
 import { NO_SOURCES } from "../../src/domain/provenance.ts";
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { Database } from "../../src/store/database.ts";
-import { PostgresInboxStore } from "../../src/store/postgres-inbox-store.ts";
+import { PostgresInboxStore } from "../../src/store/writing/postgres-inbox-store.ts";
 import { startAnvil } from "../support/anvil.ts";
 import { startHeadGate } from "../support/head-gate.ts";
 import {

@@ -2,9 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { AtRequest } from "../../src/domain/coordinate.ts";
 import type { Hex } from "../../src/domain/ids.ts";
-import { diffPage } from "../../src/service/diff.ts";
+import { diffPage } from "../../src/service/reading/diff.ts";
 import type { DiffEntry } from "../../src/service/recant-service.ts";
-import { PostgresStateStore } from "../../src/store/postgres-state-store.ts";
+import { PostgresStateStore } from "../../src/store/reading/postgres-state-store.ts";
 import { historyDatabase } from "../support/history-database.ts";
 import { Random } from "../support/random.ts";
 import { announcedSeed } from "../support/seed.ts";

@@ -1,8 +1,8 @@
 /** Episodes in their order, by height and by time, of random histories with forks and missing headers. */
 import { describe, expect, it } from "vitest";
-import { Graph } from "../../src/service/graph.ts";
-import type { EpisodesQuery, EpisodeView } from "../../src/service/graph-service.ts";
-import { PostgresGraphStore } from "../../src/store/postgres-graph-store.ts";
+import { Graph } from "../../src/service/graph/graph.ts";
+import type { EpisodesQuery, EpisodeView } from "../../src/service/graph/graph-service.ts";
+import { PostgresGraphStore } from "../../src/store/reading/postgres-graph-store.ts";
 import { historyDatabase } from "../support/history-database.ts";
 import { Random } from "../support/random.ts";
 import { announcedSeed } from "../support/seed.ts";

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { RecantClient } from "../../src/client/client.ts";
 import { Database } from "../../src/store/database.ts";
-import { PostgresLogCutter } from "../../src/store/postgres-log-cut.ts";
+import { PostgresLogCutter } from "../../src/store/restoring/postgres-log-cut.ts";
 import { CHAIN } from "../support/recant.ts";
 import { settled, snapshotOf } from "../support/snapshots.ts";
 import { atTestEnd } from "../support/test-end.ts";

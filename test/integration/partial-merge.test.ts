@@ -3,7 +3,10 @@ import { describe, expect, test } from "vitest";
 import type { AtRequest } from "../../src/domain/coordinate.ts";
 import type { MergeFunction } from "../../src/follower/define-chain.ts";
 import type { MergeRule } from "../../src/memory/merge-rules.ts";
-import type { ApplyMode, PartialAnswer } from "../../src/service/partial-restore-service.ts";
+import type {
+	ApplyMode,
+	PartialAnswer,
+} from "../../src/service/restoring/partial-restore-service.ts";
 import { adoptOperations } from "../support/adopt-operations.ts";
 import type { RecordedBlock } from "../support/chain-record.ts";
 import { expectStraightRun } from "../support/oracle.ts";

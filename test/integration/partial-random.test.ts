@@ -16,7 +16,7 @@ import type {
 	ApplyMode,
 	PartialAnswer,
 	PartialSelection,
-} from "../../src/service/partial-restore-service.ts";
+} from "../../src/service/restoring/partial-restore-service.ts";
 import { adoptOperations } from "../support/adopt-operations.ts";
 import { expectStraightRun } from "../support/oracle.ts";
 import { Random } from "../support/random.ts";

@@ -2,12 +2,12 @@
 import { describe, expect, test } from "vitest";
 import type { AtRequest } from "../../src/domain/coordinate.ts";
 import { NO_ANCHORS } from "../../src/domain/operation.ts";
+import type { MemoryView } from "../../src/service/recant-service.ts";
 import type {
 	ApplyMode,
 	PartialAnswer,
 	PartialSelection,
-} from "../../src/service/partial-restore-service.ts";
-import type { MemoryView } from "../../src/service/recant-service.ts";
+} from "../../src/service/restoring/partial-restore-service.ts";
 import { adoptOperations } from "../support/adopt-operations.ts";
 import { readMemories } from "../support/held-state.ts";
 import { expectStraightRun } from "../support/oracle.ts";

@@ -2,12 +2,12 @@
 import { describe, expect, test } from "vitest";
 import type { JsonValue } from "../../src/domain/operation.ts";
 import { inputHashOf } from "../../src/memory/input-hash.ts";
-import { recordedOf } from "../../src/service/recorded-results.ts";
-import { Results } from "../../src/service/results.ts";
+import { recordedOf } from "../../src/service/records/recorded-results.ts";
+import { Results } from "../../src/service/records/results.ts";
 import { Database } from "../../src/store/database.ts";
-import { PostgresEmbeddingStore } from "../../src/store/postgres-embedding-store.ts";
-import { PostgresResultStore } from "../../src/store/postgres-result-store.ts";
-import { sweepEmbeddings, sweepResults } from "../../src/store/sweeps.ts";
+import { PostgresEmbeddingStore } from "../../src/store/records/postgres-embedding-store.ts";
+import { PostgresResultStore } from "../../src/store/records/postgres-result-store.ts";
+import { sweepEmbeddings, sweepResults } from "../../src/store/records/sweeps.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { atTestEnd } from "../support/test-end.ts";
 

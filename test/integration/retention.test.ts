@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { Database } from "../../src/store/database.ts";
-import { PostgresRetention } from "../../src/store/postgres-retention.ts";
 import { registerChain } from "../../src/store/registry.ts";
+import { PostgresRetention } from "../../src/store/writing/postgres-retention.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { atTestEnd } from "../support/test-end.ts";
 

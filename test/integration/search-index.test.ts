@@ -5,12 +5,12 @@
 import { beforeAll, expect, test } from "vitest";
 import type { AtRequest } from "../../src/domain/coordinate.ts";
 import { cosineSimilarity } from "../../src/ranking/exact-scan.ts";
-import { search } from "../../src/service/search.ts";
-import type { SearchContext } from "../../src/service/search-context.ts";
-import { TailCache } from "../../src/service/tail-cache.ts";
+import { search } from "../../src/service/searching/search.ts";
+import type { SearchContext } from "../../src/service/searching/search-context.ts";
+import { TailCache } from "../../src/service/searching/tail-cache.ts";
 import { Database } from "../../src/store/database.ts";
-import { PostgresFlushStore } from "../../src/store/postgres-flush-store.ts";
-import { PostgresStateStore } from "../../src/store/postgres-state-store.ts";
+import { PostgresStateStore } from "../../src/store/reading/postgres-state-store.ts";
+import { PostgresFlushStore } from "../../src/store/writing/postgres-flush-store.ts";
 import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { type LanceStore, openLanceTables } from "../../src/vectors/lance-tables.ts";
 import { createTestDatabase } from "../support/postgres.ts";

@@ -1,7 +1,7 @@
 /** When an operation is out of reach of every fork, over rows as commits leave them. */
 import { expect, test } from "vitest";
 import { Database } from "../../src/store/database.ts";
-import { PostgresWriterStore } from "../../src/store/postgres-writer-store.ts";
+import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { STORED_CHAIN as CHAIN, storeChain } from "../support/stored-versions.ts";
 import { atTestEnd } from "../support/test-end.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Database } from "../../src/store/database.ts";
-import { TableStatistics } from "../../src/store/table-statistics.ts";
+import { TableStatistics } from "../../src/store/writing/table-statistics.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { atTestEnd } from "../support/test-end.ts";
 

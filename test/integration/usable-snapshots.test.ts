@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import type { Hex } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
-import { PostgresRestoredStates } from "../../src/store/postgres-restored-states.ts";
 import { registerChain } from "../../src/store/registry.ts";
+import { PostgresRestoredStates } from "../../src/store/restoring/postgres-restored-states.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { atTestEnd } from "../support/test-end.ts";
 

@@ -10,7 +10,7 @@ import type { Anvil } from "../../scripts/support/anvil.ts";
 import { HotMemories } from "../../src/cache/hot-memories.ts";
 import type { AnsweredAt } from "../../src/domain/coordinate.ts";
 import type { MemoryKey } from "../../src/domain/ids.ts";
-import type { HotEntry } from "../../src/service/working-memory-reader.ts";
+import type { HotEntry } from "../../src/service/reading/working-memory-reader.ts";
 import type { WorkingMemory } from "../../src/writer/working-memory.ts";
 import { CommittedModel } from "../support/committed-model.ts";
 import { Random } from "../support/random.ts";

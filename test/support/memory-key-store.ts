@@ -1,7 +1,7 @@
 /** API keys in memory, for tests without a database. */
 import { KeyRing } from "../../src/service/access/key-ring.ts";
-import type { ApiKey, KeyChange, KeyStore, NewKey } from "../../src/service/key-store.ts";
-import { Keys } from "../../src/service/keys.ts";
+import type { ApiKey, KeyChange, KeyStore, NewKey } from "../../src/service/keys/key-store.ts";
+import { Keys } from "../../src/service/keys/keys.ts";
 
 type Stored = ApiKey & Pick<NewKey, "hash">;
 

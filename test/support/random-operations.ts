@@ -212,7 +212,7 @@ export class RandomOperations {
 }
 
 /** The put that a link is. */
-export function linkPut(link: ModelLink, weight: number): Parts {
+function linkPut(link: ModelLink, weight: number): Parts {
 	return {
 		kind: "put",
 		namespace: link.from.namespace,

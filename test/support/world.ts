@@ -8,8 +8,6 @@ import type { Layer } from "../../src/domain/layer.ts";
 import type { LinkEnd, LinkName } from "../../src/domain/link-name.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { LossPolicy, SourceRef, Sources } from "../../src/domain/provenance.ts";
-import type { AnchorsRequest } from "../../src/service/anchor-lookup.ts";
-import type { OperationRequest } from "../../src/service/operation-request.ts";
 import type {
 	MemoryView,
 	OperationView,
@@ -17,6 +15,8 @@ import type {
 	RollbackView,
 	WriteAnswer,
 } from "../../src/service/recant-service.ts";
+import type { AnchorsRequest } from "../../src/service/writing/anchor-lookup.ts";
+import type { OperationRequest } from "../../src/service/writing/operation-request.ts";
 import { startAnvil } from "./anvil.ts";
 import type { RecordedBlock } from "./chain-record.ts";
 import { type HeadGate, startHeadGate } from "./head-gate.ts";

@@ -1,7 +1,7 @@
 /** A request that is repeated after an import gave its operations up. */
 import { expect, test } from "vitest";
 import type { OperationId } from "../../src/domain/ids.ts";
-import { AgentWrites, type AgentWritesOptions } from "../../src/service/agent-writes.ts";
+import { AgentWrites, type AgentWritesOptions } from "../../src/service/writing/agent-writes.ts";
 import type { OperationRecord } from "../../src/writer/inbox-store.ts";
 
 const [KEPT, GONE] = ["kept", "gone"] as readonly string[] as readonly [OperationId, OperationId];

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
-import type { PartialAnswer } from "../../src/service/partial-restore-service.ts";
+import type { PartialAnswer } from "../../src/service/restoring/partial-restore-service.ts";
 import { HASH_A, type TestHttp, testHttp } from "./http-fixture.ts";
 
 interface ServedCli extends TestHttp {

@@ -5,8 +5,8 @@ import type { JsonValue } from "../../src/domain/operation.ts";
 import type { ConsolidationFunction } from "../../src/follower/define-chain.ts";
 import { consolidate } from "../../src/memory/consolidate.ts";
 import { inputHashOf } from "../../src/memory/input-hash.ts";
-import { ConsolidationFunctions } from "../../src/service/consolidation-functions.ts";
-import type { Recorded } from "../../src/service/recorded-results.ts";
+import { ConsolidationFunctions } from "../../src/service/layers/consolidation-functions.ts";
+import type { Recorded } from "../../src/service/records/recorded-results.ts";
 import { row } from "../support/versions.ts";
 
 const RULE: ConsolidationRule = {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Logger } from "../../src/domain/logger.ts";
 import type { ConsolidationRule } from "../../src/domain/namespace-settings.ts";
-import { ConsolidationRunner } from "../../src/service/consolidation-runner.ts";
+import { ConsolidationRunner } from "../../src/service/layers/consolidation-runner.ts";
 
 const RULE: ConsolidationRule = {
 	name: "patterns",

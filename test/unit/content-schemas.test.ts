@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
-import { ContentSchemas } from "../../src/service/content-schemas.ts";
+import { ContentSchemas } from "../../src/service/writing/content-schemas.ts";
 
 const TRADE = {
 	$schema: "https://json-schema.org/draft/2020-12/schema",

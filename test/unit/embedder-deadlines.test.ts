@@ -3,12 +3,12 @@ import { afterEach, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import { NO_SOURCES } from "../../src/domain/provenance.ts";
+import { embedQuery } from "../../src/service/searching/search.ts";
 import {
 	type AgentWrite,
 	AgentWrites,
 	type AgentWritesOptions,
-} from "../../src/service/agent-writes.ts";
-import { embedQuery } from "../../src/service/search.ts";
+} from "../../src/service/writing/agent-writes.ts";
 
 const never = () => new Promise<never>(() => undefined);
 

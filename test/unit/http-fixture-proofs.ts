@@ -6,7 +6,7 @@ import type { Hex, MemoryKey } from "../../src/domain/ids.ts";
 import type { VersionBody } from "../../src/domain/memory.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
-import type { ProofService } from "../../src/service/proof-service.ts";
+import type { ProofService } from "../../src/service/proving/proof-service.ts";
 
 const BLOCK: Hex = `0x${"b".repeat(64)}`;
 const SEALED: AnsweredAt = {

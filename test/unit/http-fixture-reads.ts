@@ -1,8 +1,8 @@
 /** A small graph, two episodes and one story, for the HTTP and CLI tests. */
 import type { AnsweredAt } from "../../src/domain/coordinate.ts";
 import type { Hex, OperationId, RollbackId } from "../../src/domain/ids.ts";
-import type { ExplainService, Explanation } from "../../src/service/explain-service.ts";
-import type { GraphService, WalkView } from "../../src/service/graph-service.ts";
+import type { ExplainService, Explanation } from "../../src/service/explaining/explain-service.ts";
+import type { GraphService, WalkView } from "../../src/service/graph/graph-service.ts";
 import type { MemoryView, OperationView } from "../../src/service/recant-service.ts";
 
 const BLOCK: Hex = `0x${"c".repeat(64)}`;

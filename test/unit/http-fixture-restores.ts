@@ -1,12 +1,12 @@
 /** Partial restores and merges that are answered by fixed views. */
 import type { AnsweredAt } from "../../src/domain/coordinate.ts";
 import type { Hex } from "../../src/domain/ids.ts";
+import type { OperationView } from "../../src/service/recant-service.ts";
 import type {
 	ApplyMode,
 	PartialAnswer,
 	PartialRestoreService,
-} from "../../src/service/partial-restore-service.ts";
-import type { OperationView } from "../../src/service/recant-service.ts";
+} from "../../src/service/restoring/partial-restore-service.ts";
 import type { Call } from "./http-fixture.ts";
 
 const HASH: Hex = `0x${"a".repeat(64)}`;

@@ -6,10 +6,6 @@ import type { Hex, OperationId, RollbackId } from "../../src/domain/ids.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import type { OpenApiApp } from "../../src/http/openapi-app.ts";
 import type {
-	PartialAnswer,
-	PartialRestoreService,
-} from "../../src/service/partial-restore-service.ts";
-import type {
 	ChainView,
 	EventView,
 	MemoryView,
@@ -18,6 +14,10 @@ import type {
 	RollbackView,
 	StatusView,
 } from "../../src/service/recant-service.ts";
+import type {
+	PartialAnswer,
+	PartialRestoreService,
+} from "../../src/service/restoring/partial-restore-service.ts";
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 import { fakeConsistency } from "./http-fixture-consistency.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";

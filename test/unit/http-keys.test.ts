@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { KeyRequest } from "../../src/service/keys.ts";
+import type { KeyRequest } from "../../src/service/keys/keys.ts";
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 import { readJson, testHttp } from "./http-fixture.ts";
 

@@ -6,7 +6,7 @@ import { openApiDocument } from "../../src/http/routes/document-routes.ts";
 import { scopedConsolidations } from "../../src/service/access/scoped-consolidations.ts";
 import { scopedNamespaces } from "../../src/service/access/scoped-namespaces.ts";
 import { scopedOptimise } from "../../src/service/access/scoped-optimise.ts";
-import type { OptimiseAnswer } from "../../src/service/optimise-service.ts";
+import type { OptimiseAnswer } from "../../src/service/layers/optimise-service.ts";
 import { testHttp } from "./http-fixture.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";
 

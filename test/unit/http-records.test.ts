@@ -3,8 +3,8 @@ import { createHttpApp } from "../../src/http/app.ts";
 import { deliveriesAnswer, deliveryAnswer } from "../../src/http/delivery-schema.ts";
 import { resultAnswer } from "../../src/http/result-schema.ts";
 import { inputHashOf } from "../../src/memory/input-hash.ts";
-import type { DeliveryView } from "../../src/service/deliveries-service.ts";
-import type { ResultsService } from "../../src/service/results-service.ts";
+import type { DeliveryView } from "../../src/service/records/deliveries-service.ts";
+import type { ResultsService } from "../../src/service/records/results-service.ts";
 import { testHttp, UUID } from "./http-fixture.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";
 

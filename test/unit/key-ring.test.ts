@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RetryableError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import type { KeyRequest } from "../../src/service/keys.ts";
+import type { KeyRequest } from "../../src/service/keys/keys.ts";
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 
 /** A ring whose clock stands still until it is moved, and another process's view of the same keys. */

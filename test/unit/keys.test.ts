@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { Scope } from "../../src/domain/caller.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import type { KeyRequest } from "../../src/service/keys.ts";
+import type { KeyRequest } from "../../src/service/keys/keys.ts";
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 
 function wish(fields: Partial<KeyRequest> = {}): KeyRequest {

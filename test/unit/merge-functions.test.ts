@@ -5,7 +5,7 @@ import type { MergeFunction } from "../../src/follower/define-chain.ts";
 import { mergedBody } from "../../src/http/merged-body.ts";
 import { bodyOf } from "../../src/memory/compensation.ts";
 import { saidAt } from "../../src/memory/merge-rules.ts";
-import { MergeFunctionRun } from "../../src/service/merge-functions.ts";
+import { MergeFunctionRun } from "../../src/service/restoring/merge-functions.ts";
 import { row } from "../support/versions.ts";
 
 const OURS = row("a", 5n, { content: { deep: { n: 1 } } });

@@ -6,13 +6,13 @@ import type { Version } from "../../src/domain/memory.ts";
 import { bodyHash, bodyOf } from "../../src/memory/compensation.ts";
 import { givenVectorHash } from "../../src/memory/given-vector.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import type { StateStore, StateView } from "../../src/service/reading/state-store.ts";
 import {
 	makePlan,
 	type PlanRequest,
 	planView,
 	type Wanted,
-} from "../../src/service/partial-plan.ts";
-import type { StateStore, StateView } from "../../src/service/state-store.ts";
+} from "../../src/service/restoring/partial-plan.ts";
 import { row } from "../support/versions.ts";
 
 const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };

@@ -3,7 +3,7 @@ import type { Caller } from "../../src/domain/caller.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import { namedNamespaces } from "../../src/service/access/named-namespaces.ts";
 import { visibleEvent } from "../../src/service/access/scoped-events.ts";
-import type { OperationRequest } from "../../src/service/operation-request.ts";
+import type { OperationRequest } from "../../src/service/writing/operation-request.ts";
 
 const MINE: Caller = { id: "key", scopes: new Set(["read"]), namespaces: ["mine"] };
 

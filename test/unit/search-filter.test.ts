@@ -7,7 +7,7 @@ import {
 	type SearchFilter,
 	searchedNamespaces,
 	type Where,
-} from "../../src/service/search-filter.ts";
+} from "../../src/service/searching/search-filter.ts";
 import { row } from "../support/versions.ts";
 
 const MARKS = { head: 100n, safe: 80n, finalized: 60n };

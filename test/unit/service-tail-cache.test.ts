@@ -1,8 +1,8 @@
 /** A tail that is longer than may be held, as after an import: all of it waits for LanceDB. */
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
-import type { CollectionView, StateView, TailRow } from "../../src/service/state-store.ts";
-import { TailCache } from "../../src/service/tail-cache.ts";
+import type { CollectionView, StateView, TailRow } from "../../src/service/reading/state-store.ts";
+import { TailCache } from "../../src/service/searching/tail-cache.ts";
 import { keyOf } from "../support/versions.ts";
 
 const MOST = 64 * LIMITS.tailRows;

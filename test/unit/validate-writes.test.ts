@@ -4,13 +4,13 @@ import { linkId } from "../../src/domain/link.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import type { JsonObject, MemoryBody, PutOperation } from "../../src/domain/operation.ts";
-import { ContentSchemas } from "../../src/service/content-schemas.ts";
-import { type PendingState, sourceKey } from "../../src/service/pending-look.ts";
+import { ContentSchemas } from "../../src/service/writing/content-schemas.ts";
+import { type PendingState, sourceKey } from "../../src/service/writing/pending-look.ts";
 import {
 	validateWrites,
 	type WriteChecks,
 	type WriteToCheck,
-} from "../../src/service/validate-writes.ts";
+} from "../../src/service/writing/validate-writes.ts";
 import { keyOf, row } from "../support/versions.ts";
 
 const SCHEMA = { properties: { amount: { type: "integer" } }, required: ["amount"] };

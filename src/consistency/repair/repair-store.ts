@@ -1,4 +1,4 @@
-/** What repairs ask of Postgres. The adapter is store/postgres-repair-store.ts. */
+/** What repairs ask of Postgres. The adapter is store/checking/postgres-repair-store.ts. */
 import type { BlockHeader } from "../../domain/block.ts";
 import type { ChainId, Generation, Height, Hex, LogPosition, VersionId } from "../../domain/ids.ts";
 import type { EmbeddedVersion, VectorPointer } from "../../writer/commit-batch.ts";

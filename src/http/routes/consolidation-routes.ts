@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { coordinateView, toWire } from "../../domain/wire.ts";
 import { RULE_NAME } from "../../memory/settings-form.ts";
-import type { ConsolidationService } from "../../service/consolidation-service.ts";
+import type { ConsolidationService } from "../../service/layers/consolidation-service.ts";
 import { writeAnswer } from "../answer-schema.ts";
 import { chainParam, countQuery, DEFAULT_NAMESPACE, namespaceValue } from "../fields.ts";
 import { idempotencyKey } from "../idempotency-key.ts";

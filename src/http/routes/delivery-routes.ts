@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
-import type { DeliveriesService } from "../../service/deliveries-service.ts";
+import type { DeliveriesService } from "../../service/records/deliveries-service.ts";
 import { deliveriesAnswer, deliveryAnswer } from "../delivery-schema.ts";
 import { chainParam, countQuery, cursorQuery, uuidParam } from "../fields.ts";
 import type { Bound, OpenApiApp } from "../openapi-app.ts";

@@ -1,7 +1,7 @@
 /** A memory's whole story. */
 import { createRoute } from "@hono/zod-openapi";
 import { coordinateView, toWire } from "../../domain/wire.ts";
-import type { ExplainService } from "../../service/explain-service.ts";
+import type { ExplainService } from "../../service/explaining/explain-service.ts";
 import { explainAnswer, explainQuery } from "../explain-schema.ts";
 import { atRequest } from "../fields.ts";
 import type { Bound, OpenApiApp } from "../openapi-app.ts";

@@ -1,7 +1,7 @@
 /** Links of memories, walks along them, and episodes. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { coordinateView, toWire } from "../../domain/wire.ts";
-import { type GraphService, WALKS, type WalkView } from "../../service/graph-service.ts";
+import { type GraphService, WALKS, type WalkView } from "../../service/graph/graph-service.ts";
 import { atRequest, chainParam } from "../fields.ts";
 import {
 	causesQuery,

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
-import type { KeyService } from "../../service/keys.ts";
+import type { KeyService } from "../../service/keys/keys.ts";
 import { countQuery, cursorQuery, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
 import { keyAnswer, keyRequest, keysAnswer, madeKeyAnswer } from "../key-schema.ts";

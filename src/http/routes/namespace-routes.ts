@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
 import { settingsForm } from "../../memory/settings-form.ts";
-import type { NamespaceService, NamespaceView } from "../../service/namespace-service.ts";
+import type { NamespaceService, NamespaceView } from "../../service/layers/namespace-service.ts";
 import { chainParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
 import {

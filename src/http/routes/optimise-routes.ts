@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { coordinateView, toWire } from "../../domain/wire.ts";
-import type { OptimiseAnswer, OptimiseService } from "../../service/optimise-service.ts";
+import type { OptimiseAnswer, OptimiseService } from "../../service/layers/optimise-service.ts";
 import { chainParam } from "../fields.ts";
 import { idempotencyKey } from "../idempotency-key.ts";
 import { jsonBody } from "../json-body.ts";

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { At } from "../../domain/coordinate.ts";
 import { coordinateView, toWire } from "../../domain/wire.ts";
-import type { ProofService } from "../../service/proof-service.ts";
+import type { ProofService } from "../../service/proving/proof-service.ts";
 import {
 	atQuery,
 	chainParam,

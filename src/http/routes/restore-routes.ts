@@ -6,7 +6,7 @@ import type {
 	ApplyMode,
 	PartialAnswer,
 	PartialRestoreService,
-} from "../../service/partial-restore-service.ts";
+} from "../../service/restoring/partial-restore-service.ts";
 import { chainParam } from "../fields.ts";
 import { idempotencyKey } from "../idempotency-key.ts";
 import { jsonBody } from "../json-body.ts";

@@ -2,7 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
-import type { ResultsService } from "../../service/results-service.ts";
+import type { ResultsService } from "../../service/records/results-service.ts";
 import { chainParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Bound, OpenApiApp } from "../openapi-app.ts";

@@ -12,8 +12,8 @@ import type { Caller } from "../../domain/caller.ts";
 import { RetryableError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { TokenBuckets } from "../../resilience/token-buckets.ts";
-import type { ApiKey, KeyStore } from "../key-store.ts";
-import { hashOfSecret } from "../keys.ts";
+import type { ApiKey, KeyStore } from "../keys/key-store.ts";
+import { hashOfSecret } from "../keys/keys.ts";
 
 /** none_needed: there are no keys. unknown: not one of them, revoked or expired. */
 export type Admission =

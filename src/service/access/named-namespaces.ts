@@ -1,5 +1,5 @@
 /** Namespaces that a request names: of what it writes, and of what it points to. */
-import type { OperationRequest } from "../operation-request.ts";
+import type { OperationRequest } from "../writing/operation-request.ts";
 
 const DEFAULT_NAMESPACE = "default";
 /** What a memory says is the caller's own, whatever words are in it. */

@@ -1,6 +1,6 @@
 /** Consolidations as one caller may ask for them. */
 import { type Caller, requireNamespace, requireScope } from "../../domain/caller.ts";
-import type { ConsolidationService } from "../consolidation-service.ts";
+import type { ConsolidationService } from "../layers/consolidation-service.ts";
 
 /** They are writes into a namespace of the caller's. */
 export function scopedConsolidations(

@@ -1,7 +1,7 @@
 /** The graph, the episodes and explanations as one caller may ask for them. */
 import { type Caller, requireNamespace, requireScope } from "../../domain/caller.ts";
-import type { ExplainService } from "../explain-service.ts";
-import type { GraphService } from "../graph-service.ts";
+import type { ExplainService } from "../explaining/explain-service.ts";
+import type { GraphService } from "../graph/graph-service.ts";
 
 /**
  * A memory of a shared namespace has links of everybody's: the caller sees those that lie in, and lead to,

@@ -1,6 +1,6 @@
 /** Namespaces as one caller may see and set them. */
 import { type Caller, requireNamespace, requireScope } from "../../domain/caller.ts";
-import type { NamespaceService } from "../namespace-service.ts";
+import type { NamespaceService } from "../layers/namespace-service.ts";
 
 /** Lists are of the caller's own; settings are an operator's of that namespace. */
 export function scopedNamespaces(service: NamespaceService, caller: Caller): NamespaceService {

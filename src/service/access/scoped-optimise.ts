@@ -5,7 +5,7 @@ import {
 	requireOperator,
 	requireScope,
 } from "../../domain/caller.ts";
-import type { OptimiseService } from "../optimise-service.ts";
+import type { OptimiseService } from "../layers/optimise-service.ts";
 
 /** They write deletions into a namespace of the caller's; collections are the whole chain's. */
 export function scopedOptimise(service: OptimiseService, caller: Caller): OptimiseService {

@@ -5,7 +5,7 @@ import {
 	requireOperator,
 	requireScope,
 } from "../../domain/caller.ts";
-import type { ProofService } from "../proof-service.ts";
+import type { ProofService } from "../proving/proof-service.ts";
 
 /**
  * A proof of a memory that is not there tells as much as one of a memory that is, so both are for those

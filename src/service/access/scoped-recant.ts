@@ -16,6 +16,7 @@ import {
 } from "../../domain/caller.ts";
 import type { Height } from "../../domain/ids.ts";
 import type { Readiness } from "../readiness.ts";
+import { unknownOperation } from "../reading/unknown-operation.ts";
 import type {
 	ChainView,
 	CheckpointView,
@@ -28,7 +29,6 @@ import type {
 	StatusView,
 	WriteAnswer,
 } from "../recant-service.ts";
-import { unknownOperation } from "../unknown-operation.ts";
 import { namedNamespaces } from "./named-namespaces.ts";
 import { visibleEvent } from "./scoped-events.ts";
 import { visibleReport, withoutSizes } from "./scoped-report.ts";

@@ -1,6 +1,6 @@
 /** Partial restores and merges as one caller may ask for them. */
 import { type Caller, requireOperator } from "../../domain/caller.ts";
-import type { ApplyMode, PartialRestoreService } from "../partial-restore-service.ts";
+import type { ApplyMode, PartialRestoreService } from "../restoring/partial-restore-service.ts";
 
 /** They compare two states and answer with what both say, so they are an operator's. */
 export function scopedRestores(

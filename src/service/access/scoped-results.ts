@@ -1,6 +1,6 @@
 /** Recorded results as one caller may ask for them. */
 import { type Caller, requireNamespace, requireScope } from "../../domain/caller.ts";
-import type { ResultsService } from "../results-service.ts";
+import type { ResultsService } from "../records/results-service.ts";
 
 export function scopedResults(results: ResultsService, caller: Caller): ResultsService {
 	return {

@@ -1,0 +1,57 @@
+/** Which candidates of one search are the visible version of their memory and pass its filters. */
+import type { MemoryKey } from "../../domain/ids.ts";
+import type { Version } from "../../domain/memory.ts";
+import type { VectorCandidate } from "../../domain/vector.ts";
+import type { StateView } from "../reading/state-store.ts";
+import { passes, type SearchFilter } from "./search-filter.ts";
+
+/** Memories that one look-up asks for beyond those that are wanted: most are visible, some are not. */
+const SPARE = 6;
+
+export interface FoundMemory {
+	readonly version: Version;
+	readonly score: number;
+}
+
+export class VisibleCandidates {
+	readonly #view: StateView;
+	readonly #filter: SearchFilter;
+	/** Undefined: nothing is visible, or it does not pass. */
+	readonly #judged = new Map<MemoryKey, Version | undefined>();
+
+	constructor(view: StateView, filter: SearchFilter) {
+		this.#view = view;
+		this.#filter = filter;
+	}
+
+	/** The first k that are visible and pass, in order. */
+	async take(candidates: readonly VectorCandidate[], k: number): Promise<readonly FoundMemory[]> {
+		const found: FoundMemory[] = [];
+		let lookups = 0;
+		for (let start = 0; start < candidates.length && found.length < k; ) {
+			// Twice as many in every further look-up, so that many invisible ones take few round trips.
+			const step = (k - found.length + SPARE) * 2 ** lookups;
+			lookups += 1;
+			const slice = candidates.slice(start, start + step);
+			start += step;
+			await this.#judge(slice.map(({ memoryKey }) => memoryKey));
+			for (const { versionId, memoryKey, similarity } of slice) {
+				const version = this.#judged.get(memoryKey);
+				if (version?.versionId === versionId) found.push({ version, score: similarity });
+			}
+		}
+		return found.slice(0, k);
+	}
+
+	async #judge(keys: readonly MemoryKey[]): Promise<void> {
+		const open = [...new Set(keys)].filter((key) => !this.#judged.has(key));
+		const visible = await this.#view.memories(open);
+		const { at, marks } = this.#view;
+		for (const key of open) {
+			const version = visible.get(key);
+			const taken =
+				version !== undefined && passes(version, this.#filter, { height: at.height, marks });
+			this.#judged.set(key, taken ? version : undefined);
+		}
+	}
+}

@@ -1,0 +1,237 @@
+/**
+ * Turns what a caller asks for into a coordinate, inside the snapshot that is then read.
+ *
+ * A hash means the present generation if it is canonical, else the last generation in which it was.
+ * A height means the present generation unless one is named. Whatever cannot be answered rightly is
+ * refused by name, never answered with a neighbouring state.
+ */
+import type { AnsweredAt, AtRequest } from "../../domain/coordinate.ts";
+import { FatalError, RetryableError } from "../../domain/errors.ts";
+import { type ChainId, FOREVER, type Generation, type Height, type Hex } from "../../domain/ids.ts";
+import { type FinalityMarks, marksUpTo } from "../../memory/grounds.ts";
+import type { Tx } from "../sql.ts";
+
+export interface ResolvedCoordinate {
+	readonly at: AnsweredAt;
+	readonly present: { readonly generation: Generation; readonly versionSeq: bigint };
+	/** See service/reading/state-store.ts. */
+	readonly marks: FinalityMarks;
+}
+
+interface ChainRow {
+	readonly generation: bigint;
+	readonly head_height: bigint | null;
+	readonly safe_height: bigint | null;
+	readonly finalized_height: bigint | null;
+	readonly log_position: bigint;
+	readonly version_seq: bigint;
+	readonly retained_from: bigint;
+}
+
+interface BlockRow {
+	readonly height: bigint;
+	readonly hash: Hex;
+	readonly from_gen: bigint;
+	readonly to_gen: bigint;
+}
+
+export async function resolveCoordinate(
+	tx: Tx,
+	chainId: ChainId,
+	request: AtRequest,
+): Promise<ResolvedCoordinate> {
+	const [chain] = await tx<ChainRow[]>`
+		select generation, head_height, safe_height, finalized_height, log_position, version_seq,
+			retained_from from chains where chain_id = ${chainId}`;
+	if (chain === undefined || chain.head_height === null) throw notStarted(chainId);
+	const head = chain.head_height;
+	const place =
+		request.at.kind === "hash"
+			? await placeOfHash(tx, chainId, { hash: request.at.hash, generation: request.generation })
+			: {
+					height: heightOf(request.at, chain, head),
+					generation: request.generation ?? chain.generation,
+				};
+	const last = await lastHeight(tx, chainId, { ...place, chain, head });
+	checkHeight(place.height, { last, chain });
+	// Sent together: one round trip.
+	const [blockHash, rolledBack, marks] = await Promise.all([
+		hashAt(tx, chainId, place),
+		isRolledBack(tx, chainId, place, chain.generation),
+		marksOf(tx, chainId, place.generation, chain),
+	]);
+	return {
+		at: {
+			chainId,
+			...place,
+			blockHash,
+			logPosition: chain.log_position,
+			pending: place.height === last + 1n,
+			...(rolledBack ? { rolledBack } : {}),
+		},
+		present: { generation: chain.generation, versionSeq: chain.version_seq },
+		marks,
+	};
+}
+
+/** Highest height at which both coordinates are certainly the same state. */
+export async function commonHeight(tx: Tx, one: AnsweredAt, other: AnsweredAt): Promise<Height> {
+	const lower = one.generation < other.generation ? one : other;
+	const upper = lower === one ? other : one;
+	const [row] = await tx<{ lowest: bigint | null }[]>`
+		select min(ancestor_height) as lowest from generations where chain_id = ${one.chainId}
+			and generation > ${lower.generation} and generation <= ${upper.generation}`;
+	const heights = [one.height, other.height, row?.lowest ?? FOREVER];
+	return heights.reduce((least, each) => (each < least ? each : least));
+}
+
+/** The chain's marks; for a generation that a later one took back, none above their lowest ancestor. */
+async function marksOf(
+	tx: Tx,
+	chainId: ChainId,
+	generation: Generation,
+	chain: ChainRow,
+): Promise<FinalityMarks> {
+	const marks = {
+		head: chain.head_height ?? undefined,
+		safe: chain.safe_height ?? undefined,
+		finalized: chain.finalized_height ?? undefined,
+	};
+	if (generation === chain.generation) return marks;
+	const [row] = await tx<{ lowest: bigint | null }[]>`
+		select min(ancestor_height) as lowest from generations where chain_id = ${chainId}
+			and generation > ${generation}`;
+	return marksUpTo(marks, row?.lowest ?? undefined);
+}
+
+/** Whether a generation after that one began below the height. */
+async function isRolledBack(
+	tx: Tx,
+	chainId: ChainId,
+	{ height, generation }: { readonly height: Height; readonly generation: Generation },
+	present: Generation,
+): Promise<boolean> {
+	if (generation === present) return false;
+	const [row] = await tx`
+		select 1 from generations where chain_id = ${chainId} and generation > ${generation}
+			and ancestor_height < ${height} limit 1`;
+	return row !== undefined;
+}
+
+function heightOf(
+	at: Exclude<AtRequest["at"], { readonly kind: "hash" }>,
+	chain: ChainRow,
+	head: Height,
+): Height {
+	if (at.kind === "height") return at.height;
+	switch (at.tag) {
+		case "pending":
+			return head + 1n;
+		case "latest":
+			return head;
+		case "safe":
+			return atMost(chain.safe_height ?? 0n, head);
+		case "finalized":
+			return atMost(chain.finalized_height ?? 0n, head);
+	}
+}
+
+function atMost(height: Height, head: Height): Height {
+	return height < head ? height : head;
+}
+
+async function placeOfHash(
+	tx: Tx,
+	chainId: ChainId,
+	wanted: { readonly hash: Hex; readonly generation: Generation | undefined },
+): Promise<{ readonly height: Height; readonly generation: Generation }> {
+	const rows = await tx<BlockRow[]>`
+		select height, hash, from_gen, to_gen from blocks
+		where chain_id = ${chainId} and hash = ${wanted.hash} order by to_gen desc`;
+	const { generation } = wanted;
+	const row =
+		generation === undefined
+			? rows[0]
+			: rows.find((each) => each.from_gen <= generation && generation < each.to_gen);
+	if (row === undefined) throw unknownBlock(wanted.hash, generation);
+	if (generation !== undefined) return { height: row.height, generation };
+	if (row.to_gen !== FOREVER) return { height: row.height, generation: row.to_gen - 1n };
+	const [chain] = await tx<{ generation: bigint }[]>`
+		select generation from chains where chain_id = ${chainId}`;
+	return { height: row.height, generation: chain?.generation ?? row.from_gen };
+}
+
+/** Committed head of that generation, as it stood at its end. */
+async function lastHeight(
+	tx: Tx,
+	chainId: ChainId,
+	of: {
+		readonly generation: Generation;
+		readonly chain: ChainRow;
+		readonly head: Height;
+	},
+): Promise<Height> {
+	if (of.generation === of.chain.generation) return of.head;
+	const [row] = await tx<{ last_height: bigint | null }[]>`
+		select last_height from generations
+		where chain_id = ${chainId} and generation = ${of.generation}`;
+	if (row !== undefined && row.last_height !== null) return row.last_height;
+	const future = of.generation > of.chain.generation;
+	throw new FatalError(future ? "invalid_request" : "history_pruned", {
+		message: future
+			? `generation ${of.generation} is not there yet; the chain is in ${of.chain.generation}`
+			: `generation ${of.generation} is not kept any more`,
+		hint: "leave `generation` out to read what is believed now",
+		fields: { generation: of.generation.toString(), present: of.chain.generation.toString() },
+	});
+}
+
+function checkHeight(
+	height: Height,
+	within: { readonly last: Height; readonly chain: ChainRow },
+): void {
+	if (height > within.last + 1n) {
+		throw new FatalError("height_in_future", {
+			message: `height ${height} is above the committed head ${within.last}`,
+			hint: "wait for the block, or read `latest` or `pending`",
+			fields: { height: height.toString(), head: within.last.toString() },
+		});
+	}
+	if (height < within.chain.retained_from) {
+		throw new FatalError("history_pruned", {
+			message: `height ${height} is below ${within.chain.retained_from}, the lowest that is kept`,
+			hint: `read at ${within.chain.retained_from} or above`,
+			fields: { height: height.toString(), retainedFrom: within.chain.retained_from.toString() },
+		});
+	}
+}
+
+async function hashAt(
+	tx: Tx,
+	chainId: ChainId,
+	place: { readonly height: Height; readonly generation: Generation },
+): Promise<Hex | undefined> {
+	const [row] = await tx<{ hash: Hex }[]>`
+		select hash from blocks where chain_id = ${chainId} and height = ${place.height}
+			and from_gen <= ${place.generation} and to_gen > ${place.generation}`;
+	return row?.hash;
+}
+
+function notStarted(chainId: ChainId): RetryableError {
+	return new RetryableError("not_ready", {
+		message: `chain ${chainId} has no committed block yet`,
+		hint: "check that its node answers; see the chain's status",
+		fields: { chainId },
+	});
+}
+
+function unknownBlock(hash: Hex, generation: Generation | undefined): FatalError {
+	return new FatalError("unknown_block", {
+		message:
+			generation === undefined
+				? `block ${hash} is not known`
+				: `block ${hash} was not canonical in generation ${generation}`,
+		hint: "only blocks that were committed, and are still kept, can be named by hash",
+		fields: { hash },
+	});
+}
