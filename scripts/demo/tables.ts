@@ -19,18 +19,20 @@ const TONES = {
 export interface Answer {
 	readonly id: string;
 	readonly text: string;
-	readonly score: number;
+	/** Of its vector with the question's. */
+	readonly similarity: number;
 }
 
 /** Asks for the agent's own notes. */
 export async function ask(client: RecantClient, question: string, at: string): Promise<Answer> {
 	const search = { text: question, at, namespace: "default", k: 1 };
 	const [best] = (await client.search(CHAIN, search)).results;
-	return { id: best?.memory.id ?? "-", text: best?.memory.text ?? "-", score: best?.score ?? 0 };
+	const { memory, similarity = 0 } = best ?? {};
+	return { id: memory?.id ?? "-", text: memory?.text ?? "-", similarity };
 }
 
-export function answerLine({ id, text, score }: Answer): string {
-	return `best answer: ${id}, “${text}”, score ${score.toFixed(2)}`;
+export function answerLine({ id, text, similarity }: Answer): string {
+	return `best answer: ${id}, “${text}”, similarity ${similarity.toFixed(2)}`;
 }
 
 export function answerTable(
@@ -38,8 +40,12 @@ export function answerTable(
 	answers: readonly (readonly [when: string, answer: Answer])[],
 ): void {
 	narrator.table(
-		[{ head: "asked" }, { head: "best answer" }, { head: "score", align: "right" }],
-		answers.map(([when, { id, text, score }]) => [when, `${id}: “${text}”`, score.toFixed(2)]),
+		[{ head: "asked" }, { head: "best answer" }, { head: "similarity", align: "right" }],
+		answers.map(([when, { id, text, similarity }]) => [
+			when,
+			`${id}: “${text}”`,
+			similarity.toFixed(2),
+		]),
 	);
 }
 
