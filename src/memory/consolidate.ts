@@ -26,9 +26,9 @@ import {
 } from "../domain/operation.ts";
 import type { SourceRef, Sources } from "../domain/provenance.ts";
 import { canonicalJson } from "./canonical.ts";
-import { byWriting } from "./capacity.ts";
 import { bodyHash } from "./compensation.ts";
 import { heightOf } from "./confidence-decay.ts";
+import { byWriting } from "./writing-order.ts";
 
 /** Ids that begin so are consolidations'; a put or patch of such an id by an agent is refused. */
 const CONSOLIDATED_PREFIX = "consolidated:";

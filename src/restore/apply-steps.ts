@@ -18,7 +18,7 @@ import {
 	type VersionId,
 } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
-import type { MemoryBody } from "../domain/operation.ts";
+import { bodyOf } from "../memory/compensation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import { evaluate } from "../memory/patch.ts";
 import { unitVector } from "../ranking/unit-vector.ts";
@@ -190,8 +190,15 @@ function clearedWrite(write: ClearedWrite, draft: StateDraft): StateWrite {
 	}
 	const copyOf = present.collection === undefined ? undefined : present.versionId;
 	// Patches on it stay, and so does their place in the order of writing.
-	const { owner, position } = present;
-	return { ...placeOf(write), owner, position, body: bodyOf(present), copyOf, ...write.rests };
+	const { owner, position, content = {} } = present;
+	return {
+		...placeOf(write),
+		owner,
+		position,
+		body: bodyOf({ ...present, content }, undefined),
+		copyOf,
+		...write.rests,
+	};
 }
 
 function presentOf(write: ClearedWrite | EndedWrite, draft: StateDraft): Version {
@@ -202,14 +209,6 @@ function presentOf(write: ClearedWrite | EndedWrite, draft: StateDraft): Version
 
 function placeOf({ slot, namespace, id, position }: LoggedWrite) {
 	return { slot, namespace, id, position };
-}
-
-/** What a version says, to be said again; its vector is carried on. */
-function bodyOf(version: Version): MemoryBody {
-	const { layer, content = {}, text, collection, importance, confidence } = version;
-	const { expiresBlock: expiresAtBlock, expiresTime: expiresAtTime } = version;
-	const ends = { expiresAtBlock, expiresAtTime };
-	return { layer, content, text, vector: undefined, collection, importance, confidence, ...ends };
 }
 
 /** Every step writes one version, in order. */

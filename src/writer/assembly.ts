@@ -9,6 +9,7 @@
 import type { Height, LogPosition, MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
 import type { MemoryBody, OperationReason } from "../domain/operation.ts";
+import { bodyOf } from "../memory/compensation.ts";
 import { isConsolidatedId } from "../memory/consolidate.ts";
 import { type Ground, highest } from "../memory/ground.ts";
 import { memoryKey } from "../memory/memory-key.ts";
@@ -265,18 +266,8 @@ export class Assembly extends CommitDraft {
 	}
 
 	#writeAgain(version: Version, slot: Height, rests: Rests, depth: number): VersionId {
-		const { namespace, id, owner, position, collection } = version;
-		const body: MemoryBody = {
-			layer: version.layer,
-			content: version.content ?? {},
-			text: version.text,
-			vector: undefined,
-			collection,
-			importance: version.importance,
-			confidence: version.confidence,
-			expiresAtBlock: version.expiresBlock,
-			expiresAtTime: version.expiresTime,
-		};
+		const { namespace, id, owner, position, collection, content = {} } = version;
+		const body = bodyOf({ ...version, content }, undefined);
 		const copyOf = collection === undefined ? undefined : version.versionId;
 		return this.write({ slot, namespace, id, owner, position, body, copyOf, ...rests }, depth);
 	}

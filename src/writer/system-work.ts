@@ -15,6 +15,7 @@ import type { ConsolidationRule, NamespaceSettings } from "../domain/namespace-s
 import type { MemoryBody } from "../domain/operation.ts";
 import type { StepAllowance } from "../memory/json-schema.ts";
 import { memoryKey } from "../memory/memory-key.ts";
+import { byWriting } from "../memory/writing-order.ts";
 import type { Assembly } from "./assembly.ts";
 import type { ConsolidatedPut } from "./commit-draft.ts";
 import { type ImaginedMembers, ShortTermMembers } from "./short-term.ts";
@@ -150,7 +151,7 @@ export class SystemWork {
 		const { chainId, consolidator } = this.#context;
 		const visible = [...this.#assembly.state.editor.visibleAt(height)]
 			.filter((version) => version.namespace === namespace && !isLinkId(version.id))
-			.sort(byPosition);
+			.sort(byWriting);
 		const members = visible.filter(({ layer }) => rule.layers.includes(layer));
 		const puts = await consolidator.consolidate({
 			chainId,
@@ -269,9 +270,4 @@ function isDue(
 	if (everyBlocks === undefined) return false;
 	const every = BigInt(everyBlocks);
 	return (to / every) * every >= from;
-}
-
-function byPosition(a: Version, b: Version): number {
-	if (a.position === b.position) return a.versionId < b.versionId ? -1 : 1;
-	return a.position < b.position ? -1 : 1;
 }

@@ -12,9 +12,9 @@ import type { Version } from "../../domain/memory.ts";
 import type { ConsolidationRule } from "../../domain/namespace-settings.ts";
 import type { JsonObject, JsonValue } from "../../domain/operation.ts";
 import type { ConsolidatedMember, ConsolidationFunction } from "../../follower/define-chain.ts";
-import { byWriting } from "../../memory/capacity.ts";
 import type { Pattern } from "../../memory/consolidate.ts";
 import { patternsOf } from "../../memory/pattern-form.ts";
+import { byWriting } from "../../memory/writing-order.ts";
 import { withinTime } from "../../resilience/time-limit.ts";
 import type { Recorded } from "../records/recorded-results.ts";
 
