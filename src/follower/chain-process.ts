@@ -2,7 +2,7 @@
  * One chain in this process: takes the lease, then runs writer, follower and flusher under it, and
  * begins again when the lease was lost. While another process holds the lease this one waits.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError } from "../domain/errors.ts";
 import type { ChainId, LogPosition } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -54,6 +54,7 @@ export interface ChainProcessOptions {
 	readonly log: Logger;
 	readonly inlineRollbacks: boolean;
 	readonly flushRows: number;
+	readonly clock?: Clock | undefined;
 	readonly onCommit: (chainId: ChainId, position: LogPosition) => void;
 }
 
@@ -76,8 +77,9 @@ export class ChainProcess {
 	readonly #options: ChainProcessOptions;
 	readonly #blocks: BlockCache;
 	readonly #ending = new AbortController();
+	readonly #clock: Clock;
 	#running: Running | undefined;
-	/** Until then nobody else can have the lease; on the clock of performance.now(). */
+	/** Until then nobody else can have the lease; on the clock of `clock.now()`. */
 	#leaseHeldUntilMs = 0;
 	#heldBy: string | undefined;
 	/** What is to be done under the next lease before the chain is followed again. */
@@ -87,6 +89,7 @@ export class ChainProcess {
 
 	constructor(options: ChainProcessOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 		this.#blocks = new BlockCache(options.source);
 		this.deriver = new WindowDeriver(options.spec, options.source, this.#blocks);
 	}
@@ -153,13 +156,13 @@ export class ChainProcess {
 			try {
 				const running = await this.#begin();
 				if (running === undefined) {
-					await sleep(LEASE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+					await this.#clock.sleep(LEASE_RETRY_MS, signal);
 					continue;
 				}
 				this.#running = running;
-				const beating = this.#renew(running.fence, running.stepDown);
+				const stopBeating = this.#renew(running.fence, running.stepDown);
 				await Promise.race([running.lost, ended]);
-				clearInterval(beating);
+				stopBeating();
 				await this.#end(running);
 			} catch (error) {
 				if (!(error instanceof RecantError)) throw error;
@@ -168,14 +171,14 @@ export class ChainProcess {
 					{ chain: this.spec.name, err: error },
 					"the chain could not be started",
 				);
-				await sleep(LEASE_RETRY_MS, undefined, { signal }).catch(() => undefined);
+				await this.#clock.sleep(LEASE_RETRY_MS, signal);
 			}
 		}
 	}
 
 	async #begin(): Promise<Running | undefined> {
 		const { spec, writerStore, holder, collections } = this.#options;
-		const askedMs = performance.now();
+		const askedMs = this.#clock.now();
 		const lease = await writerStore.acquireLease(spec.id, holder, LEASE_MS);
 		if ("heldBy" in lease) {
 			this.#heldBy = lease.heldBy;
@@ -212,11 +215,11 @@ export class ChainProcess {
 
 	/** Renews the lease meanwhile: an errand may take minutes, a tree of millions of memories seconds. */
 	async #underLease<Result>(fence: bigint, work: () => Promise<Result>): Promise<Result> {
-		const beating = this.#renew(fence, () => undefined);
+		const stopBeating = this.#renew(fence, () => undefined);
 		try {
 			return await work();
 		} finally {
-			clearInterval(beating);
+			stopBeating();
 		}
 	}
 
@@ -224,7 +227,7 @@ export class ChainProcess {
 		const options = this.#options;
 		const { spec, writerStore, embedder, log } = options;
 		let flusher: VectorFlusher | undefined;
-		const isLeaseHeld = () => performance.now() < this.#leaseHeldUntilMs;
+		const isLeaseHeld = () => this.#clock.now() < this.#leaseHeldUntilMs;
 		const workingMemory = options.workingMemories?.open(spec.id, isLeaseHeld);
 		const writer = await ChainWriter.open({
 			chainId: spec.id,
@@ -242,6 +245,7 @@ export class ChainProcess {
 			workingMemory,
 			onCommit: options.onCommit,
 			onLeaseLost: lost.resolve,
+			clock: this.#clock,
 		});
 		flusher = new VectorFlusher({
 			chainId: spec.id,
@@ -251,6 +255,7 @@ export class ChainProcess {
 			onPointer: (collection, pointer) => writer.pointerMoved(collection, pointer),
 			log,
 			flushRows: options.flushRows,
+			clock: this.#clock,
 		});
 		const follower = new Follower({
 			...options,
@@ -263,6 +268,7 @@ export class ChainProcess {
 			logCutter: spec.logKeep === "all" ? undefined : options.logCutter,
 			state: () => writer.state,
 			log,
+			clock: this.#clock,
 		});
 		const snapshots =
 			options.snapshots &&
@@ -285,14 +291,14 @@ export class ChainProcess {
 		};
 	}
 
-	#renew(fence: bigint, stepDown: () => void): NodeJS.Timeout {
+	#renew(fence: bigint, stepDown: () => void): () => void {
 		const { spec, writerStore, log } = this.#options;
 		let asking = false;
-		return setInterval(() => {
+		return this.#clock.every(LEASE_MS / 4, () => {
 			// One may wait for minutes behind a commit; more of them would take up every connection.
 			if (asking) return;
 			asking = true;
-			const askedMs = performance.now();
+			const askedMs = this.#clock.now();
 			writerStore
 				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS })
 				.then((held) => {
@@ -305,7 +311,7 @@ export class ChainProcess {
 				.finally(() => {
 					asking = false;
 				});
-		}, LEASE_MS / 4);
+		});
 	}
 
 	async #end(running: Running): Promise<void> {

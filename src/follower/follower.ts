@@ -9,7 +9,9 @@
  *
  * A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
  */
+
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -44,6 +46,7 @@ export interface FollowerOptions {
 	readonly log: Logger;
 	/** False: rollbacks are run by whoever takes their job, never by the round that saw the fork. */
 	readonly inlineRollbacks: boolean;
+	readonly clock?: Clock | undefined;
 }
 
 export class Follower {
@@ -63,10 +66,12 @@ export class Follower {
 
 	constructor(options: FollowerOptions) {
 		this.#options = options;
-		this.#observer = new Observer(options.source, options.blocks);
+		const clock = options.clock ?? systemClock;
+		this.#observer = new Observer(options.source, options.blocks, clock);
 		this.#loop = new RoundLoop({
 			round: () => this.#round(),
 			onFailure: (error, failures) => this.#failed(error, failures),
+			clock,
 		});
 		const parts = { ...options, isStopped: () => this.#loop.isStopped };
 		this.#extension = new Extension(parts);

@@ -8,6 +8,7 @@ import { countHeadBelow, type HeadBelow, NOT_BELOW } from "../chain/head-below.t
 import type { HeaderWindow } from "../chain/header-window.ts";
 import { reconcile } from "../chain/reconcile.ts";
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
+import type { Clock } from "../domain/clock.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -25,11 +26,13 @@ export interface Observation {
 export class Observer {
 	readonly #source: ChainSource;
 	readonly #blocks: BlockCache;
+	readonly #clock: Clock;
 	#headBelow: HeadBelow = NOT_BELOW;
 
-	constructor(source: ChainSource, blocks: BlockCache) {
+	constructor(source: ChainSource, blocks: BlockCache, clock: Clock) {
 		this.#source = source;
 		this.#blocks = blocks;
+		this.#clock = clock;
 	}
 
 	/** Asks for the head, or takes `head` for it. */
@@ -90,7 +93,7 @@ export class Observer {
 		const known = await this.#source.blockByHash(window.tip.hash);
 		this.#headBelow =
 			known === undefined
-				? countHeadBelow(this.#headBelow, { headHash: head.hash, nowMs: performance.now() })
+				? countHeadBelow(this.#headBelow, { headHash: head.hash, nowMs: this.#clock.now() })
 				: NOT_BELOW;
 	}
 }

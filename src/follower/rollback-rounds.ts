@@ -6,8 +6,9 @@
  * and when the old branch has won again the rollback is cancelled. After LIMITS.supersessions in a
  * row the chain is given time to settle. The inbox waits from here to the end.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+
 import type { BlockHeader } from "../domain/block.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { FatalError, type RecantError } from "../domain/errors.ts";
 import type { Generation, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -53,13 +54,16 @@ export interface RollbackRoundsOptions {
 	readonly inlineRollbacks: boolean;
 	readonly observe: () => Promise<Observation>;
 	readonly isStopped: () => boolean;
+	readonly clock?: Clock | undefined;
 }
 
 export class RollbackRounds {
 	readonly #options: RollbackRoundsOptions;
+	readonly #clock: Clock;
 
 	constructor(options: RollbackRoundsOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	/** Records a fork and works on it until the chain is on one branch. */
@@ -133,7 +137,7 @@ export class RollbackRounds {
 
 	/** Whoever works on it does not look whether the branch is gone, and would try for good. */
 	async #whileBusy(rollbackId: RollbackId): Promise<RollbackId | undefined> {
-		await sleep(BUSY_MS);
+		await this.#clock.sleep(BUSY_MS);
 		const record = await this.#options.coordinator.store.load(rollbackId);
 		if (record === undefined || !isActive(record.state)) return this.#over(record);
 		return (await this.#stillWanted(record)) ? rollbackId : this.#lookAgain(rollbackId);
@@ -152,7 +156,7 @@ export class RollbackRounds {
 		if (error.code === "rollback_fenced" || !(await this.#stillWanted(record))) {
 			return this.#lookAgain(rollbackId);
 		}
-		await sleep(RETRY_MS);
+		await this.#clock.sleep(RETRY_MS);
 		return rollbackId;
 	}
 
@@ -167,7 +171,7 @@ export class RollbackRounds {
 		if (decision.type === "reorg") {
 			// The very same fork is no new rollback: its attempts go on counting.
 			if (isSame(old, decision, this.#options.writer.state.generation)) {
-				await sleep(RETRY_MS);
+				await this.#clock.sleep(RETRY_MS);
 				return rollbackId;
 			}
 			return this.#record(decision, { rollbackId, supersessions });
@@ -180,7 +184,7 @@ export class RollbackRounds {
 	async #settled(): Promise<Observation> {
 		let seen = await this.#options.observe();
 		for (let look = 0; look < SETTLE_LOOKS && !this.#options.isStopped(); look += 1) {
-			await sleep(this.#options.spec.rpc.pollIntervalMs);
+			await this.#clock.sleep(this.#options.spec.rpc.pollIntervalMs);
 			const next = await this.#options.observe();
 			if (next.head.hash === seen.head.hash) return next;
 			seen = next;

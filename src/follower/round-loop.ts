@@ -4,6 +4,8 @@
  * cannot mend the loop stands, until `now` says that something was done about it.
  */
 
+import { type Clock, systemClock } from "../domain/clock.ts";
+
 /** Waits between rounds while they fail. */
 const BACKOFF_MS = { first: 250, most: 5_000 };
 /** Beyond this the doubled wait is above the most anyway. */
@@ -13,6 +15,7 @@ export interface RoundLoopOptions {
 	readonly round: () => Promise<void>;
 	/** `failures` in a row, this one included. False: no further round is wanted before `now`. */
 	readonly onFailure: (error: unknown, failures: number) => boolean;
+	readonly clock?: Clock | undefined;
 }
 
 export class RoundLoop {
@@ -23,10 +26,12 @@ export class RoundLoop {
 	#standing = false;
 	#failures = 0;
 	#retryAt = 0;
-	#timer: NodeJS.Timeout | undefined;
+	readonly #clock: Clock;
+	#cancel: () => void = () => undefined;
 
 	constructor(options: RoundLoopOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	get isStopped(): boolean {
@@ -35,7 +40,7 @@ export class RoundLoop {
 
 	/** There may be something to do. Nothing happens while a failed round waits for its next try, or stands. */
 	poke(): void {
-		if (this.#stopped || this.#standing || performance.now() < this.#retryAt) return;
+		if (this.#stopped || this.#standing || this.#clock.now() < this.#retryAt) return;
 		this.#again = true;
 		this.#running ??= this.#run().finally(() => {
 			this.#running = undefined;
@@ -53,7 +58,7 @@ export class RoundLoop {
 	/** Resolves when the round under way has ended; none begins after that. */
 	async stop(): Promise<void> {
 		this.#stopped = true;
-		clearTimeout(this.#timer);
+		this.#cancel();
 		await this.#running;
 	}
 
@@ -78,9 +83,9 @@ export class RoundLoop {
 		const doublings = Math.min(this.#failures - 1, MAX_DOUBLINGS);
 		const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** doublings);
 		// Up to half is left out by chance, so that chains on one node do not ask in step.
-		const waitMs = most * (0.5 + Math.random() / 2);
-		this.#retryAt = performance.now() + waitMs;
-		clearTimeout(this.#timer);
-		this.#timer = setTimeout(() => this.now(), waitMs);
+		const waitMs = most * (0.5 + this.#clock.random() / 2);
+		this.#retryAt = this.#clock.now() + waitMs;
+		this.#cancel();
+		this.#cancel = this.#clock.after(waitMs, () => this.now());
 	}
 }

@@ -5,8 +5,10 @@
  * failed. A claim that lapses can be taken by anyone; a new claim is a new attempt, and what an older
  * attempt still writes is refused by its number.
  */
+
 import { randomUUID } from "node:crypto";
 import type { LeafChange } from "../commitment/leaf-changes.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -56,6 +58,7 @@ export interface CoordinatorOptions {
 	readonly onProgress: (event: StageEvent) => void;
 	/** Waited for before each stage; tests stop a process there. */
 	readonly beforeStage: (stage: Stage, rollback: RollbackRecord) => Promise<void>;
+	readonly clock?: Clock | undefined;
 }
 
 /** What a process that holds the lease adds. */
@@ -78,6 +81,7 @@ export type RunOutcome =
 
 export class RollbackCoordinator {
 	readonly #options: CoordinatorOptions;
+	readonly #clock: Clock;
 	/** A claim keeps other processes away, not this one: its job and its follower come here at once. */
 	readonly #running = new Set<RollbackId>();
 	/** For each chain the rollback that failed by itself last, and how often it did so here. */
@@ -88,6 +92,7 @@ export class RollbackCoordinator {
 
 	constructor(options: CoordinatorOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	get store(): RollbackStore {
@@ -130,17 +135,17 @@ export class RollbackCoordinator {
 			const now = await store.load(rollbackId);
 			return { type: now !== undefined && isActive(now.state) ? "busy" : "over" };
 		}
-		const heartbeat = setInterval(() => {
+		const stopBeating = this.#clock.every(CLAIM_MS / 3, () => {
 			store.renewClaim(rollbackId, claimed.attempt, CLAIM_MS).catch((error: unknown) => {
 				this.#options.log.warn({ rollbackId, err: error }, "the claim was not renewed");
 			});
-		}, CLAIM_MS / 3);
+		});
 		try {
 			return await this.#work(claimed, deriver, committer);
 		} catch (error) {
 			return await this.#failed(claimed, error);
 		} finally {
-			clearInterval(heartbeat);
+			stopBeating();
 		}
 	}
 
@@ -150,13 +155,13 @@ export class RollbackCoordinator {
 		committer: Committer | undefined,
 	): Promise<RunOutcome> {
 		const { store, writerStore, embedder, onProgress, beforeStage } = this.#options;
-		const clock = new StageClock(store, rollback, { onProgress, beforeStage });
+		const clock = new StageClock(store, rollback, { onProgress, beforeStage, clock: this.#clock });
 		if (rollback.state !== "prepared") {
 			const collections = this.#options.collections(rollback.chainId);
 			const { restorer, states, changesLimit } = this.#options;
 			const context = { store, writerStore, restorer, states, changesLimit };
 			await clock.begin("plan", 1);
-			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs);
+			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs, this.#clock);
 			const limitMs = plan.strategy === "rewind" ? LIMITS.prepareMs : LIMITS.restoreMs;
 			const settings = this.#options.settings(rollback.chainId);
 			await settings.refresh();
@@ -169,7 +174,7 @@ export class RollbackCoordinator {
 				settings: settings.all(),
 				consolidator: this.#options.consolidator,
 			};
-			await withDeadline(prepare(rollback, plan, parts), limitMs);
+			await withDeadline(prepare(rollback, plan, parts), limitMs, this.#clock);
 		}
 		if (committer === undefined) return { type: "prepared" };
 		const committed = await committer.exclusive(async (state, states) => {
@@ -335,22 +340,24 @@ function movedOn(
 	});
 }
 
-async function withDeadline<Result>(work: Promise<Result>, limitMs: number): Promise<Result> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<never>((_resolve, reject) => {
-		timer = setTimeout(() => {
-			reject(
-				new RetryableError("rollback_interrupted", {
-					message: `preparing took more than ${limitMs} ms`,
-					hint: "check the node's and the database's latency",
-				}),
-			);
-		}, limitMs);
-	});
+async function withDeadline<Result>(
+	work: Promise<Result>,
+	limitMs: number,
+	clock: Clock,
+): Promise<Result> {
+	const late = Promise.withResolvers<never>();
+	const cancel = clock.after(limitMs, () =>
+		late.reject(
+			new RetryableError("rollback_interrupted", {
+				message: `preparing took more than ${limitMs} ms`,
+				hint: "check the node's and the database's latency",
+			}),
+		),
+	);
 	try {
-		return await Promise.race([work, late]);
+		return await Promise.race([work, late.promise]);
 	} finally {
-		clearTimeout(timer);
+		cancel();
 	}
 }
 

@@ -4,8 +4,9 @@
  * The outbox is read after every record and every second, so a rollback always gets its job, whatever
  * dies when. A job is a reminder: the rollback's row and claim decide what is to be done about it.
  */
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError, RetryableError } from "../domain/errors.ts";
-import type { ChainId, RollbackId } from "../domain/ids.ts";
+import type { ChainId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import type { RollbackCoordinator } from "./coordinator.ts";
@@ -17,7 +18,7 @@ const LOOK_MS = 1_000;
 const AGAIN_MS = 1_000;
 
 export interface Outbox {
-	waiting(): Promise<readonly { readonly outboxId: bigint; readonly rollbackId: RollbackId }[]>;
+	waiting(): Promise<readonly (RollbackJob & { readonly outboxId: bigint })[]>;
 	forget(outboxId: bigint): Promise<void>;
 }
 
@@ -37,26 +38,29 @@ export interface DispatchOptions {
 	/** False: a job is worked on here even if this process leads; see FollowerOptions. */
 	readonly inlineRollbacks: boolean;
 	readonly log: Logger;
+	readonly clock?: Clock | undefined;
 }
 
 export class RollbackDispatch {
 	readonly #options: DispatchOptions;
-	#timer: NodeJS.Timeout | undefined;
+	readonly #clock: Clock;
+	#stopLooking: () => void = () => undefined;
 	#relaying: Promise<void> | undefined;
 	#failing = false;
 
 	constructor(options: DispatchOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	async start(): Promise<void> {
 		await this.#options.queue.consume((job) => this.#take(job));
-		this.#timer = setInterval(() => this.relay(), LOOK_MS);
+		this.#stopLooking = this.#clock.every(LOOK_MS, () => this.relay());
 		this.relay();
 	}
 
 	async stop(): Promise<void> {
-		clearInterval(this.#timer);
+		this.#stopLooking();
 		await this.#relaying;
 	}
 
@@ -70,8 +74,8 @@ export class RollbackDispatch {
 	async #relay(): Promise<void> {
 		const { outbox, queue, log } = this.#options;
 		try {
-			for (const { outboxId, rollbackId } of await outbox.waiting()) {
-				await queue.enqueue({ rollbackId });
+			for (const { outboxId, ...job } of await outbox.waiting()) {
+				await queue.enqueue(job);
 				await outbox.forget(outboxId);
 			}
 			this.#failing = false;

@@ -13,7 +13,8 @@ export type RollbackState =
 	| "committed"
 	| "superseded"
 	| "cancelled"
-	| "failed";
+	| "failed"
+	| "abandoned";
 
 /** How a rollback gets the ancestor's state, see strategy.ts. */
 export const STRATEGIES = ["rewind", "snapshot", "rebuild"] as const;

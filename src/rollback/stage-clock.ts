@@ -2,6 +2,7 @@
  * Keeps a rollback's progress: which stage, how far, how long each took. Writes to Postgres at each
  * stage's begin and then at most every `PROGRESS_MS`, so that progress costs less than the work.
  */
+import type { Clock } from "../domain/clock.ts";
 import type { RollbackRecord, Stage } from "./rollback-record.ts";
 import type { RollbackStore, StageProgress } from "./rollback-store.ts";
 
@@ -20,6 +21,7 @@ export class StageClock {
 	readonly #onProgress: (event: StageEvent) => void;
 	/** Waited for before each stage: lets tests stop a process there. */
 	readonly #beforeStage: (stage: Stage, rollback: RollbackRecord) => Promise<void>;
+	readonly #clock: Clock;
 	readonly #ended: Partial<Record<Stage, number>> = {};
 	#stage: { readonly name: Stage; readonly total: number; readonly startedAt: number } | undefined;
 	#written = 0;
@@ -32,17 +34,19 @@ export class StageClock {
 		hooks: {
 			readonly onProgress: (event: StageEvent) => void;
 			readonly beforeStage: (stage: Stage, rollback: RollbackRecord) => Promise<void>;
+			readonly clock: Clock;
 		},
 	) {
 		this.#store = store;
 		this.#rollback = rollback;
 		this.#onProgress = hooks.onProgress;
 		this.#beforeStage = hooks.beforeStage;
+		this.#clock = hooks.clock;
 	}
 
 	/** Milliseconds of every stage that has ended, and of the present one so far. */
 	get stageMs(): Readonly<Partial<Record<Stage, number>>> {
-		const now = performance.now();
+		const now = this.#clock.now();
 		const stage = this.#stage;
 		return stage === undefined
 			? { ...this.#ended }
@@ -52,7 +56,7 @@ export class StageClock {
 	async begin(stage: Stage, total: number): Promise<void> {
 		await this.#writing;
 		await this.#beforeStage(stage, this.#rollback);
-		const now = performance.now();
+		const now = this.#clock.now();
 		if (this.#stage !== undefined) {
 			this.#ended[this.#stage.name] = round(now - this.#stage.startedAt);
 		}
@@ -65,7 +69,7 @@ export class StageClock {
 	 * nothing. A refusal is the next begin's.
 	 */
 	advance(done: number, total?: number): void {
-		if (performance.now() - this.#written < PROGRESS_MS) return;
+		if (this.#clock.now() - this.#written < PROGRESS_MS) return;
 		if (total !== undefined && this.#stage !== undefined) this.#stage = { ...this.#stage, total };
 		const last = this.#writing;
 		this.#writing = last.then(() => this.#write(done));
@@ -75,7 +79,7 @@ export class StageClock {
 	async #write(done: number): Promise<void> {
 		const stage = this.#stage;
 		if (stage === undefined) return;
-		this.#written = performance.now();
+		this.#written = this.#clock.now();
 		const progress = { stage: stage.name, done, total: stage.total, stageMs: { ...this.#ended } };
 		const elapsed = this.#written - stage.startedAt;
 		const etaMs = done === 0 ? undefined : Math.round((elapsed / done) * (stage.total - done));

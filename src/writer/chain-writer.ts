@@ -20,6 +20,7 @@ import { windowFloor } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
 import { differingLayers } from "../commitment/state-root.ts";
 import type { StateTree } from "../commitment/state-tree.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -68,11 +69,13 @@ export interface ChainWriterOptions {
 	readonly onCommit: (chainId: ChainId, position: LogPosition) => void;
 	/** Called once when the lease is another's; the writer is of no use any more. */
 	readonly onLeaseLost: () => void;
+	readonly clock?: Clock | undefined;
 }
 
 export class ChainWriter {
 	readonly #options: ChainWriterOptions;
 	readonly #lane = new SerialLane();
+	readonly #clock: Clock;
 	#state: ChainState;
 	#states: SealedStates;
 	#window: HeaderWindow | undefined;
@@ -100,6 +103,7 @@ export class ChainWriter {
 		waiting: readonly OpenOperation[],
 	) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 		this.#states = new SealedStates(tree);
 		this.#state = loaded.state;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
@@ -175,7 +179,7 @@ export class ChainWriter {
 	 * that failed. Another process's leavings are found by looking now and then.
 	 */
 	async drainDue(): Promise<void> {
-		const now = performance.now();
+		const now = this.#clock.now();
 		const due = this.#inboxDue || now - this.#inboxLookedAt > INBOX_LOOK_MS;
 		if (!due || this.#window === undefined) return;
 		this.#inboxLookedAt = now;

@@ -1,3 +1,4 @@
+import type { Clock } from "../domain/clock.ts";
 import type { ChainId } from "../domain/ids.ts";
 import type { VectorTables } from "../vectors/vector-tables.ts";
 import type { VectorPointer } from "./commit-batch.ts";
@@ -16,10 +17,12 @@ export async function remakeTable(
 		chainId,
 		tables,
 		store,
+		clock,
 	}: {
 		readonly chainId: ChainId;
 		readonly tables: VectorTables;
 		readonly store: FlushStore;
+		readonly clock: Clock;
 	},
 ): Promise<VectorPointer> {
 	let tableVersion = await tables.create(table, dimensions);
@@ -32,5 +35,5 @@ export async function remakeTable(
 		if (looked < ROWS_PER_WRITE) break;
 		above = upTo;
 	}
-	return { tableVersion, versionId: pointer.versionId, at: Date.now() };
+	return { tableVersion, versionId: pointer.versionId, at: clock.wallMs() };
 }

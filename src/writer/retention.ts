@@ -5,7 +5,9 @@
  * blocks lie above its head, and nothing that the window needs is touched. The log is cut only where the
  * chain's file says so, and only below the oldest verified snapshot.
  */
+
 import { windowFloor } from "../chain/finality.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import type { ChainId, Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -47,7 +49,9 @@ export class Retention {
 	readonly #logCutter: LogCutter | undefined;
 	readonly #state: () => ChainState;
 	readonly #log: Logger;
-	#timer: NodeJS.Timeout | undefined;
+	readonly #clock: Clock;
+	/** Takes the next step back; undefined: none is to come. */
+	#cancel: (() => void) | undefined;
 	#running: Promise<void> = Promise.resolve();
 
 	constructor(options: {
@@ -56,11 +60,13 @@ export class Retention {
 		readonly logCutter: LogCutter | undefined;
 		readonly state: () => ChainState;
 		readonly log: Logger;
+		readonly clock?: Clock | undefined;
 	}) {
 		this.#store = options.store;
 		this.#logCutter = options.logCutter;
 		this.#state = options.state;
 		this.#log = options.log;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	start(): void {
@@ -68,18 +74,17 @@ export class Retention {
 	}
 
 	async stop(): Promise<void> {
-		clearTimeout(this.#timer);
-		this.#timer = undefined;
+		this.#cancel?.();
+		this.#cancel = undefined;
 		await this.#running;
 	}
 
 	#wait(ms: number): void {
-		this.#timer = setTimeout(() => {
+		this.#cancel = this.#clock.after(ms, () => {
 			this.#running = this.#step().then((more) => {
-				if (this.#timer !== undefined) this.#wait(more ? PAUSE_MS : EVERY_MS);
+				if (this.#cancel !== undefined) this.#wait(more ? PAUSE_MS : EVERY_MS);
 			});
-		}, ms);
-		this.#timer.unref();
+		});
 	}
 
 	async #step(): Promise<boolean> {

@@ -10,6 +10,7 @@
  * A flush that failed is tried again here, and nowhere below. Compaction and the indexes go with the flushes,
  * since a table has one writer: see table-upkeep.ts.
  */
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -38,6 +39,7 @@ export interface FlusherOptions {
 	readonly log: Logger;
 	/** Tail rows at which a flush begins; at least 1, at most LIMITS.tailFlushRows. */
 	readonly flushRows: number;
+	readonly clock?: Clock | undefined;
 }
 
 export class VectorFlusher {
@@ -46,7 +48,8 @@ export class VectorFlusher {
 	#running: Promise<void> | undefined;
 	#again = false;
 	#stopped = false;
-	#timer: NodeJS.Timeout | undefined;
+	readonly #clock: Clock;
+	#cancel: () => void = () => undefined;
 	#failing = false;
 	/** Largest tail of the chain's collections, as last counted, plus what came since. */
 	#tail = 0;
@@ -54,6 +57,7 @@ export class VectorFlusher {
 
 	constructor(options: FlusherOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 		this.#upkeep = new TableUpkeep(options);
 	}
 
@@ -69,7 +73,7 @@ export class VectorFlusher {
 
 	async stop(): Promise<void> {
 		this.#stopped = true;
-		clearTimeout(this.#timer);
+		this.#cancel();
 		for (const waiting of this.#waiting.splice(0)) waiting.resolve();
 		await this.#running;
 	}
@@ -147,7 +151,7 @@ export class VectorFlusher {
 			const { pointer, name } = target;
 			if (pointer.tableVersion === 0n || this.#stopped || !this.#isKnown(target)) continue;
 			const compacted = await this.#upkeep.compact(target, pointer.tableVersion);
-			const to = { ...pointer, tableVersion: compacted, at: Date.now() };
+			const to = { ...pointer, tableVersion: compacted, at: this.#clock.wallMs() };
 			const moved = compacted === pointer.tableVersion || (await this.#move(target, pointer, to));
 			const toVersion = moved ? compacted : pointer.tableVersion;
 			const index = await this.#upkeep.look(target, toVersion, { measures: true });
@@ -180,7 +184,7 @@ export class VectorFlusher {
 			this.#failing = true;
 			for (const waiting of this.#waiting.splice(0))
 				waiting.reject(tailFull(this.#tail, LIMITS.tailRows));
-			this.#schedule(RETRY_MS * (0.5 + Math.random() / 2));
+			this.#schedule(RETRY_MS * (0.5 + this.#clock.random() / 2));
 		}
 	}
 
@@ -190,7 +194,7 @@ export class VectorFlusher {
 		// A row that was changed outside of Recant is not built upon; a repair sets it back.
 		if (!this.#isKnown(target)) return tail;
 		if (await this.#upkeep.lacksWords(target)) {
-			const remade = await remakeTable(target, this.#options);
+			const remade = await remakeTable(target, { ...this.#options, clock: this.#clock });
 			if (!(await this.#move(target, pointer, remade))) return tail;
 			pointer = remade;
 		}
@@ -231,7 +235,7 @@ export class VectorFlusher {
 		const written = rows.length === 0 ? base : await tables.append(target.table, base, rows);
 		const isDue = await this.#upkeep.isDue(target, { base, written, added: rows.length });
 		const tableVersion = isDue ? await this.#upkeep.compact(target, written) : written;
-		const to = { tableVersion, versionId: upTo, at: Date.now() };
+		const to = { tableVersion, versionId: upTo, at: this.#clock.wallMs() };
 		if (!(await this.#move(target, pointer, to, { fence, generation }))) return undefined;
 		if (isDue) await this.#upkeep.look(target, tableVersion, { measures: true });
 		return { pointer: to, left: looked < ROWS_PER_WRITE ? 0 : 1 };
@@ -251,13 +255,12 @@ export class VectorFlusher {
 	}
 
 	#schedule(delayMs: number): void {
-		clearTimeout(this.#timer);
+		this.#cancel();
 		if (this.#stopped) return;
-		this.#timer = setTimeout(() => {
+		this.#cancel = this.#clock.after(delayMs, () => {
 			// Without a look: the count here is a guess after a rollback, the one in Postgres is not.
 			this.flush();
-		}, delayMs);
-		this.#timer.unref();
+		});
 	}
 }
 

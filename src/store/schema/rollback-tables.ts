@@ -1,6 +1,15 @@
 /** Rollbacks, and the change sets that are prepared for them. */
 import { sql } from "drizzle-orm";
-import { index, integer, jsonb, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+	boolean,
+	index,
+	integer,
+	jsonb,
+	primaryKey,
+	text,
+	uniqueIndex,
+	uuid,
+} from "drizzle-orm/pg-core";
 import { at, big, chainId, recant } from "./columns.ts";
 
 export const rollbacks = recant.table(
@@ -38,6 +47,16 @@ export const rollbacks = recant.table(
 		strategyReason: text("strategy_reason"),
 		/** Strategy that an operator named; null: the planner chooses. */
 		wantedStrategy: text("wanted_strategy"),
+		/** True: no stage begins until an operator lets it go on. */
+		paused: boolean("paused").notNull().default(false),
+		/** Stage at which it failed; null while it has not. */
+		failedStage: text("failed_stage"),
+		/** How often an operator had it tried again after it failed; part of its job's id. */
+		retries: integer("retries").notNull().default(0),
+		/** When the present stage began, for its rate. */
+		stageStartedAt: at("stage_started_at"),
+		/** Recovery that lets it go below finality; null: it may not. */
+		recoveryId: uuid("recovery_id"),
 		createdAt: at("created_at").notNull().defaultNow(),
 		finishedAt: at("finished_at"),
 	},
@@ -60,4 +79,50 @@ export const rollbackParts = recant.table(
 		body: text("body").notNull(),
 	},
 	(t) => [primaryKey({ columns: [t.rollbackId, t.attempt, t.part, t.seq] })],
+);
+
+/** Pieces of a preparation that any process may do. What they give are parts, or embeddings that are kept. */
+export const rollbackTasks = recant.table(
+	"rollback_tasks",
+	{
+		rollbackId: uuid("rollback_id").notNull(),
+		attempt: integer("attempt").notNull(),
+		task: integer("task").notNull(),
+		/** JSON of what is to be done. */
+		body: text("body").notNull(),
+		/** waiting, running or done. */
+		state: text("state").notNull().default("waiting"),
+		claimHolder: text("claim_holder"),
+		claimUntil: at("claim_until"),
+		/** How often it was taken: past the limit the rollback's attempt fails. */
+		takes: integer("takes").notNull().default(0),
+	},
+	(t) => [primaryKey({ columns: [t.rollbackId, t.attempt, t.task] })],
+);
+
+/** What operators did about a chain that cannot go on by itself. */
+export const recoveries = recant.table(
+	"recoveries",
+	{
+		recoveryId: uuid("recovery_id").primaryKey(),
+		chainId: chainId(),
+		/** accept, import or rebuild. */
+		kind: text("kind").notNull(),
+		/** running, done or failed. */
+		state: text("state").notNull(),
+		/** JSON of the halt that it answers. */
+		problem: text("problem").notNull(),
+		/** JSON of what each provider said, or of the snapshot. */
+		evidence: text("evidence").notNull(),
+		/** 1 for the first that answers this halt. */
+		attempt: integer("attempt").notNull(),
+		error: jsonb("error"),
+		startedAt: at("started_at").notNull().defaultNow(),
+		finishedAt: at("finished_at"),
+	},
+	(t) => [
+		index("recoveries_by_chain").on(t.chainId, t.startedAt),
+		/** One at a time for a chain. */
+		uniqueIndex("recoveries_running").on(t.chainId).where(sql`state = 'running'`),
+	],
 );
