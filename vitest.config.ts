@@ -21,8 +21,15 @@ export default defineConfig({
 			},
 			{
 				test: {
+					name: "simulation",
+					include: ["test/simulation/**/*.test.ts"],
+					testTimeout: PROPERTY_TIMEOUT_MS,
+				},
+			},
+			{
+				test: {
 					name: "integration",
-					include: ["test/integration/**/*.test.ts"],
+					include: ["test/integration/**/*.test.ts", "test/chaos/**/*.test.ts"],
 					globalSetup: ["test/support/global-setup.ts"],
 					maxWorkers: INTEGRATION_WORKERS,
 					testTimeout: INTEGRATION_TIMEOUT_MS,

@@ -18,6 +18,7 @@ import { checkSection } from "./check.ts";
 import { consolidationSection } from "./consolidation.ts";
 import { derivationsSection } from "./derivations.ts";
 import { explainSection } from "./explain.ts";
+import { fanOutSection } from "./fan-out.ts";
 import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
 import { proofSection } from "./proof.ts";
@@ -36,6 +37,7 @@ import { storesSection } from "./stores.ts";
 
 const SECTIONS: readonly Section[] = [
 	rollbackSection,
+	fanOutSection,
 	queryableSection,
 	groupCommitSection,
 	blockSection,

@@ -41,7 +41,7 @@ export async function startRedis(): Promise<RedisServer> {
 }
 
 /** A job that was acknowledged must not be evicted or lost: append-only file, no eviction. */
-function redisArguments(port: number): readonly string[] {
+export function redisArguments(port: number): readonly string[] {
 	const settings = {
 		port: `${port}`,
 		bind: "127.0.0.1",

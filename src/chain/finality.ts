@@ -3,7 +3,8 @@
  *
  * 1. 0 <= finalized <= safe <= committed head.
  * 2. finalized only moves forward, whatever a node says later. safe does too, except that a rollback
- *    takes back what it orphaned (`rewindFinality`).
+ *    takes back what it orphaned (`rewindFinality`). One that an operator accepted on a quorum's word may go
+ *    below finality: it alone takes `finalized` back with it (`retractFinality`).
  * 3. A tag counts only as far as the committed chain holds the tagged block.
  */
 import type { BlockHeader } from "../domain/block.ts";
@@ -61,6 +62,11 @@ export function finality(input: FinalityInput): Finality {
 export function rewindFinality(previous: Finality, ancestor: Height): Finality {
 	if (ancestor < previous.finalized) throw headBelowFinality(ancestor, previous.finalized);
 	return { finalized: previous.finalized, safe: lower(previous.safe, ancestor) };
+}
+
+/** The same after a rollback that a recovery lets go below the finalized block: both marks go back with it. */
+export function retractFinality({ safe, finalized }: Finality, ancestor: Height): Finality {
+	return { finalized: lower(finalized, ancestor), safe: lower(safe, ancestor) };
 }
 
 /**

@@ -29,6 +29,7 @@ import { addMemoryCommands } from "./memory-commands.ts";
 import { addProofCommands } from "./proof-commands.ts";
 import { addRepairCommand } from "./repair-command.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
+import { addRollbacksCommands } from "./rollback-commands.ts";
 import type { GlobalOptions } from "./session.ts";
 import { addSnapshotCommands } from "./snapshot-commands.ts";
 import { start } from "./start.ts";
@@ -79,6 +80,7 @@ function buildProgram(run: CommandRun): Command {
 	addSearch(program, run);
 	addMemoryCommands(program, run);
 	addRollback(program, run);
+	addRollbacksCommands(program, run);
 	addBlocks(program, run);
 	addCheckCommands(program, run);
 	addRepairCommand(program, run);
@@ -95,9 +97,14 @@ function addStart(program: Command, run: CommandRun): void {
 	program
 		.command("start")
 		.description("run the service; settings come from the environment, see README.md")
-		.action(async (_options: object, command: Command) => {
+		.option(
+			"--role <roles>",
+			"what this process does: follower, worker, api or all; may be given more than once, or with commas (default: RECANT_ROLE, else all)",
+			(role: string, before: readonly string[] = []) => [...before, role],
+		)
+		.action(async ({ role }: { readonly role?: readonly string[] }, command: Command) => {
 			const { json }: GlobalOptions = command.optsWithGlobals();
-			run.exitCode = await start(run.terminal, json === true);
+			run.exitCode = await start(run.terminal, { roles: role ?? [], json: json === true });
 		});
 }
 

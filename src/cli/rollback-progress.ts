@@ -5,11 +5,18 @@ import type { Terminal } from "./terminal.ts";
 
 /** What a rollback is at. */
 function lineOf(rollback: RollbackAnswer): string {
-	const { stage, state, progress, attempt } = rollback;
-	const { done, total, etaMs } = progress;
+	const { stage, state, progress, attempt, paused } = rollback;
+	const { done, total, ratePerSecond, etaMs } = progress;
+	const rate = ratePerSecond === undefined ? "" : `, ${rateOf(ratePerSecond)}/s`;
 	const eta = etaMs === undefined ? "" : `, ${durationOf(etaMs)} left`;
 	const again = attempt > 1 ? `, attempt ${attempt}` : "";
-	return `${(stage ?? state).padEnd(8)} ${bar(done, total)} ${done}/${total}${eta}${again}`;
+	const held = paused ? ", paused" : "";
+	return `${(stage ?? state).padEnd(8)} ${bar(done, total)} ${done}/${total}${rate}${eta}${again}${held}`;
+}
+
+/** Three figures at least, and no more than are needed. */
+export function rateOf(perSecond: number): string {
+	return perSecond >= 100 ? Math.round(perSecond).toString() : perSecond.toPrecision(3);
 }
 
 export interface ProgressView {
@@ -22,7 +29,7 @@ export function progressView(terminal: Terminal): ProgressView {
 	const line = progressLine(terminal);
 	return {
 		show: (rollback) => {
-			const step = `${rollback.id} ${rollback.stage ?? rollback.state} ${rollback.attempt}`;
+			const step = `${rollback.id} ${rollback.stage ?? rollback.state} ${rollback.attempt} ${rollback.paused}`;
 			line.show(step, lineOf(rollback));
 		},
 		clear: () => line.clear(),

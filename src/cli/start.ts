@@ -5,21 +5,32 @@
  */
 import { constants } from "node:os";
 import { readEnvironment } from "../config/environment.ts";
+import { rolesText } from "../domain/role.ts";
 import { EXIT, type ExitCode } from "./exit-code.ts";
 import { printJson, printLine, type Terminal } from "./terminal.ts";
 
 /** Longer than a flush of vectors and the last commit take together; supervisors wait 30 s. */
 const STOP_DEADLINE_MS = 20_000;
 
-export async function start(terminal: Terminal, json: boolean): Promise<ExitCode> {
-	const environment = readEnvironment();
+export interface StartRequest {
+	/** As they were named; empty: RECANT_ROLE says it. */
+	readonly roles: readonly string[];
+	readonly json: boolean;
+}
+
+export async function start(terminal: Terminal, { roles, json }: StartRequest): Promise<ExitCode> {
+	const given = roles.length === 0 ? {} : { RECANT_ROLE: roles.join(",") };
+	const environment = readEnvironment(undefined, given);
 	// Loaded here, so that the other commands do not load the engines.
 	const { startRecant } = await import("../main.ts");
 	// Listened to before the start, which itself can take seconds.
 	const stop = stopSignal(terminal);
 	const service = await startRecant({ environment });
-	if (json) printJson(terminal, { url: service.url });
-	else printLine(terminal, `Recant answers at ${service.url}`);
+	const role = rolesText(environment.roles);
+	if (json) printJson(terminal, { url: service.url, role });
+	else if (environment.roles.includes("api"))
+		printLine(terminal, `Recant answers at ${service.url}`);
+	else printLine(terminal, `Recant runs as ${role}; its health is at ${service.url}/readyz`);
 	await stop;
 	await service.stop();
 	return EXIT.ok;

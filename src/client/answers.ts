@@ -147,6 +147,8 @@ export interface WriteAnswer {
 	readonly repeated: boolean;
 	readonly operations: readonly OperationAnswer[];
 	readonly at?: CoordinateView;
+	/** Why it is not committed, where that is known, and what helps. */
+	readonly hint?: string;
 }
 export type ResultAnswer = Wire<ResultView>;
 export type DeliveryAnswer = Wire<DeliveryView>;

@@ -75,6 +75,7 @@ import type {
 	RestoreInput,
 	ResultInput,
 	ResultQuery,
+	RollbackOrder,
 	SearchInput,
 	SettingsInput,
 	SnapshotImportInput,
@@ -245,6 +246,12 @@ export class RecantClient {
 	): Promise<RollbackAnswer> {
 		const named = strategy === undefined ? {} : { strategy };
 		return this.#transport.json(postTo(chain, "rollbacks", { toBlock, ...named }));
+	}
+
+	/** Pauses, resumes, cancels, retries or abandons it; answers it as it is then. */
+	orderRollback(chain: string, rollbackId: string, order: RollbackOrder): Promise<RollbackAnswer> {
+		const path = ["v1", "chains", chain, "rollbacks", rollbackId, order];
+		return this.#transport.json({ method: "POST", path });
 	}
 
 	/** Brings agents' memories back to what they said at `to`. */

@@ -5,6 +5,8 @@ import type { LossPolicy } from "../domain/provenance.ts";
 import type { SettingsForm } from "../memory/settings-form.ts";
 import type { Where } from "../service/searching/search-filter.ts";
 
+export type { RollbackOrder } from "../service/recant-service.ts";
+
 /** A height, generation or version id. */
 export type WholeNumber = number | bigint | string;
 

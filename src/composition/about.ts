@@ -1,9 +1,7 @@
 /** What follows from the package and the settings alone. */
 import { readFileSync } from "node:fs";
 import type { Environment } from "../config/environment.ts";
-import type { RollbackId } from "../domain/ids.ts";
 import type { QueueBackendConfig } from "../queue/choose-backend.ts";
-import type { StageEvent } from "../rollback/stage-clock.ts";
 import type { Database } from "../store/database.ts";
 
 export function version(): string {
@@ -15,11 +13,4 @@ export function queueBackend({ redisUrl }: Environment, database: Database): Que
 	return redisUrl === undefined
 		? { kind: "postgres", databaseUrl: database.url }
 		: { kind: "redis", redisUrl };
-}
-
-/** Keeps what a stage says of its end, until the rollback is committed. */
-export function noteEta(etas: Map<RollbackId, number | undefined>, event: StageEvent): void {
-	const { rollbackId } = event.rollback;
-	if (event.stage === "commit" && event.done === event.total) etas.delete(rollbackId);
-	else etas.set(rollbackId, event.etaMs);
 }

@@ -9,7 +9,7 @@ import type { ChainProcess } from "../follower/chain-process.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
-import type { KnownSettings } from "../service/layers/known-settings.ts";
+import { type ChainStatus, statusOf } from "../service/chain-standing.ts";
 import type { ProofChain } from "../service/proving/proofs.ts";
 import type { SnapshotChain } from "../service/snapshots.ts";
 import type { AgentWrites } from "../service/writing/agent-writes.ts";
@@ -17,6 +17,7 @@ import type { PostgresStateStore } from "../store/reading/postgres-state-store.t
 import type { PostgresRestoredStates } from "../store/restoring/postgres-restored-states.ts";
 import type { LanceInspection } from "../vectors/lance-inspection.ts";
 import type { LanceStore } from "../vectors/lance-tables.ts";
+import type { ChainParts } from "./open-chains.ts";
 
 /** What a chain's checks look at. */
 export interface CheckParts {
@@ -41,39 +42,47 @@ export interface RepairParts {
 	readonly workingMemories: HotMemories;
 }
 
-export function snapshotChain(chain: ChainProcess, source: ChainSource): SnapshotChain {
+export function snapshotChain(chain: ChainParts): SnapshotChain {
 	const { id, name, snapshots } = chain.spec;
 	return {
 		chainId: id,
 		name,
 		fullEvery: snapshots.fullEvery,
-		hashOnNode: async (height) => (await source.blockByNumber(height))?.hash,
-		due: () => chain.snapshots?.poke(),
+		hashOnNode: async (height) => (await chain.source.blockByNumber(height))?.hash,
+		due: () => chain.snapshotDue(),
 	};
 }
 
-export function runtime(
-	chain: ChainProcess,
-	source: ChainSource,
-	settings: KnownSettings,
-	writes: AgentWrites,
-): ChainRuntime {
+export function runtime(chain: ChainParts, writes: AgentWrites): ChainRuntime {
+	const { spec, process } = chain;
 	return {
-		spec: chain.spec,
+		spec,
 		writes,
-		settings: (namespace) => settings.of(namespace),
-		status: () => chain.status(),
-		providers: () => source.health(),
-		indexes: () => chain.flusher?.indexes ?? new Map(),
-		rollbackDue: () => chain.follower?.rollbackDue(),
+		settings: (namespace) => chain.settings.of(namespace),
+		status: () => chainStatus(chain),
+		isFollowedHere: () => process?.follower !== undefined,
+		providers: () => chain.source.health(),
+		indexes: () => process?.flusher?.indexes ?? new Map(),
+		rollbackDue: () => chain.rollbackDue(),
 	};
 }
 
-export function proofChain(chain: ChainProcess, source: ChainSource): ProofChain {
+/** From the follower where it runs here, else as the chain's row says. */
+async function chainStatus({ spec, process, elsewhere }: ChainParts): Promise<ChainStatus> {
+	if (process?.follower !== undefined) {
+		return { ...process.status(), followedBy: process.holder };
+	}
+	const status = statusOf(spec.name, await elsewhere.standing());
+	// Nobody follows it, and why this process cannot says more than that.
+	const own = status.followedBy === undefined ? process?.status() : undefined;
+	return own?.problem === undefined || status.state === "halted" ? status : { ...status, ...own };
+}
+
+export function proofChain({ spec, source, process }: ChainParts): ProofChain {
 	return {
-		chainId: chain.spec.id,
-		name: chain.spec.name,
-		states: () => chain.writer?.states,
+		chainId: spec.id,
+		name: spec.name,
+		states: () => process?.writer?.states,
 		blockHash: async (height) => (await source.blockByNumber(height))?.hash,
 	};
 }

@@ -3,29 +3,15 @@ import { clocksOf } from "../consistency/check-plan.ts";
 import { ConsistencyChecks } from "../consistency/consistency-checks.ts";
 import { Repairer } from "../consistency/repair/repairer.ts";
 import type { ChainId } from "../domain/ids.ts";
-import type { Logger } from "../domain/logger.ts";
-import type { ChainProcess } from "../follower/chain-process.ts";
-import type { ChainSource } from "../follower/chain-source.ts";
-import type { ChainSpec } from "../follower/chain-spec.ts";
 import { createCheckQueue } from "../queue/check-queue.ts";
-import type { QueueBackendConfig } from "../queue/choose-backend.ts";
 import { Consistency, lastCheck } from "../service/consistency.ts";
 import { Repairs } from "../service/repairs.ts";
 import { PostgresConsistencyStore } from "../store/checking/postgres-consistency-store.ts";
 import { PostgresRepairStore } from "../store/checking/postgres-repair-store.ts";
-import type { Database } from "../store/database.ts";
-import { type CheckParts, checkedChain, type RepairParts, repairedChain } from "./chain-views.ts";
-
-export type ConsistencyParts = Omit<CheckParts & RepairParts, "source" | "node"> & {
-	readonly specs: readonly ChainSpec[];
-	readonly processes: ReadonlyMap<ChainId, ChainProcess>;
-	readonly sources: ReadonlyMap<ChainId, ChainSource>;
-	readonly database: Database;
-	readonly backend: QueueBackendConfig;
-	/** As of the rollback queue. */
-	readonly prefix: string;
-	readonly log: Logger;
-};
+import { openLanceInspection } from "../vectors/lance-inspection.ts";
+import { checkedChain, repairedChain } from "./chain-views.ts";
+import type { Foundation } from "./foundation.ts";
+import type { Chains } from "./open-chains.ts";
 
 export interface OpenConsistency {
 	readonly lastCheck: (chainId: ChainId) => ReturnType<typeof lastCheck>;
@@ -39,21 +25,23 @@ export interface OpenConsistency {
 	close(deadlineMs: number): Promise<void>;
 }
 
-export function openConsistency(parts: ConsistencyParts): OpenConsistency {
-	const { database, backend, prefix, log, processes, sources } = parts;
+export async function openConsistency(base: Foundation, chains: Chains): Promise<OpenConsistency> {
+	const { database, backend, prefix, log, roles } = base;
+	const inspection = await openLanceInspection(base.lancedbUri);
+	base.ending.add(() => inspection.close());
 	const store = new PostgresConsistencyStore(database);
 	const queue = createCheckQueue({ backend, prefix, log });
+	const parts = { ...base, embedsExactly: base.opened.exact, inspection };
 	const checks = new ConsistencyChecks({
 		store,
 		queue,
-		schedules: parts.specs.flatMap(({ id: chainId, consistency }) =>
+		schedules: base.specs.flatMap(({ id: chainId, consistency }) =>
 			clocksOf(consistency).map((clock) => ({ chainId, ...clock })),
 		),
 		chain: (chainId) => {
-			const chain = processes.get(chainId);
-			const source = sources.get(chainId);
-			if (chain?.writer === undefined || source === undefined) return undefined;
-			return checkedChain(chain, { ...parts, source });
+			const { process, source } = chains.of(chainId) ?? {};
+			if (process?.writer === undefined || source === undefined) return undefined;
+			return checkedChain(process, { ...parts, source });
 		},
 		log,
 	});
@@ -67,13 +55,13 @@ export function openConsistency(parts: ConsistencyParts): OpenConsistency {
 				repairer: new Repairer({ store: repairStore, log }),
 				chainId,
 				chain: (id) => {
-					const chain = processes.get(id);
-					const node = sources.get(id);
-					return chain && node && repairedChain(chain, { ...parts, node });
+					const { process, source } = chains.of(id) ?? {};
+					return process && source && repairedChain(process, { ...parts, node: source });
 				},
 			}),
 		}),
-		start: () => checks.start(),
+		// A check compares rows with the writer's own tree, so it is run where the chain is written.
+		start: () => (roles.includes("follower") ? checks.start() : checks.startAsking()),
 		stop: () => checks.stop(),
 		close: (deadlineMs) => queue.close(deadlineMs),
 	};

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { DataDirectory } from "../config/data-directory.ts";
 import type { Environment } from "../config/environment.ts";
 import type { Logger } from "../domain/logger.ts";
+import { hasEveryRole } from "../domain/role.ts";
 import type { ChainSource } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import { createChainSource } from "../rpc/chain-source.ts";
@@ -16,8 +17,15 @@ const LOCAL_CHAIN = { id: 31_337, name: "anvil" };
 /** Starts Anvil for the example chain as it stands, unless a node is named. */
 export async function startNode(
 	specs: readonly ChainSpec[],
-	environment: Environment,
-	directory: DataDirectory,
+	{
+		environment,
+		directory,
+		log,
+	}: {
+		readonly environment: Environment;
+		readonly directory: DataDirectory;
+		readonly log: Logger;
+	},
 	ending: Ending,
 ): Promise<void> {
 	if (environment.exampleChain.rpcUrls !== undefined) return;
@@ -27,6 +35,14 @@ export async function startNode(
 			id === LOCAL_CHAIN.id && name === LOCAL_CHAIN.name && rpc.urls.includes(LOCAL_ANVIL_URL),
 	);
 	if (local === undefined) return;
+	// It would end with this process, and with it the chain of all others.
+	if (!hasEveryRole(environment.roles)) {
+		log.warn(
+			{ url: LOCAL_ANVIL_URL },
+			"RECANT_RPC_URL is unset, and a local Anvil is started with --role all alone: one must run already",
+		);
+		return;
+	}
 	const anvil = await startLocalAnvil({
 		url: LOCAL_ANVIL_URL,
 		chainId: local.id,

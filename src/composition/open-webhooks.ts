@@ -1,61 +1,59 @@
 /** Who is told of rollbacks, and what became of it. */
-import type { WebhookSettings } from "../config/webhook-settings.ts";
 import { FatalError } from "../domain/errors.ts";
-import type { Logger } from "../domain/logger.ts";
 import type { JsonObject } from "../domain/operation.ts";
 import { toWire } from "../domain/wire.ts";
 import { createWebhookSender } from "../outbound/webhook-sender.ts";
-import type { QueueBackendConfig } from "../queue/choose-backend.ts";
 import { createDeliveryQueue } from "../queue/delivery-queue.ts";
 import type { Recant } from "../service/recant.ts";
 import { Deliveries } from "../service/records/deliveries.ts";
 import type { DeliveriesService } from "../service/records/deliveries-service.ts";
-import type { Database } from "../store/database.ts";
 import { PostgresDeliveryStore } from "../store/records/postgres-delivery-store.ts";
 import type { Delivery } from "../webhooks/delivery.ts";
 import { reportMessage } from "../webhooks/report-message.ts";
 import { WebhookDispatch } from "../webhooks/webhook-dispatch.ts";
+import type { Foundation } from "./foundation.ts";
 
-export interface WebhookParts {
-	readonly settings: WebhookSettings | undefined;
-	readonly database: Database;
-	readonly backend: QueueBackendConfig;
-	/** As of the rollback queue. */
-	readonly prefix: string;
-	readonly service: Recant;
-	readonly log: Logger;
+/** Deliveries as they are read and asked for again; whoever has the role `worker` sends them. */
+export function openDeliveries(
+	{ database, environment, notices }: Foundation,
+	service: Pick<Recant, "chainId">,
+): DeliveriesService {
+	return new Deliveries({
+		store: new PostgresDeliveryStore(database),
+		urls: environment.webhook?.urls ?? [],
+		due: (chainId) => notices.send({ kind: "delivery", chainId }),
+		chainId: (chain) => service.chainId(chain),
+	});
 }
 
 export interface OpenWebhooks {
-	readonly deliveries: DeliveriesService;
 	start(): void;
+	/** Something may be in the outbox. */
+	relay(): void;
 	stop(closeMs: number): Promise<void>;
 }
 
-export function openWebhooks(parts: WebhookParts): OpenWebhooks {
-	const { settings, database, backend, prefix, service, log } = parts;
-	const store = new PostgresDeliveryStore(database);
-	const urls = settings?.urls ?? [];
-	const queue = settings && createDeliveryQueue({ backend, prefix, log });
-	const dispatch =
-		settings &&
-		queue &&
-		new WebhookDispatch({
-			store,
-			queue,
-			send: createWebhookSender(settings),
-			urls,
-			body: (delivery) => bodyOf(delivery, service, settings.publicUrl),
-			log,
-		});
-	const due = () => dispatch?.relay();
-	const chainId = (chain: string) => service.chainId(chain);
+/** Sends reports; undefined: nobody is told of rollbacks. */
+export function openWebhooks(
+	{ environment: { webhook: settings }, database, backend, prefix, log }: Foundation,
+	service: Recant,
+): OpenWebhooks | undefined {
+	if (settings === undefined) return undefined;
+	const queue = createDeliveryQueue({ backend, prefix, log });
+	const dispatch = new WebhookDispatch({
+		store: new PostgresDeliveryStore(database),
+		queue,
+		send: createWebhookSender(settings),
+		urls: settings.urls,
+		body: (delivery) => bodyOf(delivery, service, settings.publicUrl),
+		log,
+	});
 	return {
-		deliveries: new Deliveries({ store, urls, due, chainId }),
-		start: () => dispatch?.start(),
+		start: () => dispatch.start(),
+		relay: () => dispatch.relay(),
 		async stop(closeMs) {
-			await dispatch?.stop();
-			await queue?.close(closeMs);
+			await dispatch.stop();
+			await queue.close(closeMs);
 		},
 	};
 }

@@ -1,11 +1,11 @@
 /**
- * The exclusive lock on a data directory: at most one live process holds it.
+ * The lock on a data directory: one live process holds it alone, or any number share it.
  *
- * A process states its claim as an empty file `lock.{pid}.{start mark}.{uuid}` and then looks at all
- * claims there are. Invariants:
+ * A process states its claim as an empty file `{lock|shared}.{pid}.{start mark}.{uuid}` and then looks at all
+ * claims that its own cannot stand beside: all others, or for a shared one those that are not. Invariants:
  * 1. A name is never used twice, so a claim whose process is dead can be removed by anybody at any
  *    time without hitting a live one. (Replacing one stale lock file has a window in which two win.)
- * 2. A process holds the lock only after it has seen no other live claim while its own stood. Of two
+ * 2. A process holds the lock only after it has seen no such live claim while its own stood. Of two
  *    processes the one that looked later sees the other's claim, so never do both hold it.
  * 3. Of processes that contend, those that see a smaller uuid withdraw and the smallest waits for
  *    them, so a race has a winner. A holder says so in its file, so nobody waits for it.
@@ -25,14 +25,18 @@ interface DirectoryClaim {
 	release(): Promise<void>;
 }
 
+/** alone: nobody else may use the directory; shared: nobody may use it alone. */
+export type DirectoryUse = "alone" | "shared";
+
 interface Claim {
 	readonly name: string;
+	readonly use: DirectoryUse;
 	readonly pid: number;
 	readonly startMark: string;
 	readonly uuid: string;
 }
 
-const CLAIM_NAME = /^lock\.([1-9]\d{0,9})\.([0-9a-z-]+)\.([0-9a-f-]{36})$/;
+const CLAIM_NAME = /^(lock|shared)\.([1-9]\d{0,9})\.([0-9a-z-]+)\.([0-9a-f-]{36})$/;
 /** Start mark where the system does not tell when a process began. */
 const UNKNOWN_START = "unknown";
 /** How long the smallest contender waits for others to withdraw: some hundred times what it takes. */
@@ -50,8 +54,11 @@ export function isClaimName(name: string): boolean {
  * @throws FatalError `data_directory_in_use`, which names the pid that holds it; errors of the file
  * system as they come.
  */
-export async function claimDirectory(directory: string): Promise<DirectoryClaim> {
-	const own = await newClaim();
+export async function claimDirectory(
+	directory: string,
+	use: DirectoryUse = "alone",
+): Promise<DirectoryClaim> {
+	const own = await newClaim(use);
 	const path = join(directory, own.name);
 	await writeFile(path, "", { flag: "wx", mode: 0o600 });
 	try {
@@ -67,7 +74,7 @@ export async function claimDirectory(directory: string): Promise<DirectoryClaim>
 async function contend(directory: string, own: Claim): Promise<void> {
 	const deadline = Date.now() + CONTENTION_MS;
 	for (;;) {
-		const others = await liveClaims(directory, own.name);
+		const others = await rivals(directory, own);
 		const [first] = others;
 		if (first === undefined) {
 			return;
@@ -75,10 +82,16 @@ async function contend(directory: string, own: Claim): Promise<void> {
 		const smaller = others.find(({ uuid }) => uuid < own.uuid);
 		const rival = smaller ?? (await findHolder(directory, others));
 		if (rival !== undefined || Date.now() > deadline) {
-			throw inUse(directory, (rival ?? first).pid);
+			throw inUse(directory, rival ?? first, own);
 		}
 		await sleep(CONTENTION_POLL_MS);
 	}
+}
+
+/** Claims of live processes that `own` cannot stand beside. */
+async function rivals(directory: string, own: Claim): Promise<Claim[]> {
+	const live = await liveClaims(directory, own.name);
+	return live.filter(({ use }) => own.use === "alone" || use === "alone");
 }
 
 /** Claims of live processes but `ownName`; claims of dead ones are removed. */
@@ -108,17 +121,19 @@ async function findHolder(directory: string, claims: readonly Claim[]): Promise<
 }
 
 function parseClaim(name: string): Claim | undefined {
-	const [, pid, startMark, uuid] = CLAIM_NAME.exec(name) ?? [];
+	const [, word, pid, startMark, uuid] = CLAIM_NAME.exec(name) ?? [];
+	const use = word === "shared" ? "shared" : "alone";
 	return pid === undefined || startMark === undefined || uuid === undefined
 		? undefined
-		: { name, pid: Number(pid), startMark, uuid };
+		: { name, use, pid: Number(pid), startMark, uuid };
 }
 
-async function newClaim(): Promise<Claim> {
+async function newClaim(use: DirectoryUse): Promise<Claim> {
 	const { pid } = process;
 	const startMark = (await readStartMark(pid)) ?? UNKNOWN_START;
 	const uuid = randomUUID();
-	return { name: `lock.${pid}.${startMark}.${uuid}`, pid, startMark, uuid };
+	const word = use === "shared" ? "shared" : "lock";
+	return { name: `${word}.${pid}.${startMark}.${uuid}`, use, pid, startMark, uuid };
 }
 
 async function isLive({ pid, startMark }: Claim): Promise<boolean> {
@@ -169,10 +184,14 @@ async function readIfThere(path: string): Promise<string | undefined> {
 	}
 }
 
-function inUse(directory: string, pid: number): FatalError {
+function inUse(directory: string, { pid, use }: Claim, own: Claim): FatalError {
+	const how = use === "shared" ? "shared by" : "in use by";
 	return new FatalError("data_directory_in_use", {
-		message: `the data directory ${directory} is in use by process ${pid}`,
-		hint: "stop that process, or give this one a directory of its own with RECANT_DATA_DIR",
+		message: `the data directory ${directory} is ${how} process ${pid}`,
+		hint:
+			own.use === "shared"
+				? "that process runs its own Postgres in it: stop it, or give this one another RECANT_DATA_DIR"
+				: "stop that process, or give this one a directory of its own with RECANT_DATA_DIR; processes that all have DATABASE_URL set may share one",
 		fields: { path: directory, pid },
 	});
 }

@@ -4,17 +4,18 @@
  * Invariants:
  * 1. recant.json is written whole and before anything else but claims on the lock. So a directory
  *    without it is new, or was left by a crash in its first moments, or belongs to somebody else.
- * 2. It is read and written only under the lock.
+ * 2. It is read and written only under the lock. Of processes that share the directory and make it at once,
+ *    one writes the file and all read it.
  * 3. Everything inside is closed to other users by itself. As root the directory may be passed
  *    through (0711), since Postgres then runs as another user; else it is closed too (0700).
  */
 import { randomUUID } from "node:crypto";
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { link, open, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as z from "zod";
 import { FatalError, RecantError } from "../domain/errors.ts";
 import { makeFolder } from "../resilience/make-folder.ts";
-import { claimDirectory, isClaimName } from "./data-directory-lock.ts";
+import { claimDirectory, type DirectoryUse, isClaimName } from "./data-directory-lock.ts";
 
 export interface DataDirectory {
 	/** Absolute path of the directory itself. */
@@ -49,29 +50,34 @@ type Installation = z.output<typeof installationSchema>;
 
 /**
  * Opens the directory, makes it if it is missing or empty, and holds its lock until `release` or the
- * end of the process, however that comes.
+ * end of the process, however that comes. It may be shared by processes whose Postgres runs elsewhere: what
+ * is left in it, LanceDB and snapshots, is written under the leases in Postgres.
  *
  * @throws FatalError `data_directory_foreign`, `data_directory_corrupt`, `data_directory_unwritable`
  * or `data_directory_in_use`.
  */
-export async function openDataDirectory(path: string): Promise<DataDirectory> {
+export async function openDataDirectory(
+	path: string,
+	use: DirectoryUse = "alone",
+): Promise<DataDirectory> {
 	const root = resolve(path);
 	try {
-		return await claimAndRead(root);
+		return await claimAndRead(root, use);
 	} catch (error) {
 		throw error instanceof RecantError ? error : unwritable(root, error);
 	}
 }
 
-async function claimAndRead(root: string): Promise<DataDirectory> {
+async function claimAndRead(root: string, use: DirectoryUse): Promise<DataDirectory> {
 	await makeRoot(root);
 	// Before the claim, so that nothing is written into a directory that is not ours.
 	await refuseForeign(root);
-	const claim = await claimDirectory(root);
+	const claim = await claimDirectory(root, use);
 	try {
 		const found = await readInstallation(root);
 		const installation = found ?? (await createInstallation(root));
 		const paths = await makeFolders(root);
+		if (use === "alone") await removeDrafts(root);
 		return { ...installation, ...paths, created: found === undefined, release: claim.release };
 	} catch (error) {
 		await claim.release();
@@ -135,7 +141,11 @@ function parseInstallation(path: string, text: string): Installation {
 }
 
 async function createInstallation(root: string): Promise<Installation> {
-	const installation = { format: FORMAT, installationId: randomUUID(), createdAt: new Date() };
+	const installation: Installation = {
+		format: FORMAT,
+		installationId: randomUUID(),
+		createdAt: new Date(),
+	};
 	const draft = join(root, `${MARKER}.${randomUUID()}.draft`);
 	const file = await open(draft, "wx", 0o600);
 	try {
@@ -144,12 +154,20 @@ async function createInstallation(root: string): Promise<Installation> {
 	} finally {
 		await file.close();
 	}
-	await rename(draft, join(root, MARKER));
+	try {
+		await link(draft, join(root, MARKER));
+	} catch (error) {
+		// One that shares the directory was faster.
+		if (!isCode(error, "EEXIST")) throw error;
+	} finally {
+		await rm(draft, { force: true });
+	}
 	await syncDirectory(root);
-	return { ...installation, format: FORMAT };
+	const stands = await readInstallation(root);
+	return stands ?? installation;
 }
 
-/** Makes the rename itself durable: all that comes later is lost to us if it is undone. */
+/** Makes the name itself durable: all that comes later is lost to us if it is undone. */
 async function syncDirectory(path: string): Promise<void> {
 	if (process.platform === "win32") {
 		return;
@@ -172,12 +190,16 @@ async function makeFolders(root: string) {
 	};
 	await makeFolder(paths.lancedb, 0o700);
 	await makeFolder(paths.logs, 0o700);
+	return paths;
+}
+
+/** Left by a crash; where others share the directory, one of them may be writing its own. */
+async function removeDrafts(root: string): Promise<void> {
 	for (const name of await readdir(root)) {
 		if (MARKER_DRAFT.test(name)) {
 			await rm(join(root, name), { force: true });
 		}
 	}
-	return paths;
 }
 
 function isCode(error: unknown, code: string): boolean {

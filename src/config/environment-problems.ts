@@ -80,7 +80,10 @@ export function configurationInvalid(problems: readonly EnvironmentProblem[]): F
 	const hints = problems.flatMap(({ hint }) => (hint === undefined ? [] : [hint]));
 	return new FatalError("configuration_invalid", {
 		message: `the environment has ${lines.length} problem${lines.length === 1 ? "" : "s"}: ${lines.join("; ")}`,
-		hint: hints[0] ?? "correct the variables named; README.md lists them all",
+		hint:
+			hints.length === 0
+				? "correct the variables named; README.md lists them all"
+				: [...new Set(hints)].join("; "),
 		fields: Object.fromEntries(
 			[...Map.groupBy(problems, ({ variable }) => variable)].map(([variable, ofVariable]) => [
 				variable,

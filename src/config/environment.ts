@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import * as z from "zod";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { Role } from "../domain/role.ts";
 import {
 	type EmbedderSettings,
 	embedderProblems,
@@ -23,6 +24,7 @@ import {
 	splitList,
 	withoutEmpty,
 } from "./environment-problems.ts";
+import { roleProblems, roleVariables } from "./roles.ts";
 import { type SnapshotPlace, snapshotPlace, snapshotVariables } from "./snapshot-place.ts";
 import {
 	type WebhookSettings,
@@ -50,6 +52,8 @@ export interface ExampleChainSettings {
 }
 
 export interface Environment {
+	/** In the order of ROLES, at least one. */
+	readonly roles: readonly Role[];
 	/** Loopback unless there are API keys. */
 	readonly host: string;
 	/** 0: any free port. */
@@ -167,6 +171,7 @@ const environmentSchema = exampleChainSchema.extend({
 	DATABASE_URL: url(["postgres", "postgresql"]).optional(),
 	REDIS_URL: url(["redis", "rediss"]).optional(),
 	LANCEDB_URI: z.string().optional(),
+	...roleVariables,
 	...snapshotVariables,
 	...embedderVariables,
 	...webhookVariables,
@@ -175,16 +180,19 @@ const environmentSchema = exampleChainSchema.extend({
 });
 
 /**
- * Every setting of the service, checked.
+ * Every setting of the service, checked. `given`: what a command line says, which goes before `env`.
  *
  * @throws FatalError `configuration_invalid`, which lists every variable that is wrong, its value
  * (masked where it may be secret) and what is wrong with it.
  */
-export function readEnvironment(env: EnvironmentVariables = process.env): Environment {
-	const set = withoutEmpty(env);
+export function readEnvironment(
+	env: EnvironmentVariables = process.env,
+	given: EnvironmentVariables = {},
+): Environment {
+	const set = { ...withoutEmpty(env), ...withoutEmpty(given) };
 	const parsed = environmentSchema.safeParse(set);
 	const problems = [...(parsed.error === undefined ? [] : problemsOf(parsed.error, set))];
-	problems.push(...embedderProblems(set), ...webhookProblems(set));
+	problems.push(...embedderProblems(set), ...webhookProblems(set), ...roleProblems(set));
 	const exposure = exposureProblem(set);
 	if (exposure !== undefined) {
 		problems.push(exposure);
@@ -194,6 +202,7 @@ export function readEnvironment(env: EnvironmentVariables = process.env): Enviro
 	}
 	const values = parsed.data;
 	return {
+		roles: values.RECANT_ROLE,
 		host: values.RECANT_HOST,
 		port: values.RECANT_PORT,
 		dataDir: resolve(values.RECANT_DATA_DIR),

@@ -25,11 +25,11 @@ export interface CheckSchedule {
 export interface CheckQueue {
 	/**
 	 * Sets the clocks and takes jobs from here on, as soon as the backend answers. Called once; never
-	 * throws.
+	 * throws. `handler` undefined: jobs are only sent from here.
 	 */
 	start(
 		schedules: readonly CheckSchedule[],
-		handler: (job: CheckJob) => Promise<CheckJobOutcome>,
+		handler: ((job: CheckJob) => Promise<CheckJobOutcome>) | undefined,
 	): void;
 	/** Throws `RetryableError("queue_unavailable")`. */
 	enqueue(job: CheckJob): Promise<void>;

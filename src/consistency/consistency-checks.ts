@@ -46,10 +46,15 @@ export class ConsistencyChecks {
 		this.#checker = new Checker(options);
 	}
 
-	/** Sets the clocks. */
+	/** Sets the clocks, and takes what they and others ask for. */
 	start(): void {
 		const { queue, schedules } = this.#options;
 		queue.start(schedules, (job) => this.#take(job));
+	}
+
+	/** In place of `start`: checks can be asked for here, and are run by whoever leads the chain. */
+	startAsking(): void {
+		this.#options.queue.start([], undefined);
 	}
 
 	/** Stops what is under way; it ends as failed. */

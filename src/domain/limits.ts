@@ -126,10 +126,30 @@ export const LIMITS = {
 	 * node, the database or the lease does is none.
 	 */
 	rollbackAttempts: 5,
+	/** Tasks that one preparation is split into: enough for dozens of processes, and rows of one statement. */
+	rollbackTasks: 128,
+	/** How often a task is taken before its attempt fails: one that ends whoever takes it must end itself. */
+	rollbackTaskTakes: 5,
+	/** Recoveries of one halt: what failed so often needs a person who finds out why, not another try. */
+	recoveryAttempts: 5,
+	/**
+	 * Blocks of the new branch that one recovery takes at once: from a checkpoint below the window, and the
+	 * window again; the follower goes on from there.
+	 */
+	recoveryBlocks: 2_048,
+	/**
+	 * Claims of a recovery's rollback before it is failed: what ends whoever works on it must end itself. Far more
+	 * than rollbackAttempts, since a node that is away makes many.
+	 */
+	recoveryClaims: 25,
+	/** Longest time that one provider may take to bear witness: some thirty requests, one after the other. */
+	witnessMs: 30_000,
+	/** Verified snapshots, the newest, that are offered to a chain that is halted: each is asked for at the node. */
+	recoverySnapshots: 16,
 	/** Rollbacks that one process works on at once: one a chain, and each keeps a core busy. */
 	rollbackConcurrency: 4,
-	/** Finished queue jobs that are kept, so that an enqueue repeated after the end is still recognised. */
-	queueFinishedJobs: 1_000,
+	/** Events that a queue keeps of itself: nobody reads them, so as many as one looks at by hand. */
+	queueEvents: 1_000,
 	/** Longest wait for the queue to take a job: a commit waits for nothing longer than a block's time. */
 	queueRequestMs: 2_000,
 	/**

@@ -23,6 +23,7 @@ import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { Follower, type FollowerStatus } from "./follower.ts";
+import { statusToText } from "./status-text.ts";
 import { WindowDeriver } from "./window-deriver.ts";
 
 /** A dead process's chain is taken over after this; renewed at a quarter of it. */
@@ -98,6 +99,11 @@ export class ChainProcess {
 		return this.#options.spec;
 	}
 
+	/** Name of this process in leases. */
+	get holder(): string {
+		return this.#options.holder;
+	}
+
 	/** Undefined while this process does not hold the lease. */
 	get writer(): ChainWriter | undefined {
 		return this.#running?.writer;
@@ -130,6 +136,16 @@ export class ChainProcess {
 
 	start(): void {
 		this.#loop = this.#run();
+	}
+
+	/** Operations wait in the inbox that another process put there. Nothing while this one does not write. */
+	inboxDue(): void {
+		const writer = this.#running?.writer;
+		if (writer === undefined || writer.window === undefined || writer.halted !== undefined) return;
+		writer.drained().catch((error: unknown) => {
+			// The writer has logged it, and tries again by itself.
+			if (!(error instanceof RecantError)) throw error;
+		});
 	}
 
 	/**
@@ -300,7 +316,7 @@ export class ChainProcess {
 			asking = true;
 			const askedMs = this.#clock.now();
 			writerStore
-				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS })
+				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS, status: this.#statusText() })
 				.then((held) => {
 					this.#leaseHeldUntilMs = held ? askedMs + LEASE_MS - LEASE_MARGIN_MS : 0;
 					if (!held) stepDown();
@@ -312,6 +328,11 @@ export class ChainProcess {
 					asking = false;
 				});
 		});
+	}
+
+	/** Undefined while this process only begins to follow. */
+	#statusText(): string | undefined {
+		return this.#running && statusToText(this.#running.follower.status);
 	}
 
 	async #end(running: Running): Promise<void> {

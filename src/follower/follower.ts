@@ -110,7 +110,7 @@ export class Follower {
 	async #round(): Promise<void> {
 		const { spec, writer } = this.#options;
 		await writer.refresh();
-		if (writer.halted !== undefined) return;
+		if (writer.halted !== undefined) return this.#recover();
 		// Taken before the look: one that is recorded during this round is looked for in the next.
 		const due = this.#rollbackDue;
 		this.#rollbackDue = false;
@@ -197,12 +197,22 @@ export class Follower {
 		readonly ancestor: BlockHeader;
 		readonly blocks: readonly BlockHeader[];
 	}): Promise<void> {
-		this.#say("rolling_back");
-		// A round that fails half way leaves a rollback behind, for the next one to finish.
+		// A round that fails half way leaves a rollback behind, for the next one to finish. One that stands
+		// looks for what an operator has made active again, in whatever process.
 		this.#rollbackDue = true;
+		const problem = await this.#rounds.standsOn(fork);
+		if (problem !== undefined) return this.#stand(problem);
+		this.#say("rolling_back");
 		await this.#rounds.reorg(fork);
 		this.#rollbackDue = false;
 		this.#afterRollback();
+	}
+
+	/** Rounds go on: the node may show another branch, and an operator may have decided. */
+	#stand(problem: Problem): void {
+		const { code, message } = problem;
+		if (this.#status.problem?.message !== message) this.#options.log.error({ code }, message);
+		this.#status = { ...this.#status, state: "halted", problem };
 	}
 
 	async #finishRollback(unfinished: RollbackRecord): Promise<void> {
@@ -215,6 +225,14 @@ export class Follower {
 		this.#extension.forget();
 		this.#say("following");
 		this.#loop.poke();
+	}
+
+	/** A halted chain does one thing more: a rollback that an operator lets go below where it halted. */
+	async #recover(): Promise<void> {
+		const active = await this.#options.coordinator.store.active(this.#options.spec.id);
+		if (active?.recoveryId === undefined) return;
+		await this.#checkChainId();
+		await this.#finishRollback(active);
 	}
 
 	async #confirmHalt(error: FatalError): Promise<void> {

@@ -23,7 +23,9 @@ export class HandlerCache {
 	readonly #store: Pick<WriterStore, "latestVersions">;
 	readonly #chainId: ChainId;
 	readonly #versions = new LRUCache<MemoryKey, { readonly version: HandlerVersion | undefined }>({
-		max: LIMITS.handlerCacheEntries,
+		// By size, not by number: that would set aside room for all of them at each change of the lease.
+		maxSize: LIMITS.handlerCacheEntries,
+		sizeCalculation: () => 1,
 	});
 
 	constructor(store: Pick<WriterStore, "latestVersions">, chainId: ChainId) {

@@ -4,12 +4,15 @@
  *
  * A head that extends the target does not supersede; the next round takes it. Another branch does,
  * and when the old branch has won again the rollback is cancelled. After LIMITS.supersessions in a
- * row the chain is given time to settle. The inbox waits from here to the end.
+ * row the chain is given time to settle. The inbox waits from here to the end, also while it is paused.
+ *
+ * A fork whose rollback failed is not recorded again: the chain stands on it, in whatever process, until
+ * an operator retries or abandons it, or the node shows another branch or the old one.
  */
 
 import type { BlockHeader } from "../domain/block.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { FatalError, type RecantError } from "../domain/errors.ts";
+import type { RecantError } from "../domain/errors.ts";
 import type { Generation, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -24,6 +27,8 @@ import type { Observation } from "./observe.ts";
 
 /** How often a rollback that another process works on is looked at. */
 const BUSY_MS = 100;
+/** How often one that is paused is: for hours, perhaps, and with a call of the node. */
+const PAUSED_MS = 500;
 /** Between two tries after a passing fault. */
 const RETRY_MS = 500;
 /** Looks at a chain that keeps forking, until two in a row agree; at most this many. */
@@ -36,6 +41,25 @@ function isSame(rollback: RollbackRecord, fork: Fork, generation: Generation): b
 		rollback.ancestor.hash === fork.ancestor.hash &&
 		target?.hash === targetOf(rollback).hash
 	);
+}
+
+/**
+ * Whether it went onto the branch of that fork: the branch may have grown since, and a node that lags
+ * shows less of it. A chain that was only rolled back is no branch.
+ */
+function isOfBranch(
+	{ ancestor, branch }: RollbackRecord,
+	{ ancestor: from, blocks }: Fork,
+): boolean {
+	if (ancestor.hash !== from.hash) return false;
+	// Both are linked: where the shorter one ends they are the same, or never were.
+	const last = Math.min(branch.length, blocks.length) - 1;
+	return last < 0 ? branch.length === blocks.length : branch[last]?.hash === blocks[last]?.hash;
+}
+
+/** Whether a recovery's rollback was begun so often that something ends whoever works on it. */
+function isSpent({ recoveryId, attempt }: RollbackRecord): boolean {
+	return recoveryId !== undefined && attempt >= LIMITS.recoveryClaims;
 }
 
 interface Fork {
@@ -66,7 +90,21 @@ export class RollbackRounds {
 		this.#clock = options.clock ?? systemClock;
 	}
 
-	/** Records a fork and works on it until the chain is on one branch. */
+	/**
+	 * Why the chain stands on that fork, if a rollback onto its branch failed: it is not to be recorded
+	 * again. Undefined: it is.
+	 */
+	async standsOn(fork: Fork): Promise<Problem | undefined> {
+		const { coordinator, spec, writer } = this.#options;
+		const failed = await coordinator.store.failedForks(spec.id, writer.state.generation);
+		const found = failed.find((rollback) => isOfBranch(rollback, fork));
+		return found && standing(found);
+	}
+
+	/**
+	 * Records a fork and works on it until the chain is on one branch, or until its rollback failed: the
+	 * next look tells which.
+	 */
 	async reorg(fork: Fork): Promise<void> {
 		await this.#held(async () => {
 			const rollbackId = await this.#record(fork, undefined);
@@ -77,7 +115,7 @@ export class RollbackRounds {
 	/** Works on one that is there already: asked for by hand, or left by a process that died. */
 	async finish(active: RollbackRecord): Promise<void> {
 		await this.#held(async () => {
-			const wanted = active.cause === "manual" || (await this.#stillWanted(active));
+			const wanted = !isSpent(active) && (await this.#stillWanted(active));
 			const rollbackId = wanted ? active.rollbackId : await this.#lookAgain(active.rollbackId);
 			if (rollbackId !== undefined) await this.#seeThrough(rollbackId);
 		});
@@ -109,16 +147,17 @@ export class RollbackRounds {
 			case "committed":
 				return undefined;
 			case "over":
-				return this.#over(await this.#options.coordinator.store.load(rollbackId));
+			case "failed":
+				return undefined;
 			case "moved":
 				return this.#lookAgain(rollbackId);
 			case "prepared":
 			case "busy":
-				return this.#whileBusy(rollbackId);
+				return this.#whileBusy(rollbackId, BUSY_MS);
+			case "paused":
+				return this.#whileBusy(rollbackId, PAUSED_MS);
 			case "retry":
 				return this.#retry(rollbackId, outcome.error);
-			case "failed":
-				return this.#giveUp(rollbackId, outcome.error);
 		}
 	}
 
@@ -127,6 +166,7 @@ export class RollbackRounds {
 		if (!inlineRollbacks) {
 			const record = await coordinator.store.load(rollbackId);
 			if (record === undefined || !isActive(record.state)) return { type: "over" };
+			if (record.paused) return { type: "paused" };
 			if (record.state !== "prepared") return { type: "busy" };
 		}
 		return coordinator.run(rollbackId, deriver, {
@@ -135,27 +175,20 @@ export class RollbackRounds {
 		});
 	}
 
-	/** Whoever works on it does not look whether the branch is gone, and would try for good. */
-	async #whileBusy(rollbackId: RollbackId): Promise<RollbackId | undefined> {
-		await this.#clock.sleep(BUSY_MS);
+	/** Whoever works on it does not look whether the branch is gone, and would try for good; nor does a pause. */
+	async #whileBusy(rollbackId: RollbackId, waitMs: number): Promise<RollbackId | undefined> {
+		await this.#clock.sleep(waitMs);
 		const record = await this.#options.coordinator.store.load(rollbackId);
-		if (record === undefined || !isActive(record.state)) return this.#over(record);
+		if (record === undefined || !isActive(record.state)) return undefined;
 		return (await this.#stillWanted(record)) ? rollbackId : this.#lookAgain(rollbackId);
-	}
-
-	/** Another may have ended it, also as one that cannot be done: then doing it again is no better. */
-	async #over(record: RollbackRecord | undefined): Promise<undefined> {
-		if (record?.state !== "failed" || record.error === undefined) return undefined;
-		return this.#giveUp(record.rollbackId, record.error);
 	}
 
 	/** What failed may have failed because the branch is gone; else it is tried again as it is. */
 	async #retry(rollbackId: RollbackId, error: RecantError): Promise<RollbackId | undefined> {
 		const record = await this.#options.coordinator.store.load(rollbackId);
 		if (record === undefined || !isActive(record.state)) return undefined;
-		if (error.code === "rollback_fenced" || !(await this.#stillWanted(record))) {
-			return this.#lookAgain(rollbackId);
-		}
+		const isHopeless = error.code === "rollback_fenced" || isSpent(record);
+		if (isHopeless || !(await this.#stillWanted(record))) return this.#lookAgain(rollbackId);
 		await this.#clock.sleep(RETRY_MS);
 		return rollbackId;
 	}
@@ -165,6 +198,7 @@ export class RollbackRounds {
 		const old = await coordinator.store.load(rollbackId);
 		if (old === undefined || !isActive(old.state)) return undefined;
 		if (old.cause === "manual") return rollbackId;
+		if (old.recoveryId !== undefined) return this.#recoveryAgain(old);
 		const supersessions = old.supersessions + 1;
 		const { decision } =
 			supersessions > LIMITS.supersessions ? await this.#settled() : await this.#options.observe();
@@ -176,8 +210,22 @@ export class RollbackRounds {
 			}
 			return this.#record(decision, { rollbackId, supersessions });
 		}
-		await coordinator.store.end(rollbackId, { state: "cancelled" });
-		return undefined;
+		// Another attempt that began meanwhile hears of it at the next look.
+		return (await coordinator.store.cancel(rollbackId, old.attempt)) ? undefined : rollbackId;
+	}
+
+	/**
+	 * What a quorum agreed on is followed to the letter or given up, and the chain stays halted: another
+	 * branch needs another word of theirs.
+	 */
+	async #recoveryAgain(old: RollbackRecord): Promise<RollbackId | undefined> {
+		const { rollbackId, attempt } = old;
+		if (!isSpent(old) && (await this.#stillWanted(old))) {
+			await this.#clock.sleep(RETRY_MS);
+			return rollbackId;
+		}
+		const { store } = this.#options.coordinator;
+		return (await store.cancel(rollbackId, attempt)) ? undefined : rollbackId;
 	}
 
 	/** Looks until two looks in a row see the same head. */
@@ -230,16 +278,13 @@ export class RollbackRounds {
 		const next = await source.blockByNumber(target.height + 1n);
 		return next === undefined || writer.window?.at(next.number)?.hash !== next.hash;
 	}
+}
 
-	/** One that was asked for by hand leaves the chain as it is; a fork that cannot be taken stops it. */
-	async #giveUp(rollbackId: RollbackId, why: Problem): Promise<undefined> {
-		const record = await this.#options.coordinator.store.load(rollbackId);
-		if (record?.cause === "manual") return undefined;
-		throw new FatalError("rollback_failed", {
-			message: `rollback ${rollbackId} failed: ${why.message}`,
-			hint: why.hint,
-			fields: { rollbackId, cause: why.code },
-			cause: why,
-		});
-	}
+/** What the chain says while it stands; the rollback's own hint names the ways out. */
+function standing({ rollbackId, error }: RollbackRecord): Problem {
+	return {
+		code: "rollback_failed",
+		message: `rollback ${rollbackId} failed: ${error?.message ?? "its record does not say why"}`,
+		hint: error?.hint ?? `retry or abandon rollback ${rollbackId}`,
+	};
 }

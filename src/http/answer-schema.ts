@@ -7,6 +7,7 @@ import { LEVELS } from "../consistency/finding.ts";
 import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
 import { FINALITIES, LOSS_POLICIES } from "../domain/provenance.ts";
+import { ROLES } from "../domain/role.ts";
 import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
 import { breakerAnswer, indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
@@ -88,8 +89,14 @@ export const rollbackAnswer = z
 			"superseded",
 			"cancelled",
 			"failed",
+			"abandoned",
 		]),
 		stage: stage.optional(),
+		paused: z.boolean().openapi({ description: "True: no stage begins before it is resumed." }),
+		failedStage: stage.optional().openapi({ description: "Stage at which it failed." }),
+		retries: z
+			.int()
+			.openapi({ description: "How often an operator had it tried again after it failed." }),
 		fromGeneration: decimal,
 		ancestor: heightAndHash,
 		from: heightAndHash.openapi({ description: "Committed head when it was recorded." }),
@@ -99,15 +106,24 @@ export const rollbackAnswer = z
 		strategyReason: z.string().optional().openapi({ description: "Why it was taken." }),
 		wantedStrategy: strategy.optional().openapi({ description: "The one that was asked for." }),
 		progress: z.object({
-			done: z.int(),
+			done: z.int().openapi({ description: "Items of the stage under way." }),
 			total: z.int(),
-			etaMs: z.number().optional().openapi({ description: "Milliseconds until it is done." }),
+			ratePerSecond: z
+				.number()
+				.optional()
+				.openapi({ description: "Items a second; absent while nobody works on it." }),
+			etaMs: z
+				.number()
+				.optional()
+				.openapi({ description: "Milliseconds until the stage is done at that rate." }),
 		}),
 		counts: countsAnswer,
-		stageMs: z
-			.partialRecord(stage, z.number())
-			.openapi({ description: "Milliseconds of each stage that has ended." }),
-		error: problem.optional(),
+		stageMs: z.partialRecord(stage, z.number()).openapi({
+			description: "Milliseconds of each stage that has ended, and of the one at which it ended.",
+		}),
+		error: problem
+			.optional()
+			.openapi({ description: "Why it failed; `hint` names what can be done about it." }),
 		supersededBy: z.string().optional(),
 		createdAt: isoDate,
 		finishedAt: isoDate.optional(),
@@ -120,8 +136,14 @@ export const chainAnswer = z
 		name: z.string(),
 		state: z
 			.enum(["starting", "following", "backfilling", "rolling_back", "waiting", "halted"])
-			.openapi({ description: "waiting: the node does not answer. halted: read-only." }),
+			.openapi({
+				description:
+					"waiting: the node does not answer, or no process follows the chain. halted: read-only.",
+			}),
 		problem: problem.optional(),
+		followedBy: z.string().optional().openapi({
+			description: "Name of the process that holds the chain's lease; absent: none does.",
+		}),
 		generation: decimal,
 		head: z
 			.object({ height, hash: hex, timestamp: decimal })
@@ -173,6 +195,7 @@ export const chainAnswer = z
 export const statusAnswer = z
 	.object({
 		version: z.string(),
+		roles: z.array(z.enum(ROLES)).openapi({ description: "What this process does." }),
 		installationId: z.string(),
 		queueBackend: z.enum(["postgres", "redis"]),
 		database: z.enum(["embedded", "external"]),
@@ -185,6 +208,7 @@ export const statusAnswer = z
 
 export const readinessAnswer = z
 	.object({
+		roles: z.array(z.enum(ROLES)).openapi({ description: "What this process does." }),
 		ready: z.boolean().openapi({ description: "Every required check is ok." }),
 		degraded: z
 			.array(z.string())
@@ -299,6 +323,9 @@ export const writeAnswer = z
 		repeated: z.boolean().openapi({ description: "The key was seen before; nothing applied." }),
 		operations: z.array(operationAnswer),
 		at: coordinateAnswer.optional(),
+		hint: z.string().optional().openapi({
+			description: "Why it is not committed, where that is known, and what helps.",
+		}),
 	})
 	.openapi("WriteAnswer");
 

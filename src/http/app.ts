@@ -7,7 +7,7 @@
  */
 import type { Context } from "hono";
 import type { Caller } from "../domain/caller.ts";
-import { FatalError, RecantError } from "../domain/errors.ts";
+import { FatalError } from "../domain/errors.ts";
 import type { KnownKeys } from "../service/access/key-ring.ts";
 import { operatorOnly } from "../service/access/operator-only.ts";
 import { scopedConsolidations } from "../service/access/scoped-consolidations.ts";
@@ -33,8 +33,8 @@ import type { RepairService } from "../service/repairs.ts";
 import type { PartialRestoreService } from "../service/restoring/partial-restore-service.ts";
 import type { SnapshotService } from "../service/snapshots.ts";
 import { requireAccess } from "./access.ts";
+import { answerError } from "./answer-error.ts";
 import { type Bound, type HttpLog, type OpenApiApp, openApiApp } from "./openapi-app.ts";
-import { type Problem, problemOf, problemResponse } from "./problem.ts";
 import { addBlockRoutes } from "./routes/block-routes.ts";
 import { addConsistencyRoutes } from "./routes/consistency-routes.ts";
 import { addConsolidationRoutes } from "./routes/consolidation-routes.ts";
@@ -55,7 +55,7 @@ import { addResultRoutes } from "./routes/result-routes.ts";
 import { addRollbackRoutes } from "./routes/rollback-routes.ts";
 import { addSearchRoutes } from "./routes/search-routes.ts";
 import { addSnapshotRoutes } from "./routes/snapshot-routes.ts";
-import { addStatusRoutes } from "./routes/status-routes.ts";
+import { addHealthRoutes, addStatusRoutes } from "./routes/status-routes.ts";
 
 export interface LayerServices {
 	readonly namespaces: NamespaceService;
@@ -113,6 +113,7 @@ export function createHttpApp({
 	app.use(requireAccess(apiKeys, keys?.known));
 	const scopedRecant = (inner: RecantService, caller: Caller) => new ScopedRecant(inner, caller);
 	const context = { service: bound(service, scopedRecant), log };
+	addHealthRoutes(app, context);
 	addStatusRoutes(app, context);
 	addBlockRoutes(app, context);
 	addOperationRoutes(app, context);
@@ -156,25 +157,6 @@ function bound<Service>(
 	scope: (service: Service, caller: Caller) => Service,
 ): Bound<Service> {
 	return (context) => scope(service, context.get("admitted").caller);
-}
-
-function answerError(error: Error, context: Context, log: HttpLog): Response {
-	const problem = problemOf(error);
-	if (problem.status >= 500) logProblem(error, problem, context, log);
-	return problemResponse(problem, headersOf(problem));
-}
-
-/** A retryable error is the caller's to see and try again; the part that failed has logged it. */
-function logProblem(error: Error, problem: Problem, context: Context, log: HttpLog): void {
-	if (error instanceof RecantError && error.retryable) return;
-	const { method, path } = context.req;
-	log.error({ err: error, instance: problem.instance, method, path }, "a request failed");
-}
-
-function headersOf(problem: Problem): Record<string, string> {
-	if (problem.code === "unauthorized") return { "www-authenticate": 'Bearer realm="recant"' };
-	const { allow } = problem;
-	return typeof allow === "string" ? { allow } : {};
 }
 
 /** `method_not_allowed` where another method would have met a route, else `not_found`. */

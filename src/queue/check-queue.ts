@@ -73,7 +73,7 @@ class BullCheckQueue implements CheckQueue {
 		this.#context = context;
 	}
 
-	start(schedules: readonly CheckSchedule[], handler: Handler): void {
+	start(schedules: readonly CheckSchedule[], handler: Handler | undefined): void {
 		this.#opening = this.#openUntilOpen(schedules, handler);
 	}
 
@@ -109,7 +109,10 @@ class BullCheckQueue implements CheckQueue {
 		}
 	}
 
-	async #openUntilOpen(schedules: readonly CheckSchedule[], handler: Handler): Promise<void> {
+	async #openUntilOpen(
+		schedules: readonly CheckSchedule[],
+		handler: Handler | undefined,
+	): Promise<void> {
 		const { signal } = this.#ending;
 		let failing = false;
 		while (!signal.aborted) {
@@ -125,12 +128,13 @@ class BullCheckQueue implements CheckQueue {
 		}
 	}
 
-	async #open(schedules: readonly CheckSchedule[], handler: Handler): Promise<void> {
+	async #open(schedules: readonly CheckSchedule[], handler: Handler | undefined): Promise<void> {
 		const context = this.#context;
 		await opened(context, context.backend.prepare());
 		this.#queue ??= openQueue(context);
 		await opened(context, this.#queue.waitUntilReady());
 		for (const schedule of schedules) await opened(context, setClock(this.#queue, schedule));
+		if (handler === undefined) return;
 		this.#worker ??= openWorker(context, handler);
 		await opened(context, this.#worker.waitUntilReady());
 		// Resolves when the worker is closed. What goes wrong inside comes as an event.
@@ -150,7 +154,7 @@ async function setClock(queue: CheckBullQueue, schedule: CheckSchedule): Promise
 
 function openQueue(context: QueueContext): CheckBullQueue {
 	const { backend } = context;
-	const streams = { events: { maxLen: LIMITS.queueFinishedJobs } };
+	const streams = { events: { maxLen: LIMITS.queueEvents } };
 	const queue: CheckBullQueue = new Queue(
 		CHECK_QUEUE,
 		{ connection: {}, prefix: backend.keyPrefix, streams },

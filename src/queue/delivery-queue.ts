@@ -167,7 +167,7 @@ async function add(
 
 function openQueue(context: QueueContext): BullQueue {
 	const { backend } = context;
-	const streams = { events: { maxLen: LIMITS.queueFinishedJobs } };
+	const streams = { events: { maxLen: LIMITS.queueEvents } };
 	const queue: BullQueue = new Queue(
 		DELIVERY_QUEUE,
 		{ connection: {}, prefix: backend.keyPrefix, streams },

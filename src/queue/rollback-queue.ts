@@ -1,7 +1,8 @@
 /**
  * Delivers rollbacks through BullMQ, on Postgres or on Redis.
  *
- * 1. One rollback is one job: while its job exists, enqueueing it again does nothing.
+ * 1. One rollback is one job: while its job exists, enqueueing it again does nothing. A job that ended
+ *    does not exist any more.
  * 2. Delivery is at least once. A worker that dies, or stalls for longer than its lock, loses the job
  *    to another consumer; both may then run, and the fence on the rollback's row decides.
  * 3. Putting a job off uses up no attempt; a thrown error does; a fatal one ends the job.
@@ -28,7 +29,12 @@ import {
 } from "./queue-context.ts";
 import { QUEUE_TIMING, type QueueTiming } from "./queue-timing.ts";
 import { openConsumer, type RollbackConsumer } from "./rollback-consumer.ts";
-import { ROLLBACK_QUEUE, type RollbackPayload, rollbackJobOptions } from "./rollback-job.ts";
+import {
+	ROLLBACK_QUEUE,
+	type RollbackPayload,
+	rollbackJobOptions,
+	rollbackPayload,
+} from "./rollback-job.ts";
 
 export interface RollbackQueueOptions {
 	readonly backend: QueueBackendConfig;
@@ -91,7 +97,7 @@ function openQueue(context: QueueContext): RollbackBullQueue {
 			connection: {},
 			prefix: context.backend.keyPrefix,
 			// Nobody reads BullMQ's event stream: keep just enough to look at by hand.
-			streams: { events: { maxLen: LIMITS.queueFinishedJobs } },
+			streams: { events: { maxLen: LIMITS.queueEvents } },
 		},
 		context.backend.producer,
 	);
@@ -136,10 +142,10 @@ function rollbackQueue(context: QueueContext, queue: RollbackBullQueue): Rollbac
 async function enqueue(
 	context: QueueContext,
 	queue: RollbackBullQueue,
-	{ rollbackId }: RollbackJob,
+	job: RollbackJob,
 ): Promise<void> {
-	const options = rollbackJobOptions(rollbackId, context.timing);
-	const adding = queue.add(ROLLBACK_QUEUE, { rollbackId }, options);
+	const options = rollbackJobOptions(job, context.timing);
+	const adding = queue.add(ROLLBACK_QUEUE, rollbackPayload(job), options);
 	const limitMs = LIMITS.queueRequestMs;
 	try {
 		await withDeadline(adding, limitMs, () => queueLate(context, limitMs));

@@ -9,7 +9,9 @@
  *    ancestor. So steps may be applied as they come, and nothing has to be kept.
  * 3. Version ids are dense in log order: an entry that writes takes one, a group as many as it derived and
  *    as its other entries took. An entry that says otherwise is damaged.
- * 4. Verdicts, and what the writer does by itself, stand before the entry of the group that they belong to.
+ * 4. A group that a rollback below finality cut, or that reaches above a height where the chain may have
+ *    forked since, is derived only as far as it stands: the node has other blocks above, or will have.
+ * 5. Verdicts, and what the writer does by itself, stand before the entry of the group that they belong to.
  *    So they are kept back until it is known whether one follows.
  *
  * Pure; entries come in order, in pieces of any size.
@@ -66,21 +68,31 @@ export class LogWalk {
 	readonly #start: LogPosition;
 	readonly #limits: readonly { readonly position: LogPosition; readonly height: Height }[];
 	readonly #target: Height;
+	/** Highest height that the node can be trusted to have as it was derived; undefined: all. */
+	readonly #shared: Height | undefined;
 	/** First limit whose rollback comes after the entry at hand. */
 	#limit = 0;
 	#versionId: VersionId;
 	/** Entries that may belong to a group that comes next. */
 	#keptBack: LoggedEntry[] = [];
 
-	/** `rollbacks`: those that lead to the generation, by rising position. */
+	/**
+	 * `rollbacks`: those that lead to the generation, by rising position. `isForked`: the chain may be another
+	 * one above the height.
+	 */
 	constructor(
 		start: WalkStart,
-		to: { readonly height: Height; readonly rollbacks: readonly RollbackMark[] },
+		to: {
+			readonly height: Height;
+			readonly rollbacks: readonly RollbackMark[];
+			readonly isForked?: boolean | undefined;
+		},
 	) {
 		this.#from = start.height;
 		this.#start = start.position;
 		this.#versionId = start.versionSeq;
 		this.#target = to.height;
+		this.#shared = to.isForked === true ? to.height : undefined;
 		this.#limits = lowestAfter(to.rollbacks);
 	}
 
@@ -139,12 +151,22 @@ export class LogWalk {
 		const kept = this.#keptBack;
 		this.#keptBack = [];
 		this.#versionId = numberIn(body, "versionId", position);
-		// What is final is taken back by nobody, so the first block speaks for all.
 		const begin = whole ? from : this.#from + 1n;
 		if (!this.#counts(position, begin)) return before;
-		const recorded = kept.map(recordedEntry);
-		const step = { from: begin, to, base, recorded, entry: body, whole };
-		return [...before, { type: "group", ...step }];
+		// What is final is taken back by recoveries alone, so mostly the first block speaks for all.
+		const last = this.#lastOf(to);
+		const recorded = kept.map(recordedEntry).filter(({ slot }) => slot <= last);
+		const step = { from: begin, to: last, base, recorded, entry: body };
+		return [...before, { type: "group", ...step, whole: whole && last === to }];
+	}
+
+	/** Last block of a group that stands; once `#counts` was asked for the group. */
+	#lastOf(to: Height): Height {
+		const limits = [this.#limits[this.#limit]?.height, this.#shared];
+		return limits.reduce<Height>(
+			(last, limit) => (limit !== undefined && limit < last ? limit : last),
+			to,
+		);
 	}
 
 	/** Entries come by rising position. */

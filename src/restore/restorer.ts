@@ -40,6 +40,8 @@ export interface RestoreRequest {
 	readonly only: ReadonlySet<MemoryKey> | undefined;
 	/** Undefined where groups cannot be derived here. */
 	readonly deriver: GroupDeriver | undefined;
+	/** Whether the node may have another chain above the height; then no group is derived beyond it. */
+	readonly isForked?: boolean | undefined;
 	readonly onProgress: (progress: RestoreProgress) => void;
 }
 
@@ -146,6 +148,7 @@ export class Restorer {
 		const walk = new LogWalk(start, {
 			height,
 			rollbacks: rollbacks.filter(({ position }) => position > start.position),
+			isForked: request.isForked,
 		});
 		const wanted = await this.#filter(request, start.position);
 		const total = Number(logPosition - start.position);

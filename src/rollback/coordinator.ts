@@ -2,8 +2,11 @@
  * Runs rollbacks: claims, prepares, and where this process holds the chain's lease, commits.
  *
  * States: recorded → running → prepared → committed; from the first three also superseded, cancelled,
- * failed. A claim that lapses can be taken by anyone; a new claim is a new attempt, and what an older
- * attempt still writes is refused by its number.
+ * failed, and from failed abandoned or, by a retry, active again. A claim that lapses can be taken by
+ * anyone; a new claim is a new attempt, and what an older attempt still writes is refused by its number.
+ *
+ * One that is paused is claimed by nobody. Whoever works on it hears of it when the next stage begins, at
+ * the latest when the commit is refused, and gives the claim up; a change set that is whole stays.
  */
 
 import { randomUUID } from "node:crypto";
@@ -24,6 +27,7 @@ import type { Consolidator, WriterSettings } from "../writer/system-work.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { type ChangeSet, decodeChangeSet } from "./change-set.ts";
+import type { FanOut } from "./fan-out.ts";
 import { makePlan } from "./plan.ts";
 import { prepare } from "./prepare.ts";
 import type { RestoredStates } from "./restored-states.ts";
@@ -32,9 +36,14 @@ import { isActive, type NewRollback, type RollbackRecord, type Stage } from "./r
 import type { RollbackStore } from "./rollback-store.ts";
 import { StageClock, type StageEvent } from "./stage-clock.ts";
 import { isDamage } from "./strategy.ts";
+import { wayOut } from "./way-out.ts";
 
-/** A dead process is noticed after this at the latest; renewed at a third of it. */
-const CLAIM_MS = 5_000;
+/**
+ * A dead process is noticed after this at the latest: with the half second after which a job looks again,
+ * within five. Renewed at a quarter of it, so that a process which stands still for less than three seconds
+ * (a change set of the largest size as text, a collection of garbage) keeps it.
+ */
+const CLAIM_MS = 4_000;
 
 /** A change set with its roots. */
 interface Verified extends Pick<ChangeSet, "pointers" | "report" | "shadow"> {
@@ -49,6 +58,8 @@ export interface CoordinatorOptions {
 	/** Memories that a rewind may touch; LIMITS.rollbackChanges, less in tests. */
 	readonly changesLimit: number;
 	readonly embedder: Embedder;
+	/** Undefined: nothing is fanned out. */
+	readonly fanOut?: Pick<FanOut, "embed"> | undefined;
 	readonly collections: (chainId: ChainId) => VectorCollections;
 	readonly settings: (chainId: ChainId) => WriterSettings;
 	readonly consolidator: Consolidator;
@@ -73,10 +84,11 @@ export interface Committer {
 
 /**
  * committed, prepared (for the lease holder), moved: the branch lost meanwhile; busy: another process
- * has it; over: it had ended; retry: try again; failed: it is recorded as failed.
+ * has it; paused: nobody works on it before an operator resumes it; over: it had ended; retry: try again;
+ * failed: it is recorded as failed.
  */
 export type RunOutcome =
-	| { readonly type: "committed" | "prepared" | "moved" | "busy" | "over" }
+	| { readonly type: "committed" | "prepared" | "moved" | "busy" | "paused" | "over" }
 	| { readonly type: "retry" | "failed"; readonly error: RecantError };
 
 export class RollbackCoordinator {
@@ -87,7 +99,7 @@ export class RollbackCoordinator {
 	/** For each chain the rollback that failed by itself last, and how often it did so here. */
 	readonly #failures = new Map<
 		ChainId,
-		{ readonly rollbackId: RollbackId; readonly count: number }
+		{ readonly rollbackId: RollbackId; readonly retries: number; readonly count: number }
 	>();
 
 	constructor(options: CoordinatorOptions) {
@@ -131,31 +143,36 @@ export class RollbackCoordinator {
 	): Promise<RunOutcome> {
 		const { store, holder } = this.#options;
 		const claimed = await store.claim(rollbackId, holder, CLAIM_MS);
-		if (claimed === undefined) {
-			const now = await store.load(rollbackId);
-			return { type: now !== undefined && isActive(now.state) ? "busy" : "over" };
-		}
-		const stopBeating = this.#clock.every(CLAIM_MS / 3, () => {
+		if (claimed === undefined) return { type: await this.#withoutClaim(rollbackId) };
+		const { onProgress, beforeStage } = this.#options;
+		const clock = new StageClock(store, claimed, { onProgress, beforeStage, clock: this.#clock });
+		const stopBeating = this.#clock.every(CLAIM_MS / 4, () => {
 			store.renewClaim(rollbackId, claimed.attempt, CLAIM_MS).catch((error: unknown) => {
 				this.#options.log.warn({ rollbackId, err: error }, "the claim was not renewed");
 			});
 		});
 		try {
-			return await this.#work(claimed, deriver, committer);
+			return await this.#work(claimed, deriver, { committer, clock });
 		} catch (error) {
-			return await this.#failed(claimed, error);
+			return await this.#failed(claimed, clock.stage, error);
 		} finally {
 			stopBeating();
 		}
 	}
 
+	/** Why it cannot be had. */
+	async #withoutClaim(rollbackId: RollbackId): Promise<"busy" | "paused" | "over"> {
+		const now = await this.#options.store.load(rollbackId);
+		if (now === undefined || !isActive(now.state)) return "over";
+		return now.paused ? "paused" : "busy";
+	}
+
 	async #work(
 		rollback: RollbackRecord,
 		deriver: BranchDeriver,
-		committer: Committer | undefined,
+		{ committer, clock }: { committer: Committer | undefined; clock: StageClock },
 	): Promise<RunOutcome> {
-		const { store, writerStore, embedder, onProgress, beforeStage } = this.#options;
-		const clock = new StageClock(store, rollback, { onProgress, beforeStage, clock: this.#clock });
+		const { store, writerStore, embedder, onProgress } = this.#options;
 		if (rollback.state !== "prepared") {
 			const collections = this.#options.collections(rollback.chainId);
 			const { restorer, states, changesLimit } = this.#options;
@@ -173,10 +190,15 @@ export class RollbackCoordinator {
 				clock,
 				settings: settings.all(),
 				consolidator: this.#options.consolidator,
+				fanOut: this.#options.fanOut,
 			};
 			await withDeadline(prepare(rollback, plan, parts), limitMs, this.#clock);
 		}
-		if (committer === undefined) return { type: "prepared" };
+		if (committer === undefined) {
+			// The lease holder is another: it need not wait for this claim to lapse.
+			await this.#release(rollback, { failure: undefined, keepsPrepared: true });
+			return { type: "prepared" };
+		}
 		const committed = await committer.exclusive(async (state, states) => {
 			const verified = await this.#verify(rollback, { state, states }, clock);
 			await clock.begin("commit", 1);
@@ -193,6 +215,7 @@ export class RollbackCoordinator {
 			done: 1,
 			total: 1,
 			stageMs: clock.stageMs,
+			ratePerSecond: undefined,
 			etaMs: 0,
 		});
 		return { type: "committed" };
@@ -246,6 +269,7 @@ export class RollbackCoordinator {
 			batch,
 			fromGeneration: rollback.fromGeneration,
 			ancestor: rollback.ancestor.height,
+			recoveryId: rollback.recoveryId,
 			counts,
 			report,
 			ended: {
@@ -278,10 +302,11 @@ export class RollbackCoordinator {
 	 * Failures of its own, this one included. Attempts are no measure: a node that flaps makes many, and
 	 * the first failure after it would be the last.
 	 */
-	#failedAgain({ chainId, rollbackId }: RollbackRecord): number {
+	#failedAgain({ chainId, rollbackId, retries }: RollbackRecord): number {
 		const before = this.#failures.get(chainId);
-		const count = before?.rollbackId === rollbackId ? before.count + 1 : 1;
-		this.#failures.set(chainId, { rollbackId, count });
+		const isSame = before?.rollbackId === rollbackId && before.retries === retries;
+		const count = isSame ? before.count + 1 : 1;
+		this.#failures.set(chainId, { rollbackId, retries, count });
 		return count;
 	}
 
@@ -292,26 +317,58 @@ export class RollbackCoordinator {
 		return strategy !== undefined && isDamage(error, strategy);
 	}
 
-	/** Gives the claim up for another try, or after the last ends it as failed. */
-	async #failed(rollback: RollbackRecord, cause: unknown): Promise<RunOutcome> {
+	/** Gives the claim up for another try or while it is paused, or after the last ends it as failed. */
+	async #failed(rollback: RollbackRecord, stage: Stage, cause: unknown): Promise<RunOutcome> {
 		const error = asRecantError(cause);
 		const { store, log } = this.#options;
 		const { rollbackId, attempt } = rollback;
+		if (await this.#isPaused(rollback, error)) {
+			await this.#release(rollback, { failure: undefined, keepsPrepared: true });
+			return { type: "paused" };
+		}
 		const lastTry =
 			!isPassing(error, rollback) && this.#failedAgain(rollback) >= LIMITS.rollbackAttempts;
 		log.warn({ rollbackId, attempt, code: error.code, err: error }, "a rollback's attempt failed");
 		const { code, message, hint } = error;
 		const damage = await this.#isDamage(rollbackId, error);
 		if (lastTry || (!error.retryable && !damage)) {
-			await store.end(rollbackId, { state: "failed", error: { code, message, hint } });
-			return { type: "failed", error };
+			const told = { code, message, hint: `${hint}; ${wayOut(code, rollback)}` };
+			const keepsPrepared = keepsChanges(error, stage);
+			const failed = await store.fail(rollbackId, attempt, { stage, error: told, keepsPrepared });
+			// Overtaken: what became of it is another's to say.
+			return { type: failed ? "failed" : "retry", error };
 		}
-		const failure = damage ? { code, message, hint } : undefined;
-		await store.release(rollbackId, attempt, failure).catch((reason: unknown) => {
-			log.warn({ rollbackId, err: reason }, "the claim was not given up; it lapses by itself");
+		await this.#release(rollback, {
+			failure: damage ? { code, message, hint } : undefined,
+			keepsPrepared: isPassing(error, rollback) && keepsChanges(error, stage),
 		});
 		return { type: "retry", error };
 	}
+
+	/** A commit that is refused does not say why: the row does. */
+	async #isPaused({ rollbackId, attempt }: RollbackRecord, error: RecantError): Promise<boolean> {
+		if (error.code === "rollback_paused") return true;
+		if (error.code !== "rollback_fenced") return false;
+		const now = await this.#options.store.load(rollbackId);
+		return now !== undefined && isActive(now.state) && now.paused && now.attempt === attempt;
+	}
+
+	async #release(
+		{ rollbackId, attempt }: RollbackRecord,
+		how: Parameters<RollbackStore["release"]>[2],
+	): Promise<void> {
+		const { store, log } = this.#options;
+		await store.release(rollbackId, attempt, how).catch((reason: unknown) => {
+			log.warn({ rollbackId, err: reason }, "the claim was not given up; it lapses by itself");
+		});
+	}
+}
+
+/** Whether a change set that was whole is as good for the next try: what failed was not about it. */
+function keepsChanges(error: RecantError, stage: Stage): boolean {
+	const isCommitting = stage === "verify" || stage === "commit";
+	const isOutdated = error.code === "chain_busy" || error.code === "rollback_fenced";
+	return isCommitting && error.retryable && !isOutdated;
 }
 
 /**

@@ -1,25 +1,49 @@
 /**
  * Brings recorded rollbacks to the queue, and takes their jobs.
  *
- * The outbox is read after every record and every second, so a rollback always gets its job, whatever
- * dies when. A job is a reminder: the rollback's row and claim decide what is to be done about it.
+ * 1. The outbox is read after every record and every second, so a rollback always gets its job, whatever
+ *    dies when. A job is a reminder: the rollback's row and claim decide what is to be done about it.
+ * 2. The sweep looks at the rollbacks themselves: one that nobody works on is enqueued again, whatever
+ *    became of its job (the queue was wiped, the job failed for good, it was done too early), and the
+ *    process that leads its chain looks at it without a job. Enqueueing one that has a job does nothing.
+ * 3. Tasks of a preparation that was fanned out are taken here as well, at a reminder or by the clock.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
-import type { RollbackCoordinator } from "./coordinator.ts";
+import type { RollbackCoordinator, RunOutcome } from "./coordinator.ts";
+import type { FanOut } from "./fan-out.ts";
 import type { RollbackJob, RollbackJobOutcome, RollbackQueue } from "./rollback-queue.ts";
 import { isActive } from "./rollback-record.ts";
+import type { AttemptOf } from "./task-store.ts";
 
 const LOOK_MS = 1_000;
-/** After which a job looks again at a rollback that somebody works on. */
-const AGAIN_MS = 1_000;
+/**
+ * After which a job looks again at a rollback that somebody works on: what it adds to the time after which
+ * a dead process is noticed.
+ */
+const AGAIN_MS = 500;
+/** With the age below, a wiped queue costs a rollback that nobody works on five seconds at most. */
+const SWEEP_MS = 2_000;
+/** A younger one's outbox entry is on its way: it is read within a second, and once more in the next. */
+const SWEEP_AGE_MS = 3_000;
+/** After which a reminder that came to a process which works on these tasks anyway is another's. */
+const HELP_AGAIN_MS = 250;
 
 export interface Outbox {
 	waiting(): Promise<readonly (RollbackJob & { readonly outboxId: bigint })[]>;
 	forget(outboxId: bigint): Promise<void>;
+	/**
+	 * Rollbacks that are active, not paused, at least so old, and claimed by nobody whose claim has not
+	 * lapsed.
+	 */
+	unattended(ageMs: number): Promise<readonly UnattendedRollback[]>;
+}
+
+export interface UnattendedRollback extends RollbackJob {
+	readonly chainId: ChainId;
 }
 
 /** A chain that this process follows, or could. */
@@ -37,15 +61,25 @@ export interface DispatchOptions {
 	readonly chain: (chainId: ChainId) => DispatchChain | undefined;
 	/** False: a job is worked on here even if this process leads; see FollowerOptions. */
 	readonly inlineRollbacks: boolean;
+	/** False: jobs are sent from here and taken elsewhere. Default true. */
+	readonly takesJobs?: boolean | undefined;
+	/** Undefined: nothing is fanned out. */
+	readonly fanOut?: Pick<FanOut, "help" | "helpAll"> | undefined;
 	readonly log: Logger;
 	readonly clock?: Clock | undefined;
 }
+
+/** After these the rollback needs no job: whoever changes that enqueues it again. */
+const OVER: ReadonlySet<RunOutcome["type"]> = new Set(["over", "failed", "paused"]);
 
 export class RollbackDispatch {
 	readonly #options: DispatchOptions;
 	readonly #clock: Clock;
 	#stopLooking: () => void = () => undefined;
+	#stopSweeping: () => void = () => undefined;
 	#relaying: Promise<void> | undefined;
+	#sweeping: Promise<void> | undefined;
+	#helping: Promise<void> | undefined;
 	#failing = false;
 
 	constructor(options: DispatchOptions) {
@@ -54,35 +88,77 @@ export class RollbackDispatch {
 	}
 
 	async start(): Promise<void> {
-		await this.#options.queue.consume((job) => this.#take(job));
-		this.#stopLooking = this.#clock.every(LOOK_MS, () => this.relay());
+		const { takesJobs = true, queue } = this.#options;
+		if (takesJobs) await queue.consume((job) => this.#take(job));
+		this.#stopLooking = this.#clock.every(LOOK_MS, () => {
+			this.relay();
+			if (takesJobs) this.#help();
+		});
+		this.#stopSweeping = this.#clock.every(SWEEP_MS, () => this.sweep(SWEEP_AGE_MS));
 		this.relay();
+		// What a process that died left is old enough.
+		this.sweep(0);
 	}
 
 	async stop(): Promise<void> {
 		this.#stopLooking();
-		await this.#relaying;
+		this.#stopSweeping();
+		await Promise.all([this.#relaying, this.#sweeping]);
 	}
 
 	/** Something may be in the outbox. */
 	relay(): void {
-		this.#relaying ??= this.#relay().finally(() => {
+		this.#relaying ??= this.#tolerant(() => this.#relay()).finally(() => {
 			this.#relaying = undefined;
 		});
 	}
 
+	/** Sees to rollbacks that are at least so old and that nobody works on. */
+	sweep(ageMs: number): void {
+		this.#sweeping ??= this.#tolerant(() => this.#sweep(ageMs)).finally(() => {
+			this.#sweeping = undefined;
+		});
+	}
+
+	/** Nobody waits for it: it takes as long as the tasks do. */
+	#help(): void {
+		const { fanOut } = this.#options;
+		if (fanOut === undefined) return;
+		this.#helping ??= this.#tolerant(() => fanOut.helpAll()).finally(() => {
+			this.#helping = undefined;
+		});
+	}
+
 	async #relay(): Promise<void> {
-		const { outbox, queue, log } = this.#options;
+		const { outbox, queue } = this.#options;
+		for (const { outboxId, ...job } of await outbox.waiting()) {
+			await queue.enqueue(job);
+			await outbox.forget(outboxId);
+		}
+	}
+
+	async #sweep(ageMs: number): Promise<void> {
+		const { outbox, queue, chain: find } = this.#options;
+		for (const { chainId, ...job } of await outbox.unattended(ageMs)) {
+			const chain = find(chainId);
+			if (chain?.leads === true) chain.rollbackDue();
+			await queue.enqueue(job);
+		}
+	}
+
+	/** What fails is tried again by the clock; the log has the first failure of several. */
+	async #tolerant(work: () => Promise<void>): Promise<void> {
 		try {
-			for (const { outboxId, ...job } of await outbox.waiting()) {
-				await queue.enqueue(job);
-				await outbox.forget(outboxId);
-			}
+			await work();
 			this.#failing = false;
 		} catch (error) {
 			if (!(error instanceof RecantError)) throw error;
-			if (!this.#failing)
-				log.warn({ err: error }, "the queue does not take jobs; it is tried again");
+			if (!this.#failing) {
+				this.#options.log.warn(
+					{ err: error },
+					"rollbacks do not reach the queue; it is tried again",
+				);
+			}
 			this.#failing = true;
 		}
 	}
@@ -98,10 +174,12 @@ export class RollbackDispatch {
 		}
 	}
 
-	async #work({ rollbackId }: RollbackJob): Promise<RollbackJobOutcome> {
+	async #work(job: RollbackJob): Promise<RollbackJobOutcome> {
+		const { rollbackId, help } = job;
+		if (help !== undefined) return this.#remindedOf({ rollbackId, attempt: help.attempt });
 		const { coordinator, chain: find, inlineRollbacks } = this.#options;
 		const record = await coordinator.store.load(rollbackId);
-		if (record === undefined || !isActive(record.state)) return { type: "done" };
+		if (record === undefined || !isActive(record.state) || record.paused) return { type: "done" };
 		const chain = find(record.chainId);
 		if (chain === undefined) return { type: "later", delayMs: AGAIN_MS };
 		if (chain.leads && inlineRollbacks) {
@@ -113,7 +191,11 @@ export class RollbackDispatch {
 				? { type: "prepared" as const }
 				: await coordinator.run(rollbackId, chain.deriver, undefined);
 		chain.rollbackDue();
-		const over = outcome.type === "over" || outcome.type === "failed";
-		return over ? { type: "done" } : { type: "later", delayMs: AGAIN_MS };
+		return OVER.has(outcome.type) ? { type: "done" } : { type: "later", delayMs: AGAIN_MS };
+	}
+
+	async #remindedOf(of: AttemptOf): Promise<RollbackJobOutcome> {
+		const outcome = await this.#options.fanOut?.help(of);
+		return outcome === "left" ? { type: "later", delayMs: HELP_AGAIN_MS } : { type: "done" };
 	}
 }

@@ -12,7 +12,7 @@ import { openAgain } from "./replay.ts";
 import type { RestoredStates, UsableSnapshot } from "./restored-states.ts";
 import { type RollbackRecord, type Strategy, targetOf } from "./rollback-record.ts";
 import type { RollbackStore } from "./rollback-store.ts";
-import { chooseStrategy } from "./strategy.ts";
+import { chooseStrategy, type StrategyChoice } from "./strategy.ts";
 
 export interface PlanContext {
 	readonly store: RollbackStore;
@@ -36,6 +36,8 @@ export interface RollbackPlan {
 	readonly strategy: Strategy;
 	/** To begin a restore from; undefined: from nothing. */
 	readonly snapshot: UsableSnapshot | undefined;
+	/** Whether the ancestor is below what was final: a recovery lets it. */
+	readonly isBelowFinality: boolean;
 }
 
 /** Plans, and records the choice. Throws when the rollback does not fit the chain as it stands. */
@@ -48,12 +50,56 @@ export async function makePlan(
 	if (state.head === undefined || state.generation !== rollback.fromGeneration) {
 		throw outdated(rollback, `the chain is in generation ${state.generation}`);
 	}
-	const stands = HeaderWindow.of(window).at(ancestor.height);
+	const { recoveryId } = rollback;
+	const stands =
+		recoveryId === undefined
+			? HeaderWindow.of(window).at(ancestor.height)
+			: await context.store.block(chainId, ancestor.height);
 	if (stands?.hash !== ancestor.hash) {
 		throw outdated(rollback, `block ${ancestor.hash} is not in the window`);
 	}
-	if (ancestor.height < (state.finalized ?? 0n)) throw belowFinality(rollback, state.finalized);
-	const found = await look(rollback, state.head.number, context);
+	const isBelowFinality = isBelow(ancestor.height, state);
+	if (isBelowFinality && recoveryId === undefined) throw belowFinality(rollback, state.finalized);
+	const { found, base, choice } = await weigh(rollback, state, context);
+	if (choice.type === "stuck") throw stuck(rollback, choice.reason);
+	const { strategy, reason } = choice;
+	await context.store.planned(rollbackId, attempt, { strategy, reason });
+	const { checkpoint, touched, open } = found;
+	const snapshot = strategy === "snapshot" ? base.snapshot : undefined;
+	const { timestamp: ancestorTime } = stands;
+	const head = state.head.number;
+	return {
+		state,
+		head,
+		ancestorTime,
+		checkpoint,
+		touched,
+		open,
+		strategy,
+		snapshot,
+		isBelowFinality,
+	};
+}
+
+/** A rollback, or what one would be: enough to weigh it. */
+export type Weighable = Pick<
+	RollbackRecord,
+	"ancestor" | "branch" | "chainId" | "error" | "strategy" | "strategyReason" | "wantedStrategy"
+>;
+
+export interface Weighed {
+	readonly found: Found;
+	readonly base: RestoreBase;
+	readonly choice: StrategyChoice;
+}
+
+/** What a rollback touches, and how it would get the ancestor's state. Changes nothing. */
+export async function weigh(
+	rollback: Weighable,
+	state: ChainState,
+	context: PlanContext,
+): Promise<Weighed> {
+	const found = await look(rollback, state, context);
 	const facts = {
 		wanted: rollback.wantedStrategy,
 		before: earlier(rollback),
@@ -63,31 +109,33 @@ export async function makePlan(
 	};
 	// What a restore could begin from is looked up in the whole log: a plain fork does not pay for it.
 	const plain = chooseStrategy({ ...facts, snapshotHeight: undefined, logWhole: false });
-	const base = plain.type === "go" ? NO_BASE : await restoreBase(rollback, context);
-	const choice =
-		plain.type === "go"
-			? plain
-			: chooseStrategy({
-					...facts,
-					snapshotHeight: base.snapshot?.height,
-					logWhole: base.logWhole,
-				});
-	if (choice.type === "stuck") throw stuck(rollback, choice.reason);
-	const { strategy, reason } = choice;
-	await context.store.planned(rollbackId, attempt, { strategy, reason });
-	const { checkpoint, touched, open } = found;
-	const snapshot = strategy === "snapshot" ? base.snapshot : undefined;
-	const { timestamp: ancestorTime } = stands;
-	const head = state.head.number;
-	return { state, head, ancestorTime, checkpoint, touched, open, strategy, snapshot };
+	if (plain.type === "go") return { found, base: NO_BASE, choice: plain };
+	const base = await restoreBase(rollback, context);
+	const { snapshot, logWhole } = base;
+	return {
+		found,
+		base,
+		choice: chooseStrategy({ ...facts, snapshotHeight: snapshot?.height, logWhole }),
+	};
+}
+
+function isBelow(height: Height, { finalized }: Pick<ChainState, "finalized">): boolean {
+	return height < (finalized ?? 0n);
 }
 
 /**
  * Where the collections stood at the ancestor; one that was made later goes back to empty. So do all
- * where that is not known, and where everything is made again.
+ * where that is not known, where everything is made again, and below finality, whose table versions are
+ * not kept.
  */
-export function pointersAt({ state, checkpoint, strategy }: RollbackPlan): VectorPointers {
-	const known = strategy === "rebuild" ? {} : (checkpoint?.pointers ?? {});
+export function pointersAt({
+	state,
+	checkpoint,
+	strategy,
+	isBelowFinality,
+}: RollbackPlan): VectorPointers {
+	const isKept = strategy !== "rebuild" && !isBelowFinality;
+	const known = isKept ? (checkpoint?.pointers ?? {}) : {};
 	const made = Object.keys(state.pointers).map((name) => [name, known[name] ?? EMPTY] as const);
 	return Object.fromEntries(made);
 }
@@ -109,12 +157,14 @@ interface RestoreBase {
 const NO_BASE: RestoreBase = { snapshot: undefined, logWhole: false };
 
 async function look(
-	rollback: RollbackRecord,
-	head: Height,
+	rollback: Weighable,
+	state: ChainState,
 	{ store, writerStore, changesLimit }: PlanContext,
 ): Promise<Found> {
 	const { chainId, ancestor } = rollback;
 	const target = targetOf(rollback).height;
+	const head = state.head?.number ?? target;
+	const finality = isBelow(ancestor.height, state) ? ancestor.height : undefined;
 	const [checkpoint, touched, open] = await Promise.all([
 		store.checkpoint(chainId, ancestor.height),
 		store.touched(chainId, {
@@ -122,7 +172,7 @@ async function look(
 			to: head > target ? head : target,
 			limit: changesLimit,
 		}),
-		writerStore.openOperations(chainId, { judgedAbove: ancestor.height }),
+		writerStore.openOperations(chainId, { judgedAbove: ancestor.height, finality }),
 	]);
 	return {
 		checkpoint,
@@ -132,7 +182,7 @@ async function look(
 }
 
 async function restoreBase(
-	rollback: RollbackRecord,
+	rollback: Weighable,
 	{ restorer, states }: PlanContext,
 ): Promise<RestoreBase> {
 	const [snapshot, cutTo] = await Promise.all([
@@ -147,7 +197,7 @@ async function restoreBase(
  * went back below it) and from which the log reaches forward.
  */
 async function usableSnapshot(
-	{ chainId, ancestor }: RollbackRecord,
+	{ chainId, ancestor }: Weighable,
 	{ restorer, states }: Pick<PlanContext, "restorer" | "states">,
 ): Promise<UsableSnapshot | undefined> {
 	if (restorer.snapshots === undefined) return undefined;
@@ -164,7 +214,7 @@ async function usableSnapshot(
 	);
 }
 
-function earlier({ strategy, strategyReason, error }: RollbackRecord) {
+function earlier({ strategy, strategyReason, error }: Weighable) {
 	if (strategy === undefined) return undefined;
 	return { strategy, reason: strategyReason ?? "", failure: error };
 }

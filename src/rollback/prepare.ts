@@ -8,19 +8,20 @@
  * 3. Every stage names its attempt when it writes, so one that was overtaken stops at its next step.
  */
 
-import { rewindFinality } from "../chain/finality.ts";
+import { retractFinality, rewindFinality } from "../chain/finality.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import { Assembly } from "../writer/assembly.ts";
 import type { UnrootedBatch } from "../writer/commit-batch.ts";
-import { embedVectors, type VectorCollections } from "../writer/embed-vectors.ts";
+import { embedVectors, requestedTexts, type VectorCollections } from "../writer/embed-vectors.ts";
 import type { Consolidator } from "../writer/system-work.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { AncestorState } from "./ancestor-state.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { encodeChangeSet } from "./change-set.ts";
+import type { FanOut } from "./fan-out.ts";
 import { pointersAt, type RollbackPlan } from "./plan.ts";
 import { replay } from "./replay.ts";
 import { ReportBuilder } from "./report.ts";
@@ -42,6 +43,8 @@ export interface PrepareContext {
 	readonly settings: ReadonlyMap<string, NamespaceSettings>;
 	readonly consolidator: Consolidator;
 	readonly clock: StageClock;
+	/** Undefined: this process does everything itself. */
+	readonly fanOut: Pick<FanOut, "embed"> | undefined;
 }
 
 /**
@@ -142,11 +145,13 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 	const at = targetOf(rollback).height + 1n;
 	await made.ancestor.compare(report, { editor: assembly.state.editor, at });
 	assembly.note("report", ancestor.height, report.summary(rollbackId));
+	const texts = await requestedTexts(assembly.state.vectorRequests, context.collections);
+	await context.fanOut?.embed({ rollbackId, attempt }, texts);
 	const vectors = await embedVectors(assembly.state.vectorRequests, { ...context, vectorsOf });
-	const finality = rewindFinality(
-		{ safe: plan.state.safe ?? 0n, finalized: plan.state.finalized ?? 0n },
-		ancestor.height,
-	);
+	const before = { safe: plan.state.safe ?? 0n, finalized: plan.state.finalized ?? 0n };
+	const finality = plan.isBelowFinality
+		? retractFinality(before, ancestor.height)
+		: rewindFinality(before, ancestor.height);
 	const batch = withHead(assembly.batch(vectors, finality), rollback);
 	await context.store.prepared(rollbackId, attempt, {
 		parts: encodeChangeSet({

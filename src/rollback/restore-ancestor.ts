@@ -117,6 +117,7 @@ async function restored(
 			roots: checkpoint?.roots,
 			only: undefined,
 			deriver,
+			isForked: true,
 			onProgress,
 		});
 		if (roots === undefined) throw new FatalError("internal", NO_ROOTS);

@@ -9,10 +9,17 @@ import type { RollbackId } from "../domain/ids.ts";
 
 export interface RollbackJob {
 	readonly rollbackId: RollbackId;
+	/** How often an operator had it tried again after it failed; each retry is a job of its own. */
+	readonly retries: number;
+	/**
+	 * Given: it only reminds that tasks of that attempt wait, see fan-out.ts. `nth` tells the reminders of
+	 * one attempt apart.
+	 */
+	readonly help?: { readonly attempt: number; readonly nth: number } | undefined;
 }
 
 /**
- * done: the rollback needs no further delivery, and enqueueing it again may deliver nothing. later:
+ * done: the rollback needs no further delivery until it is enqueued again. later:
  * another process holds the claim; deliver again after `delayMs`, moved into
  * [LIMITS.redeliveryMinMs, LIMITS.redeliveryMaxMs], as often as it is asked for: the claim's lapse
  * bounds it.
@@ -24,8 +31,8 @@ export type RollbackJobOutcome =
 export interface RollbackQueue {
 	readonly backend: "postgres" | "redis";
 	/**
-	 * Idempotent while the job exists, and for a while after it was done; a job that failed for good is
-	 * gone at once, so that the rollback can be enqueued anew. Throws
+	 * Idempotent while the job exists. A job that is done or failed for good is gone at once, so that none
+	 * ever swallows the enqueue of a rollback that still needs one. Throws
 	 * `RetryableError("queue_unavailable")` within LIMITS.queueRequestMs; the job may exist all the same.
 	 */
 	enqueue(job: RollbackJob): Promise<void>;

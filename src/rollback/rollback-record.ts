@@ -54,19 +54,37 @@ export interface NewRollback {
 	readonly supersessions: number;
 	/** Strategy that an operator named; undefined: the planner chooses. */
 	readonly wantedStrategy: Strategy | undefined;
+	/** Recovery that lets it go below finality; undefined: it may not. */
+	readonly recoveryId?: string | undefined;
 }
 
 export interface RollbackRecord extends NewRollback {
 	readonly state: RollbackState;
+	/** Of the newest attempt; undefined until one has begun. */
 	readonly stage: Stage | undefined;
+	/** True: no stage begins before an operator lets it go on. Only while it is active. */
+	readonly paused: boolean;
+	/** Stage at which it failed; stays when it is abandoned. */
+	readonly failedStage: Stage | undefined;
+	/** How often an operator had it tried again; each time it has a job of its own. */
+	readonly retries: number;
 	/** Raised at each claim; every write of a stage names it (INV-6). */
 	readonly attempt: number;
 	readonly claimHolder: string | undefined;
 	readonly claimUntil: Date | undefined;
+	/** Items of the stage. */
 	readonly done: number;
 	readonly total: number;
 	readonly counts: Counts;
+	/**
+	 * Milliseconds of each stage that has ended, of the newest attempt; when the rollback has ended, of the
+	 * one at which it did as well.
+	 */
 	readonly stageMs: Readonly<Partial<Record<Stage, number>>>;
+	/** By the database's clock; undefined while no stage is under way. */
+	readonly stageStartedAt: Date | undefined;
+	/** When this was read, by the same clock: a rate needs no clock of the reader. */
+	readonly readAt: Date;
 	/** Of the newest attempt; undefined until it is planned. */
 	readonly strategy: Strategy | undefined;
 	readonly strategyReason: string | undefined;
@@ -74,11 +92,12 @@ export interface RollbackRecord extends NewRollback {
 	readonly error: Problem | undefined;
 	readonly supersededBy: RollbackId | undefined;
 	readonly createdAt: Date;
+	/** When it ended; one that is abandoned ended when it failed. */
 	readonly finishedAt: Date | undefined;
 }
 
 /** Head of the new branch; the ancestor itself for a manual rollback. */
-export function targetOf(rollback: NewRollback): Place {
+export function targetOf(rollback: Pick<NewRollback, "ancestor" | "branch">): Place {
 	const head = rollback.branch.at(-1);
 	return head === undefined ? rollback.ancestor : { height: head.number, hash: head.hash };
 }

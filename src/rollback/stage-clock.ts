@@ -3,16 +3,16 @@
  * stage's begin and then at most every `PROGRESS_MS`, so that progress costs less than the work.
  */
 import type { Clock } from "../domain/clock.ts";
+import { RetryableError } from "../domain/errors.ts";
+import { type Pace, paceOf } from "./rollback-progress.ts";
 import type { RollbackRecord, Stage } from "./rollback-record.ts";
 import type { RollbackStore, StageProgress } from "./rollback-store.ts";
 
 /** Often enough for a progress bar. */
 const PROGRESS_MS = 200;
 
-export interface StageEvent extends StageProgress {
+export interface StageEvent extends StageProgress, Pace {
 	readonly rollback: RollbackRecord;
-	/** Undefined until there is a rate to tell it from. */
-	readonly etaMs: number | undefined;
 }
 
 export class StageClock {
@@ -22,7 +22,7 @@ export class StageClock {
 	/** Waited for before each stage: lets tests stop a process there. */
 	readonly #beforeStage: (stage: Stage, rollback: RollbackRecord) => Promise<void>;
 	readonly #clock: Clock;
-	readonly #ended: Partial<Record<Stage, number>> = {};
+	readonly #ended: Partial<Record<Stage, number>>;
 	#stage: { readonly name: Stage; readonly total: number; readonly startedAt: number } | undefined;
 	#written = 0;
 	/** Progress under way; rejects when the attempt was overtaken. */
@@ -42,6 +42,13 @@ export class StageClock {
 		this.#onProgress = hooks.onProgress;
 		this.#beforeStage = hooks.beforeStage;
 		this.#clock = hooks.clock;
+		// Another process may have prepared it: its stages are this attempt's.
+		this.#ended = rollback.state === "prepared" ? { ...rollback.stageMs } : {};
+	}
+
+	/** The stage under way; before the first, the first. */
+	get stage(): Stage {
+		return this.#stage?.name ?? (this.#rollback.state === "prepared" ? "verify" : "plan");
 	}
 
 	/** Milliseconds of every stage that has ended, and of the present one so far. */
@@ -53,15 +60,19 @@ export class StageClock {
 			: { ...this.#ended, [stage.name]: round(now - stage.startedAt) };
 	}
 
+	/** Throws `RetryableError("rollback_paused")`, and the stage has not begun then. */
 	async begin(stage: Stage, total: number): Promise<void> {
 		await this.#writing;
 		await this.#beforeStage(stage, this.#rollback);
 		const now = this.#clock.now();
-		if (this.#stage !== undefined) {
-			this.#ended[this.#stage.name] = round(now - this.#stage.startedAt);
-		}
+		const last = this.#stage;
+		if (last !== undefined) this.#ended[last.name] = round(now - last.startedAt);
+		const { rollbackId, attempt } = this.#rollback;
+		const progress = { stage, done: 0, total, stageMs: { ...this.#ended } };
+		if (!(await this.#store.begin(rollbackId, attempt, progress))) throw paused(rollbackId, stage);
+		this.#written = now;
 		this.#stage = { name: stage, total, startedAt: now };
-		await this.#write(0);
+		this.#onProgress({ ...progress, ...NO_PACE, rollback: this.#rollback });
 	}
 
 	/**
@@ -81,11 +92,20 @@ export class StageClock {
 		if (stage === undefined) return;
 		this.#written = this.#clock.now();
 		const progress = { stage: stage.name, done, total: stage.total, stageMs: { ...this.#ended } };
-		const elapsed = this.#written - stage.startedAt;
-		const etaMs = done === 0 ? undefined : Math.round((elapsed / done) * (stage.total - done));
-		this.#onProgress({ ...progress, rollback: this.#rollback, etaMs });
+		const pace = paceOf({ ...progress, elapsedMs: this.#written - stage.startedAt });
+		this.#onProgress({ ...progress, ...pace, rollback: this.#rollback });
 		await this.#store.progress(this.#rollback.rollbackId, this.#rollback.attempt, progress);
 	}
+}
+
+const NO_PACE: Pace = { ratePerSecond: undefined, etaMs: undefined };
+
+function paused(rollbackId: RollbackRecord["rollbackId"], stage: Stage): RetryableError {
+	return new RetryableError("rollback_paused", {
+		message: `rollback ${rollbackId} is paused before its stage ${stage}`,
+		hint: "it goes on when an operator resumes it",
+		fields: { rollbackId, stage },
+	});
 }
 
 function round(ms: number): number {

@@ -2,8 +2,8 @@
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
-import type { FollowerStatus } from "../follower/follower.ts";
 import type { CollectionIndex } from "../writer/collection-index.ts";
+import type { ChainStatus } from "./chain-standing.ts";
 import type { AgentWrites } from "./writing/agent-writes.ts";
 
 export interface ChainRuntime {
@@ -11,7 +11,10 @@ export interface ChainRuntime {
 	readonly writes: AgentWrites;
 	/** What a namespace is told to do. */
 	settings(namespace: string): NamespaceSettings;
-	status(): FollowerStatus;
+	/** Whichever process follows it. */
+	status(): Promise<ChainStatus>;
+	/** Whether this process holds its lease. */
+	isFollowedHere(): boolean;
 	providers(): readonly ProviderHealth[];
 	/** How each collection is searched; empty while another process holds the chain. */
 	indexes?(): ReadonlyMap<string, CollectionIndex>;

@@ -11,7 +11,7 @@ import type { StageEvent } from "../rollback/stage-clock.ts";
 import type { StateStore, StoredLogEntry } from "./reading/state-store.ts";
 import type { EventView } from "./recant-service.ts";
 
-/** A commit by another process is seen after this at the latest. */
+/** A commit by another process whose notice was missed is seen after this at the latest. */
 const LOOK_MS = 1_000;
 /** Progress events that one slow client may have waiting; older ones say less than newer ones. */
 const PROGRESS_WAITING = 64;
@@ -27,6 +27,9 @@ export class EventFeed {
 	/** Ends of the logs, as far as they are known here: a client that is there has nothing to read. */
 	readonly #ends = new Map<ChainId, LogPosition>();
 	#timer: NodeJS.Timeout | undefined;
+	/** A look because of a notice, and whether another notice came meanwhile. */
+	#looking: Promise<void> | undefined;
+	#soundedAgain = false;
 
 	constructor(store: StateStore) {
 		this.#store = store;
@@ -37,6 +40,24 @@ export class EventFeed {
 		if (position <= (this.#ends.get(chainId) ?? 0n)) return;
 		this.#ends.set(chainId, position);
 		for (const listener of this.#listeners) listener.wake();
+	}
+
+	/** Some log may have grown, by another process's commit. */
+	heard(): void {
+		if (this.#listeners.size === 0) return;
+		this.#soundedAgain = this.#looking !== undefined;
+		// As `#add` says of a look that fails.
+		this.#looking ??= this.#look()
+			.catch(() => undefined)
+			.finally(() => {
+				this.#looking = undefined;
+				if (this.#soundedAgain) this.heard();
+			});
+	}
+
+	/** Whether anybody reads the events here. */
+	get isRead(): boolean {
+		return this.#listeners.size > 0;
 	}
 
 	/** A rollback's stage went on. */
@@ -168,6 +189,7 @@ function progressEvent(event: StageEvent): EventView {
 			done: event.done,
 			total: event.total,
 			stageMs: { ...event.stageMs },
+			...(event.ratePerSecond === undefined ? {} : { ratePerSecond: event.ratePerSecond }),
 			...(event.etaMs === undefined ? {} : { etaMs: event.etaMs }),
 		},
 	};

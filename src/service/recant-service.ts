@@ -20,6 +20,7 @@ import type {
 import type { Layer, Owner } from "../domain/layer.ts";
 import type { JsonObject, OperationKind, OperationStatus } from "../domain/operation.ts";
 import type { Finality, LossPolicy, Sources } from "../domain/provenance.ts";
+import type { Role } from "../domain/role.ts";
 import type { StoreHealth } from "../domain/store-health.ts";
 import type { ProviderHealth } from "../follower/chain-source.ts";
 import type { Lost } from "../memory/ground.ts";
@@ -44,6 +45,8 @@ export interface ChainView {
 	readonly name: string;
 	/** starting: not yet checked against the node. waiting: the node does not answer. */
 	readonly state: "starting" | "following" | "backfilling" | "rolling_back" | "waiting" | "halted";
+	/** Name of the process that holds the chain's lease; undefined: none does. */
+	readonly followedBy: string | undefined;
 	/** Why it is waiting or halted. */
 	readonly problem:
 		| { readonly code: string; readonly message: string; readonly hint: string }
@@ -80,6 +83,8 @@ export interface ChainView {
 
 export interface StatusView {
 	readonly version: string;
+	/** What this process does. */
+	readonly roles: readonly Role[];
 	readonly installationId: string;
 	readonly queueBackend: "postgres" | "redis";
 	readonly database: "embedded" | "external";
@@ -193,6 +198,8 @@ export interface WriteAnswer {
 	readonly operations: readonly OperationView[];
 	/** Undefined while not committed. */
 	readonly at: AnsweredAt | undefined;
+	/** Why it is not committed, where that is known, and what helps. */
+	readonly hint?: string | undefined;
 }
 
 export const SEARCH_MODES = ["vector", "text", "hybrid"] as const;
@@ -281,6 +288,10 @@ export type RollbackStage = (typeof ROLLBACK_STAGES)[number];
 export const ROLLBACK_STRATEGIES = ["rewind", "snapshot", "rebuild"] as const;
 export type RollbackStrategy = (typeof ROLLBACK_STRATEGIES)[number];
 
+/** See rollback/orders.ts. */
+export const ROLLBACK_ORDERS = ["pause", "resume", "cancel", "retry", "abandon"] as const;
+export type RollbackOrder = (typeof ROLLBACK_ORDERS)[number];
+
 export interface RollbackView {
 	readonly id: RollbackId;
 	readonly chainId: ChainId;
@@ -292,8 +303,15 @@ export interface RollbackView {
 		| "committed"
 		| "superseded"
 		| "cancelled"
-		| "failed";
+		| "failed"
+		| "abandoned";
 	readonly stage: RollbackStage | undefined;
+	/** True: no stage begins before an operator lets it go on. */
+	readonly paused: boolean;
+	/** Stage at which it failed. */
+	readonly failedStage: RollbackStage | undefined;
+	/** How often an operator had it tried again after it failed. */
+	readonly retries: number;
 	readonly fromGeneration: Generation;
 	readonly ancestor: { readonly height: Height; readonly hash: Hex };
 	/** Committed head when it was recorded. */
@@ -307,14 +325,17 @@ export interface RollbackView {
 	readonly strategyReason: string | undefined;
 	/** The one that an operator named. */
 	readonly wantedStrategy: RollbackStrategy | undefined;
+	/** Items of the stage under way. */
 	readonly progress: {
 		readonly done: number;
 		readonly total: number;
-		/** Undefined until there is a rate to tell it from. */
+		/** Items a second; undefined until one is done, and while nobody works on it. */
+		readonly ratePerSecond: number | undefined;
+		/** Milliseconds until the stage is done at that rate. */
 		readonly etaMs: number | undefined;
 	};
 	readonly counts: RollbackCounts;
-	/** Milliseconds of each stage that has ended. */
+	/** Milliseconds of each stage that has ended, and of the one at which it ended. */
 	readonly stageMs: Readonly<Partial<Record<RollbackStage, number>>>;
 	readonly error:
 		| { readonly code: string; readonly message: string; readonly hint: string }
@@ -516,6 +537,12 @@ export interface RecantService {
 		toBlock: Height,
 		strategy?: RollbackStrategy | undefined,
 	): Promise<RollbackView>;
+	/**
+	 * Pauses, resumes, cancels, retries or abandons it, and answers it as it is then; see rollback/orders.ts.
+	 * Throws `rollback_not_found`, `rollback_over`, `rollback_not_failed`, `rollback_not_cancellable`,
+	 * `rollback_outdated`, `chain_busy` and, for a retry, `chain_halted`.
+	 */
+	orderRollback(chain: string, rollbackId: string, order: RollbackOrder): Promise<RollbackView>;
 	/**
 	 * Entries after the given positions of each chain (all chains from their present end when
 	 * undefined), then whatever comes, until the signal aborts.

@@ -29,6 +29,7 @@ import type {
 	EventView,
 	OperationView,
 	RecantService,
+	RollbackOrder,
 	RollbackReport,
 	RollbackStrategy,
 	RollbackView,
@@ -44,7 +45,7 @@ import { type OperationRequest, writesOf } from "./writing/operation-request.ts"
 export interface RecantOptions {
 	readonly about: Pick<
 		StatusView,
-		"version" | "installationId" | "queueBackend" | "database" | "embedder"
+		"version" | "roles" | "installationId" | "queueBackend" | "database" | "embedder"
 	>;
 	readonly chains: readonly ChainRuntime[];
 	readonly state: StateStore;
@@ -57,8 +58,6 @@ export interface RecantOptions {
 	readonly lastCheck: (chainId: ChainId) => Promise<CheckSummary | undefined>;
 	readonly workingMemory: WorkingMemoryReader;
 	readonly stores: StoreChecks;
-	/** Milliseconds that the stage under way will still take, by rollback. */
-	readonly etaMs: (rollbackId: RollbackId) => number | undefined;
 }
 
 export class Recant implements RecantService {
@@ -75,7 +74,8 @@ export class Recant implements RecantService {
 	}
 
 	async readiness(): Promise<Readiness> {
-		return readinessOf(this.#options.stores, this.#options.chains);
+		const { stores, chains, about } = this.#options;
+		return readinessOf(stores, chains, about.roles);
 	}
 
 	async chain(chain: string): Promise<ChainView> {
@@ -117,6 +117,7 @@ export class Recant implements RecantService {
 			at: written.committed
 				? await this.#options.state.read(runtime.spec.id, PENDING, async (view) => view.at)
 				: undefined,
+			hint: written.hint,
 		};
 	}
 
@@ -206,19 +207,19 @@ export class Recant implements RecantService {
 		const page = records.slice(0, query.limit);
 		const last = records.length > query.limit ? page.at(-1) : undefined;
 		return {
-			items: page.map((record) => this.#rollbackView(record)),
+			items: page.map(rollbackView),
 			cursor: last && encodeCursor({ r: last.rollbackId }),
 		};
 	}
 
 	async rollback(chain: string, rollbackId: string): Promise<RollbackView> {
-		return this.#rollbackView(await this.#rollback(this.#find(chain).spec.id, rollbackId));
+		return rollbackView(await this.#rollback(this.#find(chain).spec.id, rollbackId));
 	}
 
 	async report(chain: string, rollbackId: string): Promise<RollbackReport> {
 		const record = await this.#rollback(this.#find(chain).spec.id, rollbackId);
 		const json = await this.#options.state.report(record.rollbackId);
-		const view = this.#rollbackView(record);
+		const view = rollbackView(record);
 		if (json === undefined) {
 			throw noReport(record);
 		}
@@ -227,7 +228,7 @@ export class Recant implements RecantService {
 
 	async planRollback(chain: string, toBlock: Height) {
 		const runtime = this.#find(chain);
-		refuseHalted(runtime);
+		await refuseHalted(runtime);
 		return planRollback(runtime.spec.id, toBlock, this.#options);
 	}
 
@@ -237,7 +238,7 @@ export class Recant implements RecantService {
 		strategy?: RollbackStrategy | undefined,
 	): Promise<RollbackView> {
 		const runtime = this.#find(chain);
-		refuseHalted(runtime);
+		await refuseHalted(runtime);
 		const { state, from, ancestor } = await rollbackTarget(runtime.spec.id, toBlock, this.#options);
 		const rollbackId = await this.#options.coordinator.record({
 			chainId: runtime.spec.id,
@@ -251,6 +252,20 @@ export class Recant implements RecantService {
 		});
 		runtime.rollbackDue();
 		return this.rollback(chain, rollbackId);
+	}
+
+	async orderRollback(
+		chain: string,
+		rollbackId: string,
+		order: RollbackOrder,
+	): Promise<RollbackView> {
+		const runtime = this.#find(chain);
+		const found = await this.#rollback(runtime.spec.id, rollbackId);
+		if (order === "retry") await refuseHaltedOtherwise(runtime);
+		const record = await this.#options.coordinator.store.order(found.rollbackId, order);
+		// Whoever waits for it, or stands on it, looks at once.
+		runtime.rollbackDue();
+		return rollbackView(record);
 	}
 
 	async *events(
@@ -291,13 +306,14 @@ export class Recant implements RecantService {
 			this.#options.rollbackStore.active(spec.id),
 			this.#options.lastCheck(spec.id),
 		]);
-		const { state, problem, nodeHead } = chain.status();
+		const { state, problem, nodeHead, followedBy } = await chain.status();
 		const indexes = chain.indexes?.();
 		return {
 			chainId: spec.id,
 			name: spec.name,
 			state,
 			problem,
+			followedBy,
 			nodeHead,
 			generation: record.generation,
 			head: record.head && {
@@ -311,7 +327,7 @@ export class Recant implements RecantService {
 			retainedFrom: record.retainedFrom,
 			logPosition: record.logPosition,
 			inbox: record.inbox,
-			rollback: active && this.#rollbackView(active),
+			rollback: active && rollbackView(active),
 			handlersHash: spec.handlersHash,
 			consistency,
 			collections: record.collections.map((each) => ({
@@ -334,10 +350,6 @@ export class Recant implements RecantService {
 			fields: { rollbackId },
 		});
 	}
-
-	#rollbackView(record: Parameters<typeof rollbackView>[0]): RollbackView {
-		return rollbackView(record, this.#options.etaMs(record.rollbackId));
-	}
 }
 
 const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } as const;
@@ -348,14 +360,20 @@ function isPresent({ at, generation }: AtRequest): boolean {
 }
 
 /** A halted chain runs no rounds, so a rollback would be recorded and never begin. */
-function refuseHalted(chain: ChainRuntime): void {
-	const { state, problem } = chain.status();
+async function refuseHalted(chain: ChainRuntime): Promise<void> {
+	const { state, problem } = await chain.status();
 	if (state !== "halted") return;
 	throw new FatalError("chain_halted", {
 		message: `chain "${chain.spec.name}" is halted: ${problem?.message ?? "see its status"}`,
 		hint: problem?.hint ?? "see the chain's status",
 		fields: { chain: chain.spec.name },
 	});
+}
+
+/** Standing on a failed rollback is what a retry is for. */
+async function refuseHaltedOtherwise(chain: ChainRuntime): Promise<void> {
+	const { problem } = await chain.status();
+	if (problem?.code !== "rollback_failed") await refuseHalted(chain);
 }
 
 function noReport({ rollbackId, state }: RollbackRecord): RecantError {

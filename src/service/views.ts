@@ -5,6 +5,7 @@ import type { Version } from "../domain/memory.ts";
 import type { Anchor } from "../domain/operation.ts";
 import { confidenceNow } from "../memory/confidence-decay.ts";
 import { type FinalityMarks, finalityOf } from "../memory/grounds.ts";
+import { progressOf } from "../rollback/rollback-progress.ts";
 import { type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { OperationRecord } from "../writer/inbox-store.ts";
 import type { ChainRecord, StoredBlock, StoredCheckpoint } from "./reading/state-store.ts";
@@ -127,14 +128,16 @@ export function operationView(record: OperationRecord): OperationView {
 	};
 }
 
-/** `etaMs` comes from the process that works on it. */
-export function rollbackView(record: RollbackRecord, etaMs: number | undefined): RollbackView {
+export function rollbackView(record: RollbackRecord): RollbackView {
 	return {
 		id: record.rollbackId,
 		chainId: record.chainId,
 		cause: record.cause,
 		state: record.state,
 		stage: record.stage,
+		paused: record.paused,
+		failedStage: record.failedStage,
+		retries: record.retries,
 		fromGeneration: record.fromGeneration,
 		ancestor: record.ancestor,
 		from: record.from,
@@ -143,7 +146,7 @@ export function rollbackView(record: RollbackRecord, etaMs: number | undefined):
 		strategy: record.strategy,
 		strategyReason: record.strategyReason,
 		wantedStrategy: record.wantedStrategy,
-		progress: { done: record.done, total: record.total, etaMs },
+		progress: progressOf(record),
 		counts: record.counts,
 		stageMs: record.stageMs,
 		error: record.error,

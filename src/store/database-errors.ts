@@ -3,7 +3,8 @@
  * mistake halts a chain for good, what is taken for passing is tried again and shown.
  *
  * 1. An answer of the server with SQLSTATE: passing when it ends the session, since that says nothing
- *    about the query, or when its class blames the server or the moment; else ours.
+ *    about the query, when its class blames the server or the moment, or when the table was changed
+ *    under a prepared statement; else ours.
  * 2. No answer, but an error with a code: the system's, the socket's, TLS's or the driver's word for a
  *    connection that failed. The few codes with which the driver refuses a query unsent are ours.
  * 3. An error without a code, or one of the language: a defect, unless the connection is gone, which the
@@ -40,7 +41,7 @@ export function asDatabaseError(error: unknown, gone: boolean): RecantError {
 /** Whether the connection is of no more use: it is lost, ended by the server, or in an unknown state. */
 export function endsSession(error: unknown): boolean {
 	if (error instanceof RecantError) return false;
-	if (error instanceof postgres.PostgresError) return isLastWord(error);
+	if (error instanceof postgres.PostgresError) return isLastWord(error) || isOutdated(error);
 	return codeOf(error) !== undefined;
 }
 
@@ -48,7 +49,7 @@ function isPassing(error: unknown): boolean {
 	if (error instanceof postgres.PostgresError) {
 		const code = codeOf(error) ?? "";
 		const blamed = PASSING_CLASSES.includes(code.slice(0, 2)) || PASSING_STATES.includes(code);
-		return blamed || isLastWord(error);
+		return blamed || isLastWord(error) || isOutdated(error);
 	}
 	const code = codeOf(error);
 	if (code === undefined || REFUSED_UNSENT.includes(code)) return false;
@@ -60,6 +61,14 @@ function isLastWord(answer: postgres.PostgresError): boolean {
 	// Some poolers give the severity in the older field only.
 	const severity = answer.severity ?? answer.severity_local;
 	return severity === "FATAL" || severity === "PANIC" || codeOf(answer)?.startsWith("57P") === true;
+}
+
+/**
+ * A process of a newer version added a column meanwhile: what this session has prepared does not fit the
+ * table any more, and never will. Messages are translated, the routine is not.
+ */
+function isOutdated(answer: postgres.PostgresError): boolean {
+	return codeOf(answer) === "0A000" && answer.routine === "RevalidateCachedQuery";
 }
 
 function codeOf(error: unknown): string | undefined {

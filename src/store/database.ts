@@ -28,20 +28,40 @@ const POOL_SIZE = 12;
 const CONNECT_TIMEOUT_S = 5;
 /** For queries that are under way at the end. */
 const CLOSE_TIMEOUT_S = 5;
+/**
+ * A process that stands still in the middle of a transaction, or a machine that vanished without a word,
+ * would keep a chain's row locked and its lease out of reach. Longer than a lease: whoever is silent for so
+ * long has lost the chain already.
+ */
+const TRANSACTION_IDLE_MS = 5_000;
+/** One message, and so one round trip. */
+const BEGIN = `begin; set local idle_in_transaction_session_timeout = ${TRANSACTION_IDLE_MS}`;
 /** Any number will do, as long as all processes of Recant use the same. */
 const MIGRATION_LOCK = 7_263_226n;
 const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../drizzle", import.meta.url));
 
+/** As OpenConnection, for a connection that listens. */
+type OpenListener = (
+	onNotify: (channel: string, text: string) => void,
+	onGone: () => void,
+) => ReturnType<OpenConnection>;
+
 export class Database {
 	readonly url: string;
+	readonly #listener: OpenListener;
 	readonly #pool: ConnectionPool;
 	readonly #guard: StoreGuard;
 	readonly #silence: SilenceWatch;
 	/** Errors with which the server answered: it is there, whatever it said. */
 	readonly #answers = new WeakSet<RecantError>();
 
-	private constructor(url: string, open: OpenConnection, log: GuardLog | undefined) {
+	private constructor(
+		url: string,
+		{ open, listener }: { readonly open: OpenConnection; readonly listener: OpenListener },
+		log: GuardLog | undefined,
+	) {
 		this.url = url;
+		this.#listener = listener;
 		this.#pool = new ConnectionPool(POOL_SIZE, open, () => this.#guard.lost(connectionLost()));
 		this.#guard = new StoreGuard({
 			name: "postgres",
@@ -73,7 +93,11 @@ export class Database {
 			const sql = client(url, { socketPath, onGone });
 			return { sql, end: (timeoutS) => sql.end({ timeout: timeoutS }) };
 		};
-		return new Database(url, open, log);
+		const listener: OpenListener = (onNotify, onGone) => {
+			const sql = client(url, { socketPath, onGone, onNotify });
+			return { sql, end: (timeoutS) => sql.end({ timeout: timeoutS }) };
+		};
+		return new Database(url, { open, listener }, log);
 	}
 
 	/** False from when the server is seen to be away until its next answer. */
@@ -106,8 +130,13 @@ export class Database {
 
 	async transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result> {
 		return this.#guard.run(() =>
-			this.#lend((connection) => inTransaction(connection, "begin", work)),
+			this.#lend((connection) => inTransaction(connection, BEGIN, work)),
 		);
+	}
+
+	/** A connection beside the pool, for `listen`; `onNotify` gets what is said on its channels. */
+	openListener(onNotify: (channel: string, text: string) => void, onGone: () => void) {
+		return this.#listener(onNotify, onGone);
 	}
 
 	async close(): Promise<void> {
@@ -198,7 +227,12 @@ function client(
 	{
 		socketPath,
 		onGone,
-	}: { readonly socketPath?: string | undefined; readonly onGone?: () => void },
+		onNotify,
+	}: {
+		readonly socketPath?: string | undefined;
+		readonly onGone?: () => void;
+		readonly onNotify?: (channel: string, text: string) => void;
+	},
 ): Sql {
 	const { searchParams } = new URL(url);
 	const tls = searchParams.has("sslmode") || searchParams.has("ssl");
@@ -221,6 +255,7 @@ function client(
 		transform: { undefined: null },
 		onnotice: () => undefined,
 		...(onGone === undefined ? {} : { onclose: onGone }),
+		...(onNotify === undefined ? {} : { onnotify: onNotify }),
 		...(tls ? {} : { socket }),
 	} as postgres.Options<Record<string, postgres.PostgresType>>) as unknown as Sql;
 }

@@ -10,4 +10,6 @@ export interface Embedder {
 	 * out: embedding asks nobody and takes no time worth the name.
 	 */
 	prepare?(texts: readonly string[]): Promise<void>;
+	/** Those of the texts that would have to be embedded; the others are kept. Left out with `prepare`. */
+	unknown?(texts: readonly string[]): Promise<readonly string[]>;
 }

@@ -119,6 +119,10 @@ class LanceTables implements LanceStore {
 		});
 	}
 
+	bringTo(table: string, base: TableVersion): Promise<TableVersion> {
+		return this.#write(table, base, "bring back", async (_handle, start) => start);
+	}
+
 	async append(
 		table: string,
 		base: TableVersion,

@@ -55,6 +55,14 @@ export class RecordedEmbedder implements Embedder {
 		if (texts.length > 0) await this.embed(texts);
 	}
 
+	async unknown(texts: readonly string[]): Promise<readonly string[]> {
+		const byHash = new Map(texts.map((text) => [hash("sha256", text), text]));
+		const open = [...byHash.keys()].filter((key) => !this.#recent.has(key));
+		if (open.length === 0) return [];
+		const kept = await this.#find(open);
+		return open.flatMap((key) => (kept.has(key) ? [] : (byHash.get(key) ?? [])));
+	}
+
 	async #vectors(texts: ReadonlyMap<string, string>): Promise<Map<string, Float32Array>> {
 		const vectors = new Map<string, Float32Array>();
 		const open = new Map<string, string>();
@@ -87,8 +95,7 @@ export class RecordedEmbedder implements Embedder {
 	async #foundOrMade(
 		texts: ReadonlyMap<string, string>,
 	): Promise<ReadonlyMap<string, Float32Array>> {
-		const kept = await this.#store.find(this.#kept, [...texts.keys()]);
-		const vectors = new Map([...kept].filter(([, vector]) => vector.length === this.dimensions));
+		const vectors = await this.#find([...texts.keys()]);
 		const missing = [...texts].filter(([key]) => !vectors.has(key));
 		if (missing.length > 0) {
 			const made = await this.#inner.embed(missing.map(([, text]) => text));
@@ -97,8 +104,18 @@ export class RecordedEmbedder implements Embedder {
 				return vector === undefined ? [] : [{ hash: key, vector }];
 			});
 			await this.#store.keep(this.#kept, fresh);
-			for (const each of fresh) vectors.set(each.hash, each.vector);
+			for (const each of fresh) {
+				vectors.set(each.hash, each.vector);
+				this.#recent.set(each.hash, each.vector);
+			}
 		}
+		return vectors;
+	}
+
+	/** What Postgres has of them, and from now on this process. */
+	async #find(hashes: readonly string[]): Promise<Map<string, Float32Array>> {
+		const kept = await this.#store.find(this.#kept, hashes);
+		const vectors = new Map([...kept].filter(([, vector]) => vector.length === this.dimensions));
 		for (const [key, vector] of vectors) this.#recent.set(key, vector);
 		return vectors;
 	}

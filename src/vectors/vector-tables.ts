@@ -59,6 +59,11 @@ export interface VectorTables {
 	 */
 	create(table: string, dimensions: number): Promise<TableVersion>;
 	/**
+	 * Has the rows of `base` be the table's newest: answers `base` where they are, else a new version with the
+	 * same rows. It asks for the newest version alone, so that its time does not grow with their number.
+	 */
+	bringTo(table: string, base: TableVersion): Promise<TableVersion>;
+	/**
 	 * Appends rows on top of `base` and answers the new version. When the table's latest version is
 	 * not `base`, goes back to `base` first (a new version with the same rows). The write must be the
 	 * next version after that, else it goes back to `base` and does it again, a bounded number of

@@ -435,6 +435,8 @@ export class ChainWriter {
 		this.#state = this.#withMoved(loaded.state);
 		this.#halt = loaded.halt;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
+		// A recovery takes finality back: what it opened again is to be settled anew.
+		if ((loaded.state.finalized ?? 0n) < (this.#settledTo ?? 0n)) this.#settledTo = undefined;
 		this.#trimWindow();
 		await this.#checkTree();
 		this.#stale = false;

@@ -59,6 +59,15 @@ export async function embedVectors(
 	});
 }
 
+/** Texts that `embedVectors` has embedded for these requests, as often as they are asked for. */
+export async function requestedTexts(
+	asked: readonly VectorRequest[],
+	collections: VectorCollections,
+): Promise<readonly string[]> {
+	const requests = await answerable(asked, collections);
+	return requests.flatMap(({ source }) => (source.type === "text" ? [source.text] : []));
+}
+
 async function answerable(
 	requests: readonly VectorRequest[],
 	collections: VectorCollections,

@@ -18,6 +18,8 @@ export interface Submission {
 	readonly caller?: string | undefined;
 	/** Operations of the caller that may wait, these included; undefined: as many as the inbox takes. */
 	readonly mostWaiting?: number | undefined;
+	/** False: this process writes the chain, and needs no notice. Default true. */
+	readonly announced?: boolean | undefined;
 }
 
 /** A key is one caller's own: the same of another is another request. */

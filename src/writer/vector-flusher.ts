@@ -3,7 +3,7 @@
  *
  * 1. The pointer moves in Postgres, after the table's write, and only while fence, generation and
  *    pointer are those from which the rows were read. A write whose pointer did not move is never
- *    read; the next flush goes back over it.
+ *    read; the next flush goes back over it. At the start each table is brought to its pointer.
  * 2. When LanceDB is away nothing is lost: the tail grows up to its limit, then what needs room in it is
  *    refused, and everything else goes on.
  *
@@ -54,6 +54,8 @@ export class VectorFlusher {
 	/** Largest tail of the chain's collections, as last counted, plus what came since. */
 	#tail = 0;
 	#waiting: PromiseWithResolvers<void>[] = [];
+	/** Collections whose table's newest version was the one pointed at, since this writer began. */
+	readonly #settled = new Set<string>();
 
 	constructor(options: FlusherOptions) {
 		this.#options = options;
@@ -190,9 +192,11 @@ export class VectorFlusher {
 
 	/** Answers how many rows are left in the tail. */
 	async #flushOne(target: FlushTarget): Promise<number> {
-		let { pointer, tail } = target;
+		let { tail } = target;
 		// A row that was changed outside of Recant is not built upon; a repair sets it back.
 		if (!this.#isKnown(target)) return tail;
+		let pointer = await this.#atPointer(target);
+		if (pointer === undefined) return tail;
 		if (await this.#upkeep.lacksWords(target)) {
 			const remade = await remakeTable(target, { ...this.#options, clock: this.#clock });
 			if (!(await this.#move(target, pointer, remade))) return tail;
@@ -205,6 +209,22 @@ export class VectorFlusher {
 			pointer = moved.pointer;
 		}
 		return tail;
+	}
+
+	/**
+	 * Once for each table: what a writer that died had written and not pointed at is not the table's newest
+	 * any more. Nothing ever read it; without this it would lie there until the next write passes over it.
+	 * Undefined: the pointer was moved by somebody else.
+	 */
+	async #atPointer(target: FlushTarget): Promise<VectorPointer | undefined> {
+		const { name, table, pointer } = target;
+		if (pointer.tableVersion === 0n || this.#settled.has(name)) return pointer;
+		const tableVersion = await this.#options.tables.bringTo(table, pointer.tableVersion);
+		const to = { ...pointer, tableVersion, at: this.#clock.wallMs() };
+		const isThere = tableVersion === pointer.tableVersion;
+		if (!isThere && !(await this.#move(target, pointer, to))) return undefined;
+		this.#settled.add(name);
+		return isThere ? pointer : to;
 	}
 
 	/** Whether the pointer is where this writer left it. A collection that is new is not known to it yet. */
@@ -264,7 +284,7 @@ export class VectorFlusher {
 	}
 }
 
-function tailFull(rows: number, limit: number): RetryableError {
+export function tailFull(rows: number, limit: number): RetryableError {
 	return new RetryableError("tail_full", {
 		message: `${rows} embedded versions wait for LanceDB, ${limit} are the most`,
 		hint: "LanceDB is down or behind: see /readyz; it goes on by itself when LanceDB is back",

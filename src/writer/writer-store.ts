@@ -84,11 +84,15 @@ export interface WriterStore {
 		holder: string,
 		ttlMs: number,
 	): Promise<{ readonly fence: bigint } | { readonly heldBy: string }>;
-	/** False: the lease is another's now. */
+	/**
+	 * False: the lease is another's now. `status`: JSON of where its holder stands, for processes that do not
+	 * follow the chain; undefined leaves what was said last.
+	 */
 	renewLease(lease: {
 		readonly chainId: ChainId;
 		readonly fence: bigint;
 		readonly ttlMs: number;
+		readonly status?: string | undefined;
 	}): Promise<boolean>;
 	releaseLease(chainId: ChainId, fence: bigint): Promise<void>;
 	loadChain(chainId: ChainId): Promise<LoadedChain>;
@@ -169,11 +173,12 @@ export interface WriterStore {
 	/**
 	 * Agents' operations that are not final, in log order: what is suspended or suspect, and what was judged
 	 * for a slot above a height. The writer asks for the former alone: the latter may be all that was lately
-	 * written.
+	 * written. `finality`: those too that would not be final if no more than that height were; throws
+	 * `FatalError("history_pruned")` when the log entry of one of them was cut.
 	 */
 	openOperations(
 		chainId: ChainId,
-		which: { readonly judgedAbove: Height | undefined },
+		which: { readonly judgedAbove: Height | undefined; readonly finality?: Height | undefined },
 	): Promise<readonly OpenOperation[]>;
 	/** Vectors of these versions; what has none is left out. */
 	vectors(

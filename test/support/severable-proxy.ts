@@ -9,7 +9,9 @@ export interface SeverableProxy {
 	cut(): Promise<void>;
 	/** Keeps connections, and takes new ones, but lets nothing through. */
 	freeze(): void;
-	/** Undoes `cut` and `freeze`. */
+	/** Every piece of data arrives so much later, in its order. */
+	slow(delayMs: number): void;
+	/** Undoes `cut`, `freeze` and `slow`. */
 	restore(): Promise<void>;
 }
 
@@ -18,9 +20,10 @@ export async function startSeverableProxy(serverUrl: string): Promise<SeverableP
 	const target = new URL(serverUrl);
 	const sockets = new Set<Socket>();
 	let frozen = false;
+	const delay = { ms: 0 };
 	const server = createServer((client) => {
 		const upstream = createConnection(Number(target.port), target.hostname);
-		join(client, upstream, sockets);
+		join(client, upstream, { sockets, delay });
 		if (frozen) hold(sockets);
 	});
 	const port = await listen(server, 0);
@@ -38,22 +41,33 @@ export async function startSeverableProxy(serverUrl: string): Promise<SeverableP
 			frozen = true;
 			hold(sockets);
 		},
+		slow(delayMs) {
+			delay.ms = delayMs;
+		},
 		async restore() {
 			frozen = false;
+			delay.ms = 0;
 			for (const socket of sockets) socket.resume();
 			if (!server.listening) await listen(server, port);
 		},
 	};
 }
 
-function join(client: Socket, upstream: Socket, sockets: Set<Socket>): void {
+function join(
+	client: Socket,
+	upstream: Socket,
+	{ sockets, delay }: { readonly sockets: Set<Socket>; readonly delay: { readonly ms: number } },
+): void {
 	for (const [one, other] of [
 		[client, upstream],
 		[upstream, client],
 	] as const) {
 		sockets.add(one);
 		one.setNoDelay(true);
-		one.on("data", (chunk) => other.write(chunk));
+		const pass = inOrder((chunk: Uint8Array) => {
+			if (other.writable) other.write(chunk);
+		});
+		one.on("data", (chunk: Uint8Array) => pass(chunk, delay.ms));
 		one.on("close", () => {
 			sockets.delete(one);
 			other.destroy();
@@ -61,6 +75,24 @@ function join(client: Socket, upstream: Socket, sockets: Set<Socket>): void {
 		// Followed by `close`; both ends of a broken connection see it.
 		one.on("error", () => other.destroy());
 	}
+}
+
+/** Hands pieces on after their delays; none overtakes one that came before it. */
+function inOrder<Piece>(take: (piece: Piece) => void): (piece: Piece, delayMs: number) => void {
+	let lastDueMs = 0;
+	let waiting = 0;
+	return (piece, delayMs) => {
+		if (delayMs === 0 && waiting === 0) return take(piece);
+		const nowMs = performance.now();
+		lastDueMs = Math.max(lastDueMs, nowMs + delayMs);
+		waiting += 1;
+		// Timers of different lengths that are due in one millisecond may fire in either order.
+		lastDueMs = Math.ceil(lastDueMs) + 1;
+		setTimeout(() => {
+			waiting -= 1;
+			take(piece);
+		}, lastDueMs - nowMs);
+	};
 }
 
 function hold(sockets: Iterable<Socket>): void {

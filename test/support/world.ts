@@ -104,6 +104,7 @@ export type WorldOptions = Partial<
 	Pick<
 		TestRecantOptions,
 		| "name"
+		| "home"
 		| "redisUrl"
 		| "beforeStage"
 		| "inlineRollbacks"

@@ -259,13 +259,13 @@ describe("rollback", () => {
 	});
 
 	it("redraws one line on a terminal, with the time left", async () => {
-		const progress = { done: 2, total: 4, etaMs: 2_000 };
+		const progress = { done: 2, total: 4, ratePerSecond: 1, etaMs: 2_000 };
 		const { run } = await served({
 			rollback: advancing({ progress }, { state: "committed" }),
 		});
 		const { stdout } = await run("rollback --to 0", { isTTY: true, columns: 100 });
 		expect(stdout).toContain("\r\u001b[K");
-		expect(stdout).toContain("[############------------] 2/4, 2.0 s left");
+		expect(stdout).toContain("[############------------] 2/4, 1.00/s, 2.0 s left");
 	});
 
 	it("is one document with --json", async () => {

@@ -26,6 +26,14 @@ function answer(code: string, severity = "ERROR"): Error {
 	return new (postgres.PostgresError as unknown as new (x: typeof fields) => Error)(fields);
 }
 
+test("a table that was changed under a prepared statement passes, and takes the session with it", () => {
+	const made = (routine: string) => Object.assign(answer("0A000"), { routine });
+	expect(meaningOf(made("RevalidateCachedQuery"))).toEqual(PASSING);
+	expect(endsSession(made("RevalidateCachedQuery"))).toBe(true);
+	expect(meaningOf(made("transformStmt"))).toEqual(OURS);
+	expect(endsSession(made("transformStmt"))).toBe(false);
+});
+
 describe("no answer of the server", () => {
 	// EPIPE, EBUSY and others look like a SQLSTATE.
 	const names = [...getSystemErrorMap().values()].map(([name]) => name);

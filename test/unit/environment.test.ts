@@ -20,6 +20,7 @@ function problemOf(env: Record<string, string>): FatalError {
 describe("readEnvironment", () => {
 	it("has a default for everything", () => {
 		expect(readEnvironment({})).toEqual({
+			roles: ["follower", "worker", "api"],
 			host: "127.0.0.1",
 			port: 8080,
 			dataDir: resolve(".recant"),

@@ -65,6 +65,9 @@ export const ROLLBACK: RollbackView = {
 	cause: "manual",
 	state: "running",
 	stage: "replay",
+	paused: false,
+	failedStage: undefined,
+	retries: 0,
 	fromGeneration: 0n,
 	ancestor: { height: 0n, hash: HASH_A },
 	from: { height: 20n, hash: HASH_B },
@@ -73,7 +76,7 @@ export const ROLLBACK: RollbackView = {
 	strategy: "rewind",
 	strategyReason: "what changed above the ancestor is set back",
 	wantedStrategy: undefined,
-	progress: { done: 1, total: 4, etaMs: undefined },
+	progress: { done: 1, total: 4, ratePerSecond: undefined, etaMs: undefined },
 	counts: { recanted: 1, suspended: 0, reinstated: 0, replayed: 2, derivedAnew: 0 },
 	stageMs: { plan: 1.5 },
 	error: undefined,
@@ -86,6 +89,7 @@ export const CHAIN: ChainView = {
 	chainId: CHAIN_ID,
 	name: "anvil",
 	state: "following",
+	followedBy: "host:1:00000000-0000-4000-8000-000000000000",
 	problem: undefined,
 	generation: 0n,
 	head: { height: 20n, hash: HASH_B, timestamp: 1_700_000_000n },
@@ -162,6 +166,7 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 	const answers: RecantService = {
 		status: async () => ({
 			version: "0.1.0",
+			roles: ["follower", "worker", "api"],
 			installationId: UUID,
 			queueBackend: "postgres",
 			database: "embedded",
@@ -171,6 +176,7 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 			chains: [CHAIN],
 		}),
 		readiness: async () => ({
+			roles: ["follower", "worker", "api"],
 			ready: true,
 			degraded: [],
 			checks: { database: { ok: true, required: true, detail: undefined } },
@@ -220,6 +226,7 @@ function fakeService(overrides: Partial<RecantService> = {}): FakeService {
 		}),
 		rollbacks: async () => ({ items: [ROLLBACK], cursor: undefined }),
 		rollback: async () => ROLLBACK,
+		orderRollback: async () => ROLLBACK,
 		report: async () => ({
 			rollback: ROLLBACK,
 			truncated: false,

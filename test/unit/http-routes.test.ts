@@ -172,7 +172,7 @@ describe("errors of the service", () => {
 describe("readiness", () => {
 	it("is 503 while a part is not ready, with the part named", async () => {
 		const checks = { database: { ok: false, required: true, detail: "no answer" } };
-		const readiness = { ready: false, degraded: [], checks, stores: [] };
+		const readiness = { roles: ["api" as const], ready: false, degraded: [], checks, stores: [] };
 		const http = testHttp({ overrides: { readiness: async () => readiness } });
 		const response = await http.get("/readyz");
 		expect(response.status).toBe(503);

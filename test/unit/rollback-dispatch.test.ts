@@ -7,7 +7,10 @@ import type { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { RollbackDispatch } from "../../src/rollback/dispatch.ts";
 import type { RollbackJob, RollbackJobOutcome } from "../../src/rollback/rollback-queue.ts";
 
-const JOB: RollbackJob = { rollbackId: "11111111-1111-4111-8111-111111111111" as RollbackId };
+const JOB: RollbackJob = {
+	rollbackId: "11111111-1111-4111-8111-111111111111" as RollbackId,
+	retries: 0,
+};
 const SILENT: Logger = {
 	debug: () => undefined,
 	info: () => undefined,
@@ -26,7 +29,11 @@ async function delivered(error: Error): Promise<RollbackJobOutcome> {
 			consume: async (handler) => void handlers.push(handler),
 			close: async () => undefined,
 		},
-		outbox: { waiting: async () => [], forget: async () => undefined },
+		outbox: {
+			waiting: async () => [],
+			unattended: async () => [],
+			forget: async () => undefined,
+		},
 		coordinator: {
 			store: { load: () => Promise.reject(error) },
 		} as unknown as RollbackCoordinator,

@@ -31,6 +31,9 @@ const PREPARED: RollbackRecord = {
 	wantedStrategy: undefined,
 	state: "prepared",
 	stage: "replay",
+	paused: false,
+	failedStage: undefined,
+	retries: 0,
 	attempt: 1,
 	claimHolder: "here",
 	claimUntil: undefined,
@@ -38,6 +41,8 @@ const PREPARED: RollbackRecord = {
 	total: 0,
 	counts: NO_COUNTS,
 	stageMs: {},
+	stageStartedAt: undefined,
+	readAt: new Date(0),
 	strategy: "rewind",
 	strategyReason: "what changed above the ancestor is set back",
 	error: undefined,
@@ -108,16 +113,18 @@ async function run(
 		claim: async () => PREPARED,
 		load: async () => PREPARED,
 		parts: async () => parts,
+		begin: async () => true,
 		progress: async () => undefined,
 		renewClaim: async () => undefined,
 		commit: async () => {
 			committed += 1;
 		},
-		release: async (_rollbackId, _attempt, failure) => {
+		release: async (_rollbackId, _attempt, { failure }) => {
 			released.push(failure);
 		},
-		end: async (_rollbackId, how) => {
-			ended.push(how);
+		fail: async (_rollbackId, _attempt, failure) => {
+			ended.push(failure);
+			return true;
 		},
 	};
 	const coordinator = new RollbackCoordinator({

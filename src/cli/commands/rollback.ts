@@ -45,14 +45,19 @@ export async function rollback(session: Session, options: RollbackOptions): Prom
 /** In the order in which they run; answers hold them in any. */
 const STAGES = ["plan", "rewind", "replay", "verify", "commit"] as const;
 
-const ENDED: ReadonlySet<RollbackAnswer["state"]> = new Set(["committed", "cancelled", "failed"]);
+const ENDED: ReadonlySet<RollbackAnswer["state"]> = new Set([
+	"committed",
+	"cancelled",
+	"failed",
+	"abandoned",
+]);
 
 /** The rollback when it has ended, or as it is when the time is over. */
-async function watch(
+export async function watch(
 	session: Session,
 	chain: string,
 	started: RollbackAnswer,
-	{ timeoutSeconds }: RollbackOptions,
+	{ timeoutSeconds }: Pick<RollbackOptions, "timeoutSeconds">,
 ): Promise<RollbackAnswer> {
 	const view = session.json ? undefined : progressView(session.terminal);
 	const next = looker(session.client, chain);
@@ -105,12 +110,13 @@ function printPlan(terminal: Terminal, plan: RollbackPlanAnswer): void {
 	);
 }
 
-function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
-	const { id, state, counts, stageMs, ancestor, error } = rollback;
+export function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
+	const { id, state, counts, ancestor, error, failedStage, paused } = rollback;
 	const colour = state === "committed" ? "green" : "yellow";
+	const where = failedStage === undefined ? "" : ` at ${failedStage}`;
 	printLine(
 		terminal,
-		`rollback ${id} to height ${ancestor.height}: ${paint(terminal, colour, state)}`,
+		`rollback ${id} to height ${ancestor.height}: ${paint(terminal, colour, state)}${where}`,
 	);
 	if (rollback.strategy !== undefined) {
 		printLine(terminal, `  ${rollback.strategy}: ${printable(rollback.strategyReason ?? "")}`);
@@ -119,8 +125,15 @@ function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
 		printLine(terminal, `  ${printable(error.message)} (${error.code})`);
 		printLine(terminal, `  hint: ${printable(error.hint)}`);
 	}
-	if (!ENDED.has(state)) printLine(terminal, "  it goes on; `recant status` shows how far it is");
-	if (state !== "committed") return;
+	if (paused)
+		printLine(terminal, `  it is paused; \`recant rollbacks resume ${id}\` lets it go on`);
+	else if (!ENDED.has(state) && state !== "superseded")
+		printLine(terminal, "  it goes on; `recant status` shows how far it is");
+	const stages = stagesOf(rollback);
+	if (state !== "committed") {
+		if (ENDED.has(state) && stages !== "") printLine(terminal, `  ${stages}`);
+		return;
+	}
 	printTable(
 		terminal,
 		["recanted", "suspended", "reinstated", "replayed", "derived anew"],
@@ -142,9 +155,14 @@ function printResult(terminal: Terminal, rollback: RollbackAnswer): void {
 		const said = `actions that were taken on what no longer holds: ${actions}; see the report`;
 		printLine(terminal, paint(terminal, "red", said));
 	}
+	printLine(terminal, stages);
+}
+
+/** How long each stage took. */
+export function stagesOf({ stageMs }: RollbackAnswer): string {
 	const stages = STAGES.flatMap((stage) => {
 		const ms = stageMs[stage];
 		return ms === undefined ? [] : [`${stage} ${durationOf(ms)}`];
 	});
-	printLine(terminal, stages.join(", "));
+	return stages.join(", ");
 }

@@ -88,7 +88,8 @@ export function addOperationRoutes(app: OpenApiApp, { service }: RouteContext): 
 		});
 		const at = written.at === undefined ? {} : { at: coordinateView(written.at) };
 		const { committed, repeated } = written;
-		const body = { committed, repeated, operations: toWire(written.operations), ...at };
+		const hint = written.hint === undefined ? {} : { hint: written.hint };
+		const body = { committed, repeated, operations: toWire(written.operations), ...at, ...hint };
 		return context.json(body, statusOf(written));
 	});
 	app.openapi(operationRoute, async (context) => {

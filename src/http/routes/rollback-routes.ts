@@ -1,8 +1,13 @@
 /** Rollbacks: what was rolled back, what it changed, and rolling back by hand. */
 import { createRoute, z } from "@hono/zod-openapi";
+import type { ErrorCode } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
-import { ROLLBACK_STRATEGIES } from "../../service/recant-service.ts";
+import {
+	ROLLBACK_ORDERS,
+	ROLLBACK_STRATEGIES,
+	type RollbackOrder,
+} from "../../service/recant-service.ts";
 import { rollbackAnswer, rollbacksAnswer } from "../answer-schema.ts";
 import { chainParam, countQuery, cursorQuery, decimalValue, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";
@@ -118,6 +123,50 @@ const reportRoute = createRoute({
 	},
 });
 
+/** What each order is, for the document. */
+const ORDERS: Readonly<Record<RollbackOrder, { readonly is: string; readonly more: string }>> = {
+	pause: {
+		is: "Have a rollback wait before its next stage",
+		more: "The chain goes on serving what it has, and takes no writes into it; what is prepared is kept. Once this is answered it is not committed before it is resumed.",
+	},
+	resume: { is: "Let a rollback that is paused go on", more: "From where it stood." },
+	cancel: {
+		is: "End a rollback that was asked for by hand",
+		more: "One that follows a fork cannot be cancelled, as it would be recorded again: pause it.",
+	},
+	retry: {
+		is: "Try a rollback that failed again",
+		more: "From the stage at which it failed where what was prepared is kept, else from the beginning. Refused when the chain has moved on since.",
+	},
+	abandon: {
+		is: "Give a rollback that failed up",
+		more: "What it prepared is deleted. A chain that stands on it looks at the fork anew.",
+	},
+};
+
+function orderRoute<Order extends RollbackOrder>(order: Order) {
+	return createRoute({
+		method: "post",
+		path: `/v1/chains/{chain}/rollbacks/{id}/${order}`,
+		tags: ["rollbacks"],
+		summary: ORDERS[order].is,
+		description: ORDERS[order].more,
+		request: { params: rollbackParams },
+		responses: {
+			200: answer("The rollback as it is then.", rollbackAnswer),
+			...problems(...OF_CHAIN, "forbidden_origin", "rollback_not_found", ...ORDER_PROBLEMS[order]),
+		},
+	});
+}
+
+const ORDER_PROBLEMS = {
+	pause: ["rollback_over"],
+	resume: ["rollback_over"],
+	cancel: ["rollback_over", "rollback_not_cancellable"],
+	retry: ["chain_busy", "chain_halted", "rollback_not_failed", "rollback_outdated"],
+	abandon: ["rollback_not_failed"],
+} as const satisfies Readonly<Record<RollbackOrder, readonly ErrorCode[]>>;
+
 export function addRollbackRoutes(app: OpenApiApp, { service }: RouteContext): void {
 	app.openapi(rollbacksRoute, async (context) => {
 		const { limit, cursor } = context.req.valid("query");
@@ -137,6 +186,12 @@ export function addRollbackRoutes(app: OpenApiApp, { service }: RouteContext): v
 		const { chain, id } = context.req.valid("param");
 		return context.json(toWire(await service(context).rollback(chain, id)), 200);
 	});
+	for (const order of ROLLBACK_ORDERS) {
+		app.openapi(orderRoute(order), async (context) => {
+			const { chain, id } = context.req.valid("param");
+			return context.json(toWire(await service(context).orderRollback(chain, id, order)), 200);
+		});
+	}
 	app.openapi(reportRoute, async (context) => {
 		const { chain, id } = context.req.valid("param");
 		const report = toWire(await service(context).report(chain, id));

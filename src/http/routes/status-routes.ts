@@ -57,12 +57,16 @@ const chainRoute = createRoute({
 	responses: { 200: answer("The chain.", chainAnswer), ...problems(...OF_CHAIN) },
 });
 
-export function addStatusRoutes(app: OpenApiApp, { service }: RouteContext): void {
+/** Those that every process answers, whatever its role, and without a key. */
+export function addHealthRoutes(app: OpenApiApp, { service }: RouteContext): void {
 	app.openapi(healthRoute, (context) => context.json({ ok: true as const }, 200));
 	app.openapi(readinessRoute, async (context) => {
 		const readiness = await service(context).readiness();
 		return context.json(toWire(readiness), readiness.ready ? 200 : 503);
 	});
+}
+
+export function addStatusRoutes(app: OpenApiApp, { service }: RouteContext): void {
 	app.openapi(statusRoute, async (context) =>
 		context.json(toWire(await service(context).status()), 200),
 	);

@@ -23,6 +23,7 @@ import type {
 	EventView,
 	OperationView,
 	RecantService,
+	RollbackOrder,
 	RollbackReport,
 	RollbackStrategy,
 	RollbackView,
@@ -135,6 +136,11 @@ export class ScopedRecant implements RecantService {
 	async startRollback(chain: string, toBlock: Height, strategy?: RollbackStrategy | undefined) {
 		requireOperator(this.#caller);
 		return this.#service.startRollback(chain, toBlock, strategy);
+	}
+
+	async orderRollback(chain: string, rollbackId: string, order: RollbackOrder) {
+		requireOperator(this.#caller);
+		return this.#service.orderRollback(chain, rollbackId, order);
 	}
 
 	async *events(

@@ -6,7 +6,8 @@ import type { RollbackCounts, RollbackReport, RollbackView } from "../recant-ser
 export function withoutSizes(rollback: RollbackView, caller: Caller): RollbackView {
 	if (caller.namespaces === undefined) return rollback;
 	const counts = zeroed(rollback.counts);
-	return { ...rollback, counts, progress: { done: 0, total: 0, etaMs: undefined } };
+	const progress = { done: 0, total: 0, ratePerSecond: undefined, etaMs: undefined };
+	return { ...rollback, counts, progress };
 }
 
 /**

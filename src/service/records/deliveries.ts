@@ -8,8 +8,8 @@ export interface DeliveriesOptions {
 	readonly store: DeliveryStore;
 	/** Receivers that are told at present. */
 	readonly urls: readonly string[];
-	/** Something may be in the outbox. */
-	readonly due: () => void;
+	/** Something is in the outbox, about a rollback of that chain. */
+	readonly due: (chainId: ChainId) => void;
 	/** Throws `unknown_chain`. */
 	readonly chainId: (chain: string) => ChainId;
 }
@@ -38,7 +38,7 @@ export class Deliveries implements DeliveriesService {
 		const delivery = await this.#find(chain, deliveryId);
 		if (!urls.includes(delivery.url)) throw removed(delivery);
 		await store.again(deliveryId);
-		due();
+		due(delivery.chainId);
 		return viewOf({ ...delivery, state: "waiting", finishedAt: undefined });
 	}
 

@@ -7,7 +7,8 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { type Caller, EVERYBODY } from "../../domain/caller.ts";
-import { FatalError, RecantError, RetryableError } from "../../domain/errors.ts";
+import { type Clock, systemClock } from "../../domain/clock.ts";
+import { RecantError, RetryableError } from "../../domain/errors.ts";
 import type { OperationId } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { NO_ANCHORS, type Operation } from "../../domain/operation.ts";
@@ -27,12 +28,15 @@ import type {
 	Submission,
 	Submitted,
 } from "../../writer/inbox-store.ts";
-import type { VectorFlusher } from "../../writer/vector-flusher.ts";
+import { tailFull, type VectorFlusher } from "../../writer/vector-flusher.ts";
 import { requireCollections } from "../access/collection-access.ts";
+import { notFollowed } from "../chain-standing.ts";
 import type { KnownSettings } from "../layers/known-settings.ts";
 import { AnchorLookup, type AnchorsRequest } from "./anchor-lookup.ts";
+import type { ChainElsewhere } from "./chain-elsewhere.ts";
 import { validateWrites, type WriteChecks } from "./validate-writes.ts";
 import { isolationProblem, ownerProblem, ruleProblem } from "./write-namespaces.ts";
+import { givenUp, notWrittenHere, requireTakenIn } from "./write-problems.ts";
 import { throwRefusal } from "./write-refusals.ts";
 
 export interface AgentWrite {
@@ -49,7 +53,10 @@ export interface AgentWrite {
 export interface AgentWritesOptions {
 	readonly spec: ChainSpec;
 	readonly source: ChainSource;
+	/** Undefined while this process does not write the chain. */
 	readonly writer: () => ChainWriter | undefined;
+	/** Meanwhile; undefined: nothing is written through a process that does not write itself. */
+	readonly elsewhere?: ChainElsewhere | undefined;
 	readonly inbox: InboxStore;
 	readonly collections: CollectionChecks;
 	/** Undefined while this process does not write the chain. */
@@ -61,12 +68,15 @@ export interface AgentWritesOptions {
 	readonly checks: Pick<WriteChecks, "look" | "schemas">;
 	/** Looks at the node now: an anchor may be in a block that is about to be followed. */
 	readonly poke: () => void;
+	readonly clock?: Clock | undefined;
 }
 
 export interface Written {
 	readonly committed: boolean;
 	readonly repeated: boolean;
 	readonly operations: readonly OperationRecord[];
+	/** Why it is not committed, where that is known, and what helps; undefined: it is, or will be soon. */
+	readonly hint: string | undefined;
 }
 
 /** Operations that Recant made, see `writeApart`. */
@@ -81,9 +91,11 @@ export interface MadeOperations {
 
 export class AgentWrites {
 	readonly #options: AgentWritesOptions;
+	readonly #clock: Clock;
 
 	constructor(options: AgentWritesOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	async write(request: {
@@ -93,7 +105,7 @@ export class AgentWrites {
 		readonly caller?: Caller | undefined;
 	}): Promise<Written> {
 		const { inbox, spec } = this.#options;
-		const deadline = performance.now() + request.deadlineMs;
+		const deadline = this.#clock.now() + request.deadlineMs;
 		const { idempotencyKey: key, caller = EVERYBODY } = request;
 		const idempotency =
 			key === undefined ? undefined : { key, bodyHash: hashOf(request.writes), caller: caller.id };
@@ -121,7 +133,7 @@ export class AgentWrites {
 		const { inbox, spec } = this.#options;
 		const earlier = await inbox.earlier(spec.id, request.idempotency);
 		const submitted = earlier ?? (await this.#submitApart(request));
-		return this.#settled(submitted, performance.now() + request.deadlineMs);
+		return this.#settled(submitted, this.#clock.now() + request.deadlineMs);
 	}
 
 	/** Whether collections can take these; throws as `write` does, and makes none. */
@@ -135,37 +147,69 @@ export class AgentWrites {
 		mostWaiting,
 	}: Omit<Parameters<AgentWrites["writeApart"]>[0], "deadlineMs">): Promise<Submitted> {
 		const { inbox, spec, collections } = this.#options;
-		this.#requireOpen();
+		await this.#requireOpen();
 		const { entries: made, fresh } = await make();
 		const operations = made.flat();
 		for (const operation of operations) {
 			const problem = ownerProblem(operation, spec.namespaces);
 			if (problem !== undefined) throw problem;
 		}
-		this.#requireRoom(operations);
+		await this.#requireRoom(operations);
 		await collections.make(await collections.check(fresh));
 		await this.#options.embedder?.prepare?.(await embeddedTexts(operations, collections));
 		const entries = made.map((entry) =>
 			entry.map((operation) => storedAs({ operation, ...ON_NOTHING })),
 		);
 		const { caller } = idempotency;
-		return inbox.submit({ chainId: spec.id, entries, idempotency, caller, mostWaiting });
+		const announced = this.#isElsewhere();
+		return inbox.submit({ chainId: spec.id, entries, idempotency, caller, mostWaiting, announced });
 	}
 
 	/** What has become of it by the deadline. */
 	async #settled(submitted: Submitted, deadline: number): Promise<Written> {
-		const { inbox, spec } = this.#options;
-		const writer = this.#options.writer();
+		const { inbox, spec, writer: find } = this.#options;
+		const { operationIds } = submitted;
+		const writer = find();
 		if (writer !== undefined && writer.halted === undefined) {
-			await untilDeadline(writer.drained(), deadline);
+			await untilDeadline(writer.drained(), deadline, this.#clock);
 		}
-		const records = await inbox.operations(spec.id, submitted.operationIds);
-		if (records.length < submitted.operationIds.length) throw givenUp(submitted.operationIds);
+		if (this.#isElsewhere()) await this.#settledElsewhere(operationIds, writer, deadline);
+		const records = await inbox.operations(spec.id, operationIds);
+		if (records.length < operationIds.length) throw givenUp(operationIds);
+		const committed = records.every((record) => record.status !== "queued");
 		return {
-			committed: records.every((record) => record.status !== "queued"),
+			committed,
 			repeated: submitted.type === "repeated",
 			operations: records,
+			hint: committed ? undefined : await this.#hint(),
 		};
+	}
+
+	/** `before`: this process wrote the chain when they were taken in, and so told nobody else of them. */
+	async #settledElsewhere(
+		operationIds: readonly OperationId[],
+		before: ChainWriter | undefined,
+		deadline: number,
+	): Promise<void> {
+		const { elsewhere } = this.#options;
+		if (before !== undefined) elsewhere?.inboxDue();
+		await elsewhere?.settled(operationIds, deadline - this.#clock.now());
+	}
+
+	/** Another process writes the chain, or none does. */
+	#isElsewhere(): boolean {
+		return this.#options.elsewhere !== undefined && this.#options.writer() === undefined;
+	}
+
+	/** Asked of what is not committed at its deadline. */
+	async #hint(): Promise<string | undefined> {
+		const { elsewhere, spec } = this.#options;
+		if (elsewhere === undefined || !this.#isElsewhere()) return undefined;
+		const { followedBy, halt } = await elsewhere.standing();
+		if (halt !== undefined) return `chain "${spec.name}" is halted: ${halt.message}; ${halt.hint}`;
+		if (followedBy !== undefined) return undefined;
+		const { message, hint } = notFollowed(spec.name);
+		return `${message}: ${hint}`;
 	}
 
 	async #submit(
@@ -174,9 +218,9 @@ export class AgentWrites {
 		deadline: number,
 	): Promise<Submitted> {
 		const { inbox, spec, collections } = this.#options;
-		this.#requireOpen();
+		await this.#requireOpen();
 		await this.#validate(writes);
-		this.#requireRoom(writes.map((each) => each.operation));
+		await this.#requireRoom(writes.map((each) => each.operation));
 		const shapes = await collections.check(writes.map((each) => each.operation));
 		requireCollections(
 			caller,
@@ -195,38 +239,36 @@ export class AgentWrites {
 			idempotency,
 			caller: caller.id,
 			mostWaiting: caller.id === "" ? undefined : LIMITS.inboxOperationsOfKey,
+			announced: this.#isElsewhere(),
 		});
 	}
 
-	#requireOpen(): void {
+	async #requireOpen(): Promise<void> {
+		const { spec, elsewhere } = this.#options;
 		const writer = this.#options.writer();
-		if (writer === undefined) {
-			throw new RetryableError("not_ready", {
-				message: `this process does not write chain "${this.#options.spec.name}" at the moment`,
-				hint: "try again shortly after a start; else the chain's status says which process does",
-			});
-		}
-		if (writer.window === undefined) {
-			throw new RetryableError("not_ready", {
-				message: `chain "${this.#options.spec.name}" has no committed block yet`,
-				hint: "check that its node answers; see the chain's status",
-			});
-		}
-		if (writer.halted !== undefined) {
-			throw new FatalError("chain_halted", {
-				message: `chain "${this.#options.spec.name}" is halted: ${writer.halted.message}`,
-				hint: writer.halted.hint,
-			});
-		}
+		if (writer !== undefined) {
+			requireTakenIn(spec, { hasHead: writer.window !== undefined, halt: writer.halted });
+		} else if (elsewhere !== undefined) {
+			const { head, halt } = await elsewhere.standing();
+			requireTakenIn(spec, { hasHead: head !== undefined, halt });
+		} else throw notWrittenHere(spec);
 	}
 
 	/** Vectors that LanceDB does not take pile up; a write without one is welcome all the same. */
-	#requireRoom(operations: readonly Operation[]): void {
-		const flusher = this.#options.flusher();
-		if (operations.some(addsVector)) flusher?.requireRoom("vectors");
-		// It carries the vector on that its memory has, if it has one.
-		else if (operations.some(({ kind }) => kind === "patch"))
-			flusher?.requireRoom("perhaps_vectors");
+	async #requireRoom(operations: readonly Operation[]): Promise<void> {
+		const adds = operations.some(addsVector)
+			? "vectors"
+			: // It carries the vector on that its memory has, if it has one.
+				operations.some(({ kind }) => kind === "patch")
+				? "perhaps_vectors"
+				: undefined;
+		if (adds === undefined) return;
+		const { elsewhere, flusher } = this.#options;
+		if (elsewhere === undefined || !this.#isElsewhere()) flusher()?.requireRoom(adds);
+		else {
+			const rows = await elsewhere.tailRows();
+			if (rows >= LIMITS.tailMostRows) throw tailFull(rows, LIMITS.tailMostRows);
+		}
 	}
 
 	/** Everything that is wrong with the request is told at once; what is alone keeps its own code. */
@@ -318,27 +360,16 @@ function hashOf(writes: readonly AgentWrite[]): Uint8Array {
 	return createHash("sha256").update(canonicalJson(asked)).digest();
 }
 
-async function untilDeadline(work: Promise<void>, deadline: number): Promise<void> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<void>((resolve) => {
-		timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
-	});
+async function untilDeadline(work: Promise<void>, deadline: number, clock: Clock): Promise<void> {
+	const late = Promise.withResolvers<void>();
+	const cancel = clock.after(Math.max(0, deadline - clock.now()), () => late.resolve());
 	// The writer's own failure is no failure of the write: it is durable, and is admitted later.
 	const settled = work.catch((error: unknown) => {
 		if (!(error instanceof RecantError)) throw error;
 	});
 	try {
-		await Promise.race([settled, late]);
+		await Promise.race([settled, late.promise]);
 	} finally {
-		clearTimeout(timer);
+		cancel();
 	}
-}
-
-/** An import replaces what was admitted, and keeps the keys of those who wrote it. */
-function givenUp(operationIds: readonly OperationId[]): FatalError {
-	return new FatalError("idempotency_conflict", {
-		message: `what was written under this Idempotency-Key (operation ${operationIds[0]}) went when a snapshot was imported`,
-		hint: "look at what the memories say now, and write again under a new key",
-		fields: { operationId: operationIds[0] ?? null },
-	});
 }

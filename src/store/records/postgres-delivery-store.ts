@@ -4,6 +4,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { RollbackCommit } from "../../rollback/rollback-store.ts";
 import type { Delivery, DeliveryState, DeliveryStore } from "../../webhooks/delivery.ts";
 import type { Database } from "../database.ts";
+import { CHANNEL, sendNotice } from "../notices.ts";
 import { pgArray } from "../pg-array.ts";
 import type { Tx } from "../sql.ts";
 
@@ -36,6 +37,7 @@ export async function recordDeliveries(
 			on conflict do nothing returning delivery_id
 		)
 		insert into outbox (topic, payload) select ${WEBHOOK_TOPIC}, delivery_id::text from made`;
+	await sendNotice(tx, { kind: "delivery", chainId });
 }
 
 export class PostgresDeliveryStore implements DeliveryStore {
@@ -92,6 +94,8 @@ export class PostgresDeliveryStore implements DeliveryStore {
 			await tx`update deliveries set state = 'waiting', finished_at = null
 				where delivery_id = ${deliveryId}`;
 			await tx`insert into outbox (topic, payload) values (${WEBHOOK_TOPIC}, ${deliveryId})`;
+			await tx`select pg_notify(${CHANNEL}, 'delivery:' || chain_id) from deliveries
+				where delivery_id = ${deliveryId}`;
 		});
 	}
 

@@ -34,6 +34,8 @@ export const chains = recant.table("chains", {
 	fence: big("fence").notNull().default(sql`0`),
 	leaseHolder: text("lease_holder"),
 	leaseUntil: at("lease_until"),
+	/** JSON of where the holder of the lease stands, as of its last renewal; null while nobody has said. */
+	followerStatus: text("follower_status"),
 });
 
 export const generations = recant.table(

@@ -6,12 +6,14 @@
  */
 import { RetryableError } from "../../domain/errors.ts";
 import { FOREVER, type Generation } from "../../domain/ids.ts";
+import { noticeText } from "../../domain/notice.ts";
 import { highestPlace } from "../../memory/anchors.ts";
 import { canonicalJson } from "../../memory/canonical.ts";
 import { sourceKey } from "../../memory/ground.ts";
 import { anchorsToText } from "../../memory/operation-codec.ts";
 import type { CommitBatch } from "../../writer/commit-batch.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "../codec.ts";
+import { CHANNEL } from "../notices.ts";
 import { pgArray } from "../pg-array.ts";
 import {
 	blockChecksum,
@@ -66,8 +68,10 @@ export async function commitBatch(
 			roots = ${statement.scalar("text", toJson(batch.roots))}
 			where chain_id = ${chain} and exists ${next} returning 1`,
 	);
+	// Only where the chain's row moved: a commit that came too late tells nobody anything.
+	const notice = statement.scalar("text", noticeText({ kind: "commit", chainId: batch.chainId }));
 	const rows = await db.unsafe<{ moved: bigint }[]>(
-		`${statement.text} select count(*) as moved from moved`,
+		`${statement.text} select count(pg_notify('${CHANNEL}', ${notice})::text) as moved from moved`,
 		statement.parameters as string[],
 		{ prepare: true },
 	);

@@ -18,6 +18,7 @@ import type {
 	Submitted,
 } from "../../writer/inbox-store.ts";
 import type { Database } from "../database.ts";
+import { sendNotice } from "../notices.ts";
 import { pgArray } from "../pg-array.ts";
 import type { Queryable, Tx } from "../sql.ts";
 
@@ -38,6 +39,7 @@ export class PostgresInboxStore implements InboxStore {
 			await insertEntries(tx, submission);
 			await insertOperations(tx, chainId, operations);
 			await checkRoom(tx, submission, operations.length);
+			if (submission.announced !== false) await sendNotice(tx, { kind: "inbox", chainId });
 			return { type: "new", operationIds: ids };
 		});
 	}

@@ -8,6 +8,12 @@ import type { Tx } from "../sql.ts";
 /** Rows that one step deletes of each kind: a transaction of tens of milliseconds. */
 const STEP_ROWS = 5_000;
 
+/** The same of parts, which may have megabytes each. */
+const STEP_PARTS = 50;
+
+/** For which a failed rollback's change set is kept: an operator is there within a day. */
+const RETRY_MS = 24 * 3_600_000;
+
 /** Longest time that an import, a check or a repair may build a state. */
 const SHADOW_MS = 24 * 3_600_000;
 
@@ -33,6 +39,8 @@ export class PostgresRetention implements RetentionStore {
 				await oldKeys(tx, chainId),
 				await oldRollbacks(tx, chainId),
 				await leftShadows(tx, chainId),
+				await leftParts(tx),
+				await leftTasks(tx),
 			];
 			return counts.some((count) => count === STEP_ROWS);
 		});
@@ -115,12 +123,42 @@ async function oldRollbacks(tx: Tx, chainId: ChainId): Promise<number> {
 	return count;
 }
 
+/**
+ * Change sets of rollbacks that are over, and of attempts that were overtaken: whoever ends or claims a
+ * rollback deletes them with it, so this finds what a defect or an older version left. Those of a failed
+ * one wait for its retry.
+ */
+async function leftParts(tx: Tx): Promise<number> {
+	const { count } = await tx`
+		delete from rollback_parts where ctid = any(array(
+			select p.ctid from rollback_parts p where not exists (
+				select 1 from rollbacks r where r.rollback_id = p.rollback_id and r.attempt = p.attempt
+					and (r.state in ('recorded', 'running', 'prepared') or ${awaitsRetry(tx)}))
+			limit ${STEP_PARTS}))`;
+	return count === STEP_PARTS ? STEP_ROWS : 0;
+}
+
+async function leftTasks(tx: Tx): Promise<number> {
+	const { count } = await tx`
+		delete from rollback_tasks where ctid = any(array(
+			select t.ctid from rollback_tasks t where not exists (
+				select 1 from rollbacks r where r.rollback_id = t.rollback_id and r.attempt = t.attempt
+					and r.state in ('recorded', 'running', 'prepared'))
+			limit ${STEP_PARTS}))`;
+	return count === STEP_PARTS ? STEP_ROWS : 0;
+}
+
+/** A failed rollback `r` that an operator may still take from where it stood. */
+function awaitsRetry(tx: Tx) {
+	return tx`(r.state = 'failed' and r.finished_at > now() - ${RETRY_MS} * interval '1 millisecond')`;
+}
+
 /** States that were being built for what has ended since, or that whoever built them left. */
 async function leftShadows(tx: Tx, chainId: ChainId): Promise<number> {
 	await tx`
 		delete from shadows s where s.chain_id = ${chainId} and case s.purpose
 			when 'rollback' then not exists (select 1 from rollbacks r where r.rollback_id = s.owner_id
-				and r.state in ('recorded', 'running', 'prepared'))
+				and (r.state in ('recorded', 'running', 'prepared') or ${awaitsRetry(tx)}))
 			else s.created_at < now() - ${SHADOW_MS} * interval '1 millisecond' end`;
 	// From shadow to shadow through the primary key: what is being built may be as large as the state.
 	const { count } = await tx`

@@ -1,43 +1,53 @@
 import type { BlockHeader } from "../../domain/block.ts";
-import { RetryableError } from "../../domain/errors.ts";
+import { FatalError, RetryableError } from "../../domain/errors.ts";
 import {
 	type ChainId,
 	FOREVER,
+	type Generation,
 	type Height,
-	type Hex,
 	type MemoryKey,
 	type RollbackId,
 } from "../../domain/ids.ts";
-import {
-	type Counts,
-	type NewRollback,
-	NO_COUNTS,
-	type RollbackRecord,
-	type RollbackState,
-	type Stage,
-	type Strategy,
-	targetOf,
+import { obeyed, type RollbackOrder } from "../../rollback/orders.ts";
+import type {
+	Counts,
+	NewRollback,
+	RollbackRecord,
+	Strategy,
 } from "../../rollback/rollback-record.ts";
 import type {
+	Failure,
 	Part,
 	RollbackCommit,
 	RollbackStore,
 	StageProgress,
 } from "../../rollback/rollback-store.ts";
 import type { Checkpoint } from "../../writer/commit-batch.ts";
-import type { Problem } from "../../writer/writer-store.ts";
 import { toJson, type VersionRow } from "../codec.ts";
 import type { Database } from "../database.ts";
 import { pgArray } from "../pg-array.ts";
 import { type CheckpointRow, checkpointOf } from "../reading/checkpoint-rows.ts";
+import { keptBlock } from "../reading/kept-block.ts";
 import { recordDeliveries } from "../records/postgres-delivery-store.ts";
+import { endHalt } from "../recovery/end-halt.ts";
 import { mergeShadow } from "../restoring/merge-shadow.ts";
-import { dropShadowsOf } from "../restoring/postgres-shadow-store.ts";
-import type { Queryable, Tx } from "../sql.ts";
+import type { Queryable } from "../sql.ts";
 import { commitBatch } from "./commit.ts";
+import { obey, surroundings } from "./obey-order.ts";
 import { byMemory } from "./postgres-writer-store.ts";
+import { recordRollback } from "./record-rollback.ts";
+import {
+	dropPrepared,
+	ended,
+	fromTheBeginning,
+	generationMoves,
+	lockedGeneration,
+	stageOver,
+} from "./rollback-moves.ts";
+import { type RollbackRow, rollbackOf } from "./rollback-row.ts";
 
-export const ROLLBACK_TOPIC = "rollback";
+/** Forks that a follower holds what it sees against: more have not failed before somebody looked. */
+const FAILED_FORKS = 100;
 
 export class PostgresRollbackStore implements RollbackStore {
 	readonly #database: Database;
@@ -58,34 +68,13 @@ export class PostgresRollbackStore implements RollbackStore {
 	}
 
 	async record(rollback: NewRollback, supersedes: RollbackId | undefined): Promise<void> {
-		await this.#database.transaction(async (tx) => {
-			if (supersedes !== undefined) {
-				await tx`update rollbacks set state = 'superseded', superseded_by = ${rollback.rollbackId},
-					finished_at = now() where rollback_id = ${supersedes} and state <> 'committed'`;
-				await tx`delete from rollback_parts where rollback_id = ${supersedes}`;
-				await dropShadowsOf(tx, supersedes);
-			}
-			const target = targetOf(rollback);
-			const inserted = await tx`
-				insert into rollbacks (rollback_id, chain_id, cause, state, from_generation,
-					ancestor_height, ancestor_hash, from_height, from_hash, to_height, to_hash, branch,
-					supersessions, wanted_strategy, counts, stage_ms)
-				values (${rollback.rollbackId}, ${rollback.chainId}, ${rollback.cause}, 'recorded',
-					${rollback.fromGeneration}, ${rollback.ancestor.height}, ${rollback.ancestor.hash},
-					${rollback.from.height}, ${rollback.from.hash}, ${target.height}, ${target.hash},
-					${toJson(rollback.branch)}, ${rollback.supersessions}, ${rollback.wantedStrategy ?? null},
-					${toJson(NO_COUNTS)}::text::jsonb, '{}')
-				on conflict do nothing`;
-			if (inserted.count === 0) throw busy(rollback.chainId);
-			await tx`insert into outbox (topic, payload)
-				values (${ROLLBACK_TOPIC}, ${toJson({ rollbackId: rollback.rollbackId })})`;
-		});
+		await this.#database.transaction((tx) => recordRollback(tx, rollback, supersedes));
 	}
 
 	async load(rollbackId: RollbackId): Promise<RollbackRecord | undefined> {
 		return this.#database.run(async (sql) => {
 			const [row] = await sql<RollbackRow[]>`
-				select * from rollbacks where rollback_id = ${rollbackId}`;
+				select *, now() as read_at from rollbacks where rollback_id = ${rollbackId}`;
 			return row && rollbackOf(row);
 		});
 	}
@@ -93,10 +82,20 @@ export class PostgresRollbackStore implements RollbackStore {
 	async active(chainId: ChainId): Promise<RollbackRecord | undefined> {
 		return this.#database.run(async (sql) => {
 			const [row] = await sql<RollbackRow[]>`
-				select * from rollbacks where chain_id = ${chainId}
+				select *, now() as read_at from rollbacks where chain_id = ${chainId}
 					and state in ('recorded', 'running', 'prepared')`;
 			return row && rollbackOf(row);
 		});
+	}
+
+	async failedForks(chainId: ChainId, generation: Generation): Promise<readonly RollbackRecord[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<RollbackRow[]>`
+				select *, now() as read_at from rollbacks where chain_id = ${chainId}
+					and state = 'failed' and cause = 'reorg' and from_generation = ${generation}
+				order by created_at desc limit ${FAILED_FORKS}`,
+		);
+		return rows.map(rollbackOf);
 	}
 
 	async claim(rollbackId: RollbackId, holder: string, ttlMs: number) {
@@ -104,21 +103,20 @@ export class PostgresRollbackStore implements RollbackStore {
 			const [row] = await tx<(RollbackRow & { readonly live: boolean })[]>`
 				select *, coalesce(claim_until > now(), false) as live from rollbacks
 				where rollback_id = ${rollbackId} and state in ('recorded', 'running', 'prepared')
+					and not paused
 				for update`;
 			if (row === undefined) return undefined;
 			const other = row.claim_holder !== null && row.claim_holder !== holder;
 			if (other && row.live && !this.#isGone(row.claim_holder ?? "")) return undefined;
 			// A prepared change set is kept: the commit names its attempt.
 			const again = row.state !== "prepared";
-			if (again) {
-				await tx`delete from rollback_parts where rollback_id = ${rollbackId}`;
-				await dropShadowsOf(tx, rollbackId);
-			}
+			if (again) await dropPrepared(tx, rollbackId);
 			const [claimed] = await tx<RollbackRow[]>`
 				update rollbacks set claim_holder = ${holder},
 					claim_until = now() + ${ttlMs} * interval '1 millisecond',
-					state = ${again ? "running" : "prepared"}, attempt = attempt + ${again ? 1 : 0}
-				where rollback_id = ${rollbackId} returning *`;
+					state = ${again ? "running" : "prepared"}, attempt = attempt + ${again ? 1 : 0},
+					${again ? fromTheBeginning(tx) : stageOver(tx)}
+				where rollback_id = ${rollbackId} returning *, now() as read_at`;
 			return claimed && rollbackOf(claimed);
 		});
 	}
@@ -132,6 +130,23 @@ export class PostgresRollbackStore implements RollbackStore {
 			where rollback_id = ${rollbackId} and attempt = ${attempt}
 				and state in ('running', 'prepared')`,
 		);
+	}
+
+	async begin(rollbackId: RollbackId, attempt: number, progress: StageProgress): Promise<boolean> {
+		const { stage, done, total, stageMs } = progress;
+		return this.#database.run(async (sql) => {
+			const begun = await sql`
+				update rollbacks set stage = ${stage}, done = ${done}, total = ${total},
+					stage_ms = ${toJson(stageMs)}::text::jsonb, stage_started_at = now()
+				where rollback_id = ${rollbackId} and attempt = ${attempt}
+					and state in ('running', 'prepared') and not paused`;
+			if (begun.count > 0) return true;
+			const [held] = await sql`
+				select 1 from rollbacks where rollback_id = ${rollbackId} and attempt = ${attempt}
+					and state in ('running', 'prepared') and paused`;
+			if (held === undefined) throw fenced(rollbackId, attempt);
+			return false;
+		});
 	}
 
 	async progress(rollbackId: RollbackId, attempt: number, progress: StageProgress): Promise<void> {
@@ -167,9 +182,11 @@ export class PostgresRollbackStore implements RollbackStore {
 	): Promise<void> {
 		await this.#database.transaction(async (tx) => {
 			const { count } = await tx`
-				update rollbacks set state = 'prepared', counts = ${toJson(result.counts)}::text::jsonb
+				update rollbacks set state = 'prepared', counts = ${toJson(result.counts)}::text::jsonb,
+					done = total, ${stageOver(tx)}
 				where rollback_id = ${rollbackId} and attempt = ${attempt} and state = 'running'`;
 			if (count === 0) throw fenced(rollbackId, attempt);
+			await tx`delete from rollback_tasks where rollback_id = ${rollbackId}`;
 			for (const part of result.parts) {
 				await tx`insert into rollback_parts (rollback_id, attempt, part, seq, body)
 					values (${rollbackId}, ${attempt}, ${part.part}, ${part.seq}, ${part.body})`;
@@ -195,46 +212,79 @@ export class PostgresRollbackStore implements RollbackStore {
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,
 					from_height = ${commit.ended.height}, from_hash = ${commit.ended.hash},
-					finished_at = now(), claim_until = null, error = null
+					finished_at = now(), claim_until = null, claim_holder = null, error = null,
+					done = total, stage_started_at = null
 				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}
-					and state = 'prepared'`;
+					and state = 'prepared' and not paused`;
 			const cleared = tx`delete from rollback_parts where rollback_id = ${commit.rollbackId}`;
 			// Sent in one go: each waits for nothing but its turn on the connection.
 			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
+			if (commit.recoveryId !== undefined) await endHalt(tx, commit, commit.recoveryId);
 			await recordDeliveries(tx, commit, this.#receivers);
 		});
 	}
 
-	async end(
+	async fail(
 		rollbackId: RollbackId,
-		how: { readonly state: "cancelled" } | { readonly state: "failed"; readonly error: Problem },
-	): Promise<void> {
-		const error = how.state === "failed" ? toJson(how.error) : null;
-		await this.#database.transaction(async (tx) => {
-			await tx`update rollbacks set state = ${how.state}, error = ${error}::text::jsonb,
-					finished_at = now(), claim_until = null
-				where rollback_id = ${rollbackId} and state in ('recorded', 'running', 'prepared')`;
-			await tx`delete from rollback_parts where rollback_id = ${rollbackId}
-				and exists (select 1 from rollbacks r where r.rollback_id = ${rollbackId}
-					and r.state in ('failed', 'cancelled'))`;
-			await dropShadowsOf(tx, rollbackId);
+		attempt: number,
+		{ stage, error, keepsPrepared }: Failure,
+	): Promise<boolean> {
+		return this.#database.transaction(async (tx) => {
+			const { count } = await tx`
+				update rollbacks set state = 'failed', failed_stage = ${stage},
+					error = ${toJson(error)}::text::jsonb, ${ended(tx)}
+				where rollback_id = ${rollbackId} and attempt = ${attempt}
+					and state in ('running', 'prepared')`;
+			if (count > 0 && !keepsPrepared) await dropPrepared(tx, rollbackId);
+			return count > 0;
+		});
+	}
+
+	async cancel(rollbackId: RollbackId, attempt: number): Promise<boolean> {
+		return this.#database.transaction(async (tx) => {
+			const { count } = await tx`
+				update rollbacks set state = 'cancelled', error = null, ${ended(tx)}
+				where rollback_id = ${rollbackId} and attempt = ${attempt}
+					and state in ('recorded', 'running', 'prepared')`;
+			if (count > 0) await dropPrepared(tx, rollbackId);
+			return count > 0;
 		});
 	}
 
 	async release(
 		rollbackId: RollbackId,
 		attempt: number,
-		failure: Problem | undefined,
+		{ failure, keepsPrepared }: Parameters<RollbackStore["release"]>[2],
 	): Promise<void> {
 		const error = failure === undefined ? null : toJson(failure);
 		await this.#database.run(
 			(sql) => sql`
-				update rollbacks set claim_until = null, claim_holder = null, state = 'recorded',
-					error = ${error}::text::jsonb
+				update rollbacks set claim_until = null, claim_holder = null,
+					state = case when ${keepsPrepared} then replace(state, 'running', 'recorded')
+						else 'recorded' end,
+					error = ${error}::text::jsonb, ${stageOver(sql)}
 				where rollback_id = ${rollbackId} and attempt = ${attempt}
 					and state in ('running', 'prepared')`,
 		);
+	}
+
+	async order(rollbackId: RollbackId, order: RollbackOrder): Promise<RollbackRecord> {
+		return this.#database.transaction(async (tx) => {
+			const [found] = await tx<{ chain_id: bigint }[]>`
+				select chain_id from rollbacks where rollback_id = ${rollbackId}`;
+			if (found === undefined) throw notFound(rollbackId);
+			// Before the rollback's row, as a commit locks them; no rollback is recorded meanwhile.
+			if (order === "retry") await lockedGeneration(tx, Number(found.chain_id));
+			const [row] = await tx<RollbackRow[]>`
+				select *, now() as read_at from rollbacks where rollback_id = ${rollbackId} for update`;
+			if (row === undefined) throw notFound(rollbackId);
+			const record = rollbackOf(row);
+			await obey(tx, record, obeyed(order, record, await surroundings(tx, record)));
+			const [now] = await tx<RollbackRow[]>`
+				select *, now() as read_at from rollbacks where rollback_id = ${rollbackId}`;
+			return now === undefined ? record : rollbackOf(now);
+		});
 	}
 
 	async checkpoint(chainId: ChainId, height: Height): Promise<Checkpoint | undefined> {
@@ -244,6 +294,10 @@ export class PostgresRollbackStore implements RollbackStore {
 					and to_gen = ${FOREVER}`;
 			return row && checkpointOf(row);
 		});
+	}
+
+	async block(chainId: ChainId, height: Height): Promise<BlockHeader | undefined> {
+		return this.#database.run((sql) => keptBlock(sql, chainId, height));
 	}
 
 	async touched(
@@ -294,95 +348,6 @@ export class PostgresRollbackStore implements RollbackStore {
 	}
 }
 
-function generationMoves(tx: Tx, commit: RollbackCommit): readonly PromiseLike<unknown>[] {
-	const { chainId, generation: next } = commit.batch;
-	return [
-		tx`update blocks set to_gen = ${next} where chain_id = ${chainId}
-			and height > ${commit.ancestor} and to_gen = ${FOREVER} and from_gen < ${next}`,
-		tx`update checkpoints set to_gen = ${next} where chain_id = ${chainId}
-			and height > ${commit.ancestor} and to_gen = ${FOREVER} and from_gen < ${next}`,
-		tx`update generations set last_height = ${commit.ended.height},
-				last_version_id = ${commit.ended.versionId}, pointers = ${toJson(commit.ended.pointers)}
-			where chain_id = ${chainId} and generation = ${commit.fromGeneration}`,
-		tx`insert into generations (chain_id, generation, ancestor_height, rollback_id)
-			values (${chainId}, ${next}, ${commit.ancestor}, ${commit.rollbackId})`,
-		...Object.entries(commit.pointers).map(
-			([name, pointer]) =>
-				tx`update collections set table_version = ${pointer.tableVersion},
-						pointer_version_id = ${pointer.versionId},
-						pointer_at = to_timestamp(${pointer.at} / 1000.0)
-					where chain_id = ${chainId} and name = ${name}`,
-		),
-	];
-}
-
-export interface RollbackRow {
-	readonly rollback_id: RollbackId;
-	readonly chain_id: bigint;
-	readonly cause: "reorg" | "manual";
-	readonly state: RollbackState;
-	readonly stage: Stage | null;
-	readonly from_generation: bigint;
-	readonly ancestor_height: bigint;
-	readonly ancestor_hash: Hex;
-	readonly from_height: bigint;
-	readonly from_hash: Hex;
-	readonly branch: string;
-	readonly attempt: number;
-	readonly supersessions: number;
-	readonly claim_holder: string | null;
-	readonly claim_until: Date | null;
-	readonly done: number;
-	readonly total: number;
-	readonly counts: Counts;
-	readonly stage_ms: Partial<Record<Stage, number>>;
-	readonly strategy: Strategy | null;
-	readonly strategy_reason: string | null;
-	readonly wanted_strategy: Strategy | null;
-	readonly error: Problem | null;
-	readonly report: string | null;
-	readonly superseded_by: RollbackId | null;
-	readonly created_at: Date;
-	readonly finished_at: Date | null;
-}
-
-export function rollbackOf(row: RollbackRow): RollbackRecord {
-	const branch = JSON.parse(row.branch) as (Omit<BlockHeader, "number" | "timestamp"> & {
-		number: string;
-		timestamp: string;
-	})[];
-	return {
-		rollbackId: row.rollback_id,
-		chainId: Number(row.chain_id),
-		cause: row.cause,
-		state: row.state,
-		stage: row.stage ?? undefined,
-		fromGeneration: row.from_generation,
-		ancestor: { height: row.ancestor_height, hash: row.ancestor_hash },
-		from: { height: row.from_height, hash: row.from_hash },
-		branch: branch.map((block) => ({
-			...block,
-			number: BigInt(block.number),
-			timestamp: BigInt(block.timestamp),
-		})),
-		attempt: row.attempt,
-		supersessions: row.supersessions,
-		claimHolder: row.claim_holder ?? undefined,
-		claimUntil: row.claim_until ?? undefined,
-		done: row.done,
-		total: row.total,
-		counts: row.counts,
-		stageMs: row.stage_ms,
-		strategy: row.strategy ?? undefined,
-		strategyReason: row.strategy_reason ?? undefined,
-		wantedStrategy: row.wanted_strategy ?? undefined,
-		error: row.error ?? undefined,
-		supersededBy: row.superseded_by ?? undefined,
-		createdAt: row.created_at,
-		finishedAt: row.finished_at ?? undefined,
-	};
-}
-
 function fenced(rollbackId: RollbackId, attempt: number): RetryableError {
 	return new RetryableError("rollback_fenced", {
 		message: `attempt ${attempt} of rollback ${rollbackId} was overtaken`,
@@ -391,10 +356,10 @@ function fenced(rollbackId: RollbackId, attempt: number): RetryableError {
 	});
 }
 
-function busy(chainId: ChainId): RetryableError {
-	return new RetryableError("chain_busy", {
-		message: `a rollback of chain ${chainId} is under way already`,
-		hint: "wait until it has ended; see the chain's rollbacks",
-		fields: { chainId },
+function notFound(rollbackId: RollbackId): FatalError {
+	return new FatalError("rollback_not_found", {
+		message: `there is no rollback ${rollbackId}`,
+		hint: "see the chain's rollbacks",
+		fields: { rollbackId },
 	});
 }

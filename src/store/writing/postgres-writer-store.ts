@@ -27,6 +27,7 @@ import type { Database } from "../database.ts";
 import { pgArray } from "../pg-array.ts";
 import type { Queryable } from "../sql.ts";
 import { commitBatch } from "./commit.ts";
+import { isFinalAt, isOpenAt } from "./final-operations.ts";
 import { leafPages } from "./leaf-pages.ts";
 import { PostgresWriterLookUps } from "./postgres-writer-look-ups.ts";
 import { TableStatistics } from "./table-statistics.ts";
@@ -55,7 +56,7 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 				return { heldBy: row.lease_holder ?? "" };
 			}
 			const [taken] = await tx<{ fence: bigint }[]>`
-				update chains set fence = fence + 1, lease_holder = ${holder},
+				update chains set fence = fence + 1, lease_holder = ${holder}, follower_status = null,
 					lease_until = now() + ${ttlMs} * interval '1 millisecond'
 				where chain_id = ${chainId} returning fence`;
 			return { fence: taken?.fence ?? 0n };
@@ -63,11 +64,12 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 	}
 
 	/** Counts from when the row was free: a commit may have held it for longer than a lease lasts. */
-	async renewLease(lease: { chainId: ChainId; fence: bigint; ttlMs: number }): Promise<boolean> {
+	async renewLease(lease: Parameters<WriterStore["renewLease"]>[0]): Promise<boolean> {
 		return this.#database.run(async (sql) => {
 			const result = await sql`
 				update chains
-				set lease_until = clock_timestamp() + ${lease.ttlMs} * interval '1 millisecond'
+				set lease_until = clock_timestamp() + ${lease.ttlMs} * interval '1 millisecond',
+					follower_status = coalesce(${lease.status ?? null}, follower_status)
 				where chain_id = ${lease.chainId} and fence = ${lease.fence}`;
 			return result.count === 1;
 		});
@@ -76,7 +78,7 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 	async releaseLease(chainId: ChainId, fence: bigint): Promise<void> {
 		await this.#database.run(
 			(sql) => sql`
-				update chains set lease_holder = null, lease_until = null
+				update chains set lease_holder = null, lease_until = null, follower_status = null
 				where chain_id = ${chainId} and fence = ${fence}`,
 		);
 	}
@@ -142,13 +144,14 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 
 	async openOperations(
 		chainId: ChainId,
-		{ judgedAbove }: { judgedAbove: Height | undefined },
+		{ judgedAbove, finality }: { judgedAbove: Height | undefined; finality?: Height | undefined },
 	): Promise<readonly OpenOperation[]> {
 		const rows = await this.#database.run(
 			(sql) => sql<OpenRow[]>`
 				select o.*, l.body from operations o
-				join log l on l.chain_id = o.chain_id and l.position = o.position
-				where o.chain_id = ${chainId} and not o.final and o.position is not null
+				left join log l on l.chain_id = o.chain_id and l.position = o.position
+				where o.chain_id = ${chainId} and o.position is not null
+					and ${finality === undefined ? sql`not o.final` : isOpenAt(sql, finality)}
 					and (o.status = 'suspended' or o.suspect or o.judged_slot > ${judgedAbove ?? FOREVER})
 				order by o.position`,
 		);
@@ -183,15 +186,7 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 				)
 				update operations set final = true
 				where chain_id = ${chainId} and not final and position is not null
-					and exists (select 1 from moved)
-					and ((status = 'applied' and (not suspect or ${finality.finalized} >= case
-								when sources is null then coalesce(anchor_height, original_slot)
-								else greatest(anchor_height, original_slot) end)
-							and greatest(effective_slot, judged_slot) <= ${finality.finalized})
-						or (status = 'suspended' and ${finality.finalized} >= case
-							when sources is null then coalesce(anchor_height, original_slot)
-							else greatest(anchor_height, original_slot, judged_slot) end)
-						or (status = 'recanted' and judged_slot <= ${finality.finalized}))`,
+					and exists (select 1 from moved) and ${isFinalAt(sql, finality.finalized)}`,
 		);
 	}
 
@@ -227,10 +222,12 @@ interface OpenRow {
 	readonly judged_slot: bigint;
 	readonly anchors: string | null;
 	readonly suspect: boolean;
-	readonly body: string;
+	/** Null: its log entry was cut, as only that of a final operation may be. */
+	readonly body: string | null;
 }
 
 function openOperation(row: OpenRow): OpenOperation {
+	if (row.body === null) throw entryCut(row);
 	const logged = JSON.parse(row.body) as { readonly conditionPosition?: string };
 	return {
 		// The row's anchors follow the transactions; the log keeps where they were at first.
@@ -244,6 +241,14 @@ function openOperation(row: OpenRow): OpenOperation {
 		conditionPosition:
 			logged.conditionPosition === undefined ? undefined : BigInt(logged.conditionPosition),
 	};
+}
+
+function entryCut({ operation_id: operationId, position }: OpenRow): FatalError {
+	return new FatalError("history_pruned", {
+		message: `the log entry of operation ${operationId} at position ${position} was cut: what it wrote cannot be judged again`,
+		hint: "import a snapshot from below the fork instead; see `recant recover`",
+		fields: { operationId, position: position.toString() },
+	});
 }
 
 /** Headers from the highest down, for as long as they link, at most the window's cap and one more. */

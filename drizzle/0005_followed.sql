@@ -1,0 +1,1 @@
+ALTER TABLE "recant"."chains" ADD COLUMN "follower_status" text;

@@ -1,0 +1,94 @@
+/** Stores in memory, for runs by the thousand. */
+import { fakeRunReads } from "./fake-run-reads.ts";
+import { FakePostgres } from "./fakes/fake-postgres.ts";
+import { FakeQueueServer } from "./fakes/fake-queue-server.ts";
+import { FakeTables } from "./fakes/fake-tables.ts";
+import { Invariants } from "./invariants.ts";
+import { SIM_CHAIN_ID } from "./sim-ledger.ts";
+import type { RunParts } from "./simulation.ts";
+import type { StandingChain, Stores } from "./stores.ts";
+import type { FreshStores } from "./straight-run.ts";
+
+export async function openFakeStores(parts: RunParts): Promise<Stores> {
+	const { wallMs, spec, isGone, random } = parts;
+	const postgres = new FakePostgres({ now: wallMs });
+	postgres.registerChain(spec, isGone);
+	const tables = new FakeTables({ now: wallMs });
+	const queue = openQueue(parts);
+	const invariants = new Invariants(postgres, random);
+	return {
+		ports: {
+			writer: postgres.writerStore(isGone),
+			flush: postgres.flushStore(),
+			retention: postgres.retentionStore(),
+			logCutter: postgres.logCutter(),
+			rollback: postgres.rollbackStore(isGone),
+			tasks: postgres.taskStore(),
+			outbox: postgres.outbox(),
+			inbox: postgres.inboxStore(),
+			shadows: postgres.shadowStore(),
+			logReader: postgres.logReader(),
+			restoredStates: postgres.restoredStates(),
+			tables,
+			snapshots: undefined,
+		},
+		call: async (_store, invoke) => invoke(),
+		...queue,
+		reads: fakeRunReads(postgres, (table, version) => tables.rowsAt(table, version)),
+		standing: async () => standing(postgres),
+		look: async () => invariants.look(),
+		openFresh: async () => openFresh(parts),
+		close: async () => undefined,
+	};
+}
+
+/** The queue's server is simulated in every run. */
+export function openQueue({
+	time,
+	random,
+}: RunParts): Pick<Stores, "flushQueue" | "queue" | "queueHears"> {
+	const server = new FakeQueueServer({
+		in: (ms, work) => time.in(ms, work),
+		random: () => random.next(),
+		duplicates: () => random.chance(0.05),
+		reorders: () => random.chance(0.1),
+	});
+	return {
+		queue: (process) => server.queue(process),
+		queueHears: (process, what) => {
+			if (what === "is gone") server.kill(process);
+			else if (what === "is stopped") server.stop(process);
+			else server.goOn(process);
+		},
+		flushQueue: () => server.flush(),
+	};
+}
+
+function openFresh({ wallMs, spec }: RunParts): FreshStores {
+	const postgres = new FakePostgres({ now: wallMs });
+	postgres.registerChain(spec);
+	return {
+		writer: postgres.writerStore(),
+		inbox: postgres.inboxStore(),
+		reads: fakeRunReads(postgres, () => []),
+		close: async () => undefined,
+	};
+}
+
+function standing({ read }: FakePostgres): StandingChain {
+	const chain = read.chain(SIM_CHAIN_ID);
+	const head = read
+		.branch(SIM_CHAIN_ID, chain.generation)
+		.find(({ number }) => number === chain.headHeight);
+	return {
+		generation: chain.generation,
+		fence: chain.fence,
+		logPosition: chain.logPosition,
+		head: head && { height: head.number, hash: head.hash },
+		halt: chain.halt?.message,
+		leaseHolder: chain.leaseHolder,
+		inbox: read.inbox(SIM_CHAIN_ID).length,
+		outbox: read.outbox().filter(({ topic }) => topic === "rollback").length,
+		rollbacks: read.rollbacks(SIM_CHAIN_ID).toReversed(),
+	};
+}

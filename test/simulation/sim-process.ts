@@ -1,0 +1,251 @@
+/**
+ * A process, put together as main.ts does it, on ports that the simulation gives: one object for each life.
+ * A restart is a new life that knows nothing of the one before but what the stores hold.
+ */
+import { createHash } from "node:crypto";
+import type { Logger } from "../../src/domain/logger.ts";
+import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
+import { ChainProcess } from "../../src/follower/chain-process.ts";
+import type { ChainSource } from "../../src/follower/chain-source.ts";
+import type { ChainSpec } from "../../src/follower/chain-spec.ts";
+import type { ImportStore } from "../../src/restore/import-store.ts";
+import type { LogReader } from "../../src/restore/log-reader.ts";
+import { Restorer } from "../../src/restore/restorer.ts";
+import type { ShadowStore } from "../../src/restore/shadow-store.ts";
+import { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
+import { type Outbox, RollbackDispatch } from "../../src/rollback/dispatch.ts";
+import type { RestoredStates } from "../../src/rollback/restored-states.ts";
+import type { RollbackQueue } from "../../src/rollback/rollback-queue.ts";
+import type { RollbackStore } from "../../src/rollback/rollback-store.ts";
+import type { TaskStore } from "../../src/rollback/task-store.ts";
+import { AgentWrites } from "../../src/service/writing/agent-writes.ts";
+import { ContentSchemas } from "../../src/service/writing/content-schemas.ts";
+import { ArchiveSource } from "../../src/snapshots/archive-source.ts";
+import type { SnapshotArchive } from "../../src/snapshots/snapshot-archive.ts";
+import type { SnapshotReader, SnapshotStore } from "../../src/snapshots/snapshot-store.ts";
+import type { Embedder } from "../../src/vectors/embedder.ts";
+import type { VectorTables } from "../../src/vectors/vector-tables.ts";
+import { CollectionChecks } from "../../src/writer/collection-checks.ts";
+import type { FlushStore } from "../../src/writer/flush-store.ts";
+import type { InboxStore } from "../../src/writer/inbox-store.ts";
+import type { LogCutter, RetentionStore } from "../../src/writer/retention.ts";
+import type { Consolidator, WriterSettings } from "../../src/writer/system-work.ts";
+import type { WriterStore } from "../../src/writer/writer-store.ts";
+import type { PortName } from "./durable-steps.ts";
+import { faultyPort, type PortContext } from "./faulty-port.ts";
+
+/** What all processes share, before any fault. */
+export interface SharedPorts {
+	readonly writer: WriterStore;
+	readonly flush: FlushStore;
+	readonly retention: RetentionStore;
+	readonly logCutter: LogCutter;
+	readonly rollback: RollbackStore;
+	readonly tasks: TaskStore;
+	readonly outbox: Outbox;
+	readonly inbox: InboxStore;
+	readonly shadows: ShadowStore;
+	readonly logReader: LogReader;
+	readonly restoredStates: RestoredStates;
+	readonly tables: VectorTables;
+	/** Undefined: no snapshots are made. */
+	readonly snapshots:
+		| {
+				readonly store: SnapshotStore;
+				readonly reader: SnapshotReader;
+				readonly archive: SnapshotArchive;
+				readonly imports: ImportStore;
+		  }
+		| undefined;
+}
+
+/** all: takes the lease if it can. worker: takes jobs only. */
+export type Role = "all" | "worker";
+
+export interface LifeOptions {
+	readonly spec: ChainSpec;
+	readonly role: Role;
+	readonly context: PortContext;
+	readonly ports: SharedPorts;
+	/** Of this life alone. */
+	readonly queue: RollbackQueue;
+	readonly source: ChainSource;
+	readonly settings: WriterSettings;
+	readonly inlineRollbacks: boolean;
+	readonly flushRows: number;
+	/** Memories that a rollback sets back one by one; beyond it restores. */
+	readonly rollbackChanges: number;
+	readonly log: Logger;
+}
+
+export class ProcessLife {
+	readonly chain: ChainProcess;
+	readonly writes: AgentWrites;
+	readonly coordinator: RollbackCoordinator;
+	readonly rollbackStore: RollbackStore;
+	readonly writerStore: WriterStore;
+	readonly #dispatch: RollbackDispatch;
+	readonly #options: LifeOptions;
+
+	constructor(options: LifeOptions) {
+		this.#options = options;
+		const { spec, context, log, settings, inlineRollbacks, flushRows } = options;
+		const { clock, process: holder } = context;
+		const ports = this.#ports();
+		this.rollbackStore = ports.rollback;
+		this.writerStore = ports.writer;
+		const collections = new CollectionChecks(spec.id, ports.inbox, EMBEDDER);
+		const archive = ports.snapshots && new ArchiveSource(ports.snapshots.archive);
+		const restorer = new Restorer({
+			shadows: ports.shadows,
+			log: ports.logReader,
+			snapshots: archive,
+		});
+		this.coordinator = new RollbackCoordinator({
+			store: ports.rollback,
+			writerStore: ports.writer,
+			restorer,
+			states: ports.restoredStates,
+			changesLimit: options.rollbackChanges,
+			embedder: EMBEDDER,
+			collections: () => collections,
+			settings: () => settings,
+			consolidator: NO_CONSOLIDATOR,
+			holder,
+			log,
+			clock,
+			onProgress: () => undefined,
+			beforeStage: async () => undefined,
+		});
+		this.chain = new ChainProcess({
+			spec,
+			source: ports.source,
+			holder,
+			writerStore: ports.writer,
+			flushStore: ports.flush,
+			retentionStore: ports.retention,
+			logCutter: ports.logCutter,
+			coordinator: this.coordinator,
+			embedder: EMBEDDER,
+			tables: ports.tables,
+			collections,
+			settings,
+			consolidator: NO_CONSOLIDATOR,
+			snapshots:
+				ports.snapshots && archive
+					? {
+							store: ports.snapshots.store,
+							reader: ports.snapshots.reader,
+							source: archive,
+							importer: undefined,
+							log,
+						}
+					: undefined,
+			log,
+			clock,
+			inlineRollbacks,
+			flushRows,
+			onCommit: () => undefined,
+		});
+		this.#dispatch = new RollbackDispatch({
+			queue: ports.queue,
+			outbox: ports.outbox,
+			coordinator: this.coordinator,
+			inlineRollbacks,
+			log,
+			clock,
+			chain: (chainId) =>
+				chainId === spec.id
+					? {
+							leads: this.chain.follower !== undefined,
+							deriver: this.chain.deriver,
+							rollbackDue: () => this.chain.follower?.rollbackDue(),
+						}
+					: undefined,
+		});
+		this.writes = new AgentWrites({
+			spec,
+			source: ports.source,
+			inbox: ports.inbox,
+			collections,
+			embedder: EMBEDDER,
+			settings: {
+				of: (namespace) => settings.all().get(namespace) ?? NO_SETTINGS,
+				refresh: () => settings.refresh(),
+			},
+			checks: { look: { look: async () => undefined }, schemas: new ContentSchemas() },
+			clock,
+			writer: () => this.chain.writer,
+			flusher: () => this.chain.flusher,
+			poke: () => this.chain.follower?.poke(),
+		});
+	}
+
+	/** As main.ts: the dispatch first, then the chain. */
+	start(): void {
+		const { role, log, context } = this.#options;
+		this.#dispatch.start().catch((error: unknown) => {
+			log.warn({ err: error }, "the queue could not be consumed");
+			// main.ts gives up then, and whoever runs it starts it again.
+			context.crash();
+		});
+		if (role === "all") this.chain.start();
+	}
+
+	/** SIGTERM. */
+	async stop(): Promise<void> {
+		await this.#dispatch.stop();
+		if (this.#options.role === "all") await this.chain.stop();
+	}
+
+	rollbackDue(): void {
+		this.chain.follower?.rollbackDue();
+	}
+
+	#ports() {
+		const { ports, context, queue, source } = this.#options;
+		const faulty = <Port extends object>(name: PortName, port: Port) =>
+			faultyPort(name, port, context);
+		const { snapshots } = ports;
+		return {
+			writer: faulty("writer", ports.writer),
+			flush: faulty("flush", ports.flush),
+			retention: faulty("retention", ports.retention),
+			logCutter: faulty("logCutter", ports.logCutter),
+			rollback: faulty("rollback", ports.rollback),
+			tasks: faulty("tasks", ports.tasks),
+			outbox: faulty("outbox", ports.outbox),
+			inbox: faulty("inbox", ports.inbox),
+			shadows: faulty("shadows", ports.shadows),
+			logReader: faulty("logReader", ports.logReader),
+			restoredStates: faulty("restoredStates", ports.restoredStates),
+			tables: faulty("tables", ports.tables),
+			queue: faulty("queue", queue),
+			source: faulty("source", source),
+			snapshots: snapshots && {
+				store: faulty("snapshots", snapshots.store),
+				reader: faulty("snapshotReader", snapshots.reader),
+				archive: faulty("archive", snapshots.archive),
+				imports: faulty("imports", snapshots.imports),
+			},
+		};
+	}
+}
+
+const NO_CONSOLIDATOR: Consolidator = { consolidate: async () => [] };
+
+const DIMENSIONS = 4;
+
+/** Tells texts apart, and no more. */
+export const EMBEDDER: Embedder = {
+	model: "simulated-4",
+	dimensions: DIMENSIONS,
+	embed: async (texts) => texts.map(embedded),
+};
+
+function embedded(text: string): Float32Array {
+	const bytes = createHash("sha256").update(text).digest();
+	const raw = Array.from({ length: DIMENSIONS }, (_, index) => (bytes[index] ?? 0) - 127.5);
+	const length = Math.hypot(...raw);
+	return Float32Array.from(raw, (each) => each / length);
+}
