@@ -134,8 +134,12 @@ async function measured(setup: Setup, { say }: SectionContext): Promise<Samples>
 			while (helpers.length > processes - 1) await helpers.pop()?.stop();
 			while (helpers.length < processes - 1) {
 				const name = `helper${helpers.length}`;
-				const worker = { environment: environment(name), chain: { ...chain, rpcUrl: node.rpcUrl } };
-				helpers.push(await startHelper(worker));
+				helpers.push(
+					await startHelper({
+						environment: { ...environment(name), RECANT_ROLE: "worker" },
+						chain: { ...chain, rpcUrl: node.rpcUrl },
+					}),
+				);
 			}
 			say(`${processes} processes`);
 			for (let round = 0; round < setup.repetitions; round += 1) {

@@ -34,6 +34,7 @@ import { smallStateSection } from "./small-state.ts";
 import { snapshotSection } from "./snapshot.ts";
 import { startSection } from "./start.ts";
 import { storesSection } from "./stores.ts";
+import { takeoverSection } from "./takeover.ts";
 
 const SECTIONS: readonly Section[] = [
 	rollbackSection,
@@ -56,6 +57,7 @@ const SECTIONS: readonly Section[] = [
 	derivationsSection,
 	capacitySection,
 	consolidationSection,
+	takeoverSection,
 ];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 

@@ -27,6 +27,7 @@ import { addKeyCommands } from "./key-commands.ts";
 import { addLayerCommands } from "./layer-commands.ts";
 import { addMemoryCommands } from "./memory-commands.ts";
 import { addProofCommands } from "./proof-commands.ts";
+import { addRecoverCommand } from "./recover-command.ts";
 import { addRepairCommand } from "./repair-command.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
 import { addRollbacksCommands } from "./rollback-commands.ts";
@@ -84,6 +85,7 @@ function buildProgram(run: CommandRun): Command {
 	addBlocks(program, run);
 	addCheckCommands(program, run);
 	addRepairCommand(program, run);
+	addRecoverCommand(program, run);
 	addGraphCommands(program, run);
 	addProofCommands(program, run);
 	addSnapshotCommands(program, run);

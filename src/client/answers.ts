@@ -35,6 +35,12 @@ import type {
 } from "../service/recant-service.ts";
 import type { DeliveriesService, DeliveryView } from "../service/records/deliveries-service.ts";
 import type { ResultView } from "../service/records/results-service.ts";
+import type {
+	OutlookView,
+	RecoveryDryRunView,
+	RecoveryPlanView,
+	RecoveryView,
+} from "../service/recoveries.ts";
 import type { RepairListView, RepairPlanView, RepairView } from "../service/repairs.ts";
 import type {
 	PartialAnswer,
@@ -55,6 +61,11 @@ export type RepairAnswer = Wire<RepairView>;
 export type RepairPlanAnswer = Wire<RepairPlanView>;
 export type RepairOutcomeAnswer = Wire<RepairOutcome>;
 export type RepairsAnswer = Wire<Page<RepairListView>>;
+export type RecoveryAnswer = Wire<RecoveryView>;
+export type RecoveryPlanAnswer = Wire<RecoveryPlanView>;
+export type RecoveryDryRunAnswer = Wire<RecoveryDryRunView>;
+/** What is possible for a halted chain, and a page of what was done. */
+export type RecoveriesAnswer = Wire<{ readonly outlook: OutlookView } & Page<RecoveryView>>;
 export type EventAnswer = Wire<EventView>;
 export type CheckAnswer = Wire<RunView>;
 export type FindingAnswer = Wire<FindingView>;

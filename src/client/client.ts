@@ -6,6 +6,7 @@
  *     await recant.write("31337", { op: "put", layer: "semantic", content: { sky: "blue" } });
  */
 import { inputHashOf } from "../memory/input-hash.ts";
+import type { RollbackOrder } from "../service/recant-service.ts";
 import type {
 	BlocksAnswer,
 	ChainAnswer,
@@ -32,6 +33,9 @@ import type {
 	OptimisationAnswer,
 	PartialRestoreAnswer,
 	ProofAnswer,
+	RecoveriesAnswer,
+	RecoveryAnswer,
+	RecoveryDryRunAnswer,
 	RepairAnswer,
 	RepairPlanAnswer,
 	RepairsAnswer,
@@ -71,11 +75,12 @@ import type {
 	OperationInput,
 	OptimiseInput,
 	PageQuery,
+	RecoveriesQuery,
+	RecoveryInput,
 	RepairInput,
 	RestoreInput,
 	ResultInput,
 	ResultQuery,
-	RollbackOrder,
 	SearchInput,
 	SettingsInput,
 	SnapshotImportInput,
@@ -407,6 +412,27 @@ export class RecantClient {
 
 	oneRepair(chain: string, repairId: string): Promise<RepairAnswer> {
 		return this.#get(chain, ["repairs", repairId]);
+	}
+
+	/** What is possible for a halted chain, and what was done, the newest first. */
+	recoveries(chain: string, query: RecoveriesQuery = {}): Promise<RecoveriesAnswer> {
+		const { singleProvider, ...page } = query;
+		const single = singleProvider?.toString();
+		return this.#get(chain, ["recoveries"], { ...page, singleProvider: single });
+	}
+
+	recovery(chain: string, recoveryId: string): Promise<RecoveryAnswer> {
+		return this.#get(chain, ["recoveries", recoveryId]);
+	}
+
+	/** What a recovery would do; changes nothing. */
+	planRecovery(chain: string, recovery: RecoveryInput): Promise<RecoveryDryRunAnswer> {
+		return this.#transport.json(postTo(chain, "recoveries", { ...recovery, dryRun: true }));
+	}
+
+	/** Begins one; follow it with `recovery`. */
+	recover(chain: string, recovery: RecoveryInput): Promise<RecoveryAnswer> {
+		return this.#transport.json(postTo(chain, "recoveries", recovery));
 	}
 
 	/** Makes an API key; `secret` of the answer is shown this once. */

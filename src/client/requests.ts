@@ -3,9 +3,8 @@ import type { Layer } from "../domain/layer.ts";
 import type { JsonObject, JsonValue } from "../domain/operation.ts";
 import type { LossPolicy } from "../domain/provenance.ts";
 import type { SettingsForm } from "../memory/settings-form.ts";
+import type { RecoveryKind } from "../recovery/recovery.ts";
 import type { Where } from "../service/searching/search-filter.ts";
-
-export type { RollbackOrder } from "../service/recant-service.ts";
 
 /** A height, generation or version id. */
 export type WholeNumber = number | bigint | string;
@@ -342,6 +341,19 @@ export interface RepairInput {
 	readonly runId?: string | undefined;
 	/** Classes of findings; left out: all. */
 	readonly classes?: readonly string[] | undefined;
+}
+
+export interface RecoveryInput {
+	readonly kind: RecoveryKind;
+	/** One provider's word is enough, where the chain's file names no other. */
+	readonly singleProvider?: boolean | undefined;
+	/** Of an import: left out, the newest. */
+	readonly snapshotId?: string | undefined;
+}
+
+export interface RecoveriesQuery extends PageQuery {
+	/** As of the request that begins one. */
+	readonly singleProvider?: boolean | undefined;
 }
 
 export interface KeyInput {

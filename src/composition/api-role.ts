@@ -16,6 +16,7 @@ import type { OpenConsistency } from "./open-consistency.ts";
 import { openKeys } from "./open-keys.ts";
 import { openReads } from "./open-reads.ts";
 import { openResults } from "./open-records.ts";
+import { openRecovery } from "./open-recovery.ts";
 import type { OpenService } from "./open-service.ts";
 import { openDeliveries } from "./open-webhooks.ts";
 
@@ -58,6 +59,7 @@ export function openApi(
 			chainId,
 		),
 		keys: openKeys(database, environment.apiKeys),
+		recoveries: openRecovery(base, chains, chainId),
 		log,
 		...checks.services(chainId),
 		layers: base.layers.services(runtimes, upkeepOf(base, chains), service),

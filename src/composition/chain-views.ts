@@ -96,7 +96,7 @@ export function checkedChain(chain: ChainProcess, parts: CheckParts): CheckedCha
 		...consistency,
 		freeze: async (begin) => {
 			if (chain.writer === undefined) throw notLed(id);
-			return chain.writer.between(async ({ head }, states) => {
+			return chain.writer.between(async ({ head, fence }, states) => {
 				const { tree } = states;
 				await begin();
 				const mark = tree.mark();
@@ -104,6 +104,7 @@ export function checkedChain(chain: ChainProcess, parts: CheckParts): CheckedCha
 				return {
 					tree,
 					mark,
+					fence,
 					headRoots: sealed && tree.roots(sealed),
 					release: () => tree.release(mark),
 				};

@@ -21,13 +21,20 @@ import { type DrawnSample, drawSample, type SampleRequest } from "./sampling.ts"
 import { scoreOf } from "./score.ts";
 import type { StoredMemory, StoredState } from "./stored-state.ts";
 
+/** Frozen until `release`. */
+interface WritersTree extends FrozenTree {
+	/** Of the lease under which it was made. */
+	readonly fence: bigint;
+	readonly release: () => void;
+}
+
 /** The running chain, as far as a check compares with it. */
 export interface CheckedChain extends Omit<CheckParts, "frozen" | "storedPointers"> {
 	/**
 	 * Runs `begin`, which takes the snapshot with its first query, between two commits, and answers the
 	 * tree as it stood then, frozen until `release`. Throws `RetryableError("lease_lost")` where this process does not write the chain.
 	 */
-	freeze(begin: () => Promise<void>): Promise<FrozenTree & { readonly release: () => void }>;
+	freeze(begin: () => Promise<void>): Promise<WritersTree>;
 	/** Of the chain's file. */
 	readonly rules: readonly Rule<RuleContext>[];
 	readonly rowsPerSecond: number;
@@ -54,6 +61,8 @@ export class Checker {
 		const look = async (state: StoredState): Promise<RunProblem | undefined> => {
 			const frozen = await chain.freeze(() => state.begin());
 			try {
+				// Of a process that stood still past its lease: it is not of this state, and proves nothing.
+				if (frozen.fence !== state.chain.fence) throw overtaken(run, frozen, state);
 				const context = await contextOf(run, { chain, state, frozen, store });
 				await store.begin(run.runId, context.at);
 				await new Pass({ context, pace, sink, results }).run(rulesOf(run.level, chain.rules));
@@ -82,6 +91,18 @@ export class Checker {
 		this.#options.log.warn({ runId: run.runId, err: error }, "a consistency check failed");
 		return problemOf(error);
 	}
+}
+
+function overtaken(
+	{ chainId }: ConsistencyRun,
+	{ fence }: WritersTree,
+	{ chain }: StoredState,
+): RetryableError {
+	return new RetryableError("lease_lost", {
+		message: `this process wrote chain ${chainId} under lease ${fence}, and ${chain.fence} is the newest`,
+		hint: "the check is run by the process that writes the chain now",
+		fields: { chainId, fence: fence.toString(), newest: chain.fence.toString() },
+	});
 }
 
 async function contextOf(

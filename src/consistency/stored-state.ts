@@ -30,6 +30,8 @@ export interface StoredChain {
 	readonly logPosition: LogPosition;
 	/** Entries at or below it were cut from the log; 0: none was. */
 	readonly logCutTo: LogPosition;
+	/** Of the newest lease: whoever has an older one does not write the chain any more. */
+	readonly fence: bigint;
 	/** Lowest height that can be read: an imported snapshot's, else 0. */
 	readonly retainedFrom: Height;
 	readonly versionSeq: VersionId;

@@ -8,6 +8,7 @@ import { type Finality, finality } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
 import { higher, lower } from "../chain/height.ts";
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
+import { RetryableError } from "../domain/errors.ts";
 import type { Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
@@ -101,7 +102,7 @@ export class Extension {
 	async settle(): Promise<void> {
 		const { writer } = this.#options;
 		if (writer.window === undefined) return;
-		const now = this.#finalityOf(writer.window, await this.#tags());
+		const now = this.#finalityOf(writer.window, await this.#tags(writer.window.tip));
 		const { finalized, safe } = writer.state;
 		if (now.finalized !== finalized || now.safe !== safe) await writer.settle(now);
 	}
@@ -109,10 +110,11 @@ export class Extension {
 	async #extendGroup(headers: readonly BlockHeader[]): Promise<void> {
 		const { deriver, spec, writer } = this.#options;
 		const [first] = headers;
-		if (first === undefined) return;
+		const last = headers.at(-1);
+		if (first === undefined || last === undefined) return;
 		const [blocks, tags] = await Promise.all([
 			deriver.derive(headers, writer.waiting, (key) => this.#handlers.read(key)),
-			this.#tags(),
+			this.#tags(last),
 		]);
 		const plain = blocks.map((block) => block.header);
 		const window = writer.window?.append(plain) ?? HeaderWindow.of(plain);
@@ -159,13 +161,28 @@ export class Extension {
 		if (settlesAt(group.blocks)) await writer.settle(group.finality);
 	}
 
-	async #tags(): Promise<Tags> {
+	async #tags(tip: BlockHeader): Promise<Tags> {
 		const { source } = this.#options;
 		const [safe, finalized] = await Promise.all([
 			source.tagged("safe"),
 			source.tagged("finalized"),
 		]);
-		return { safe, finalized };
+		return { safe: await this.#atMost(safe, tip), finalized: await this.#atMost(finalized, tip) };
+	}
+
+	/**
+	 * A tag above the tip counts for the node's block at the tip's height, which is asked for after it: the
+	 * tip may have lost its place since it was seen, and an orphan that is marked as final halts the chain
+	 * for good.
+	 */
+	async #atMost(tag: ChainBlock | undefined, tip: BlockHeader): Promise<ChainBlock | undefined> {
+		if (tag === undefined || tag.number <= tip.number) return tag;
+		const there = await this.#options.source.blockByNumber(tip.number);
+		if (there !== undefined) return there;
+		throw new RetryableError("rpc_failed", {
+			message: `the node tags block ${tag.number} and does not have block ${tip.number}`,
+			hint: "it is asked again; if this goes on, check the node",
+		});
 	}
 
 	#finalityOf(window: HeaderWindow, tagged: Tags): Finality {

@@ -29,6 +29,7 @@ import type { ProofService } from "../service/proving/proof-service.ts";
 import type { RecantService } from "../service/recant-service.ts";
 import type { DeliveriesService } from "../service/records/deliveries-service.ts";
 import type { ResultsService } from "../service/records/results-service.ts";
+import type { RecoveryService } from "../service/recoveries.ts";
 import type { RepairService } from "../service/repairs.ts";
 import type { PartialRestoreService } from "../service/restoring/partial-restore-service.ts";
 import type { SnapshotService } from "../service/snapshots.ts";
@@ -49,6 +50,7 @@ import { addNamespaceRoutes } from "./routes/namespace-routes.ts";
 import { addOperationRoutes } from "./routes/operation-routes.ts";
 import { addOptimiseRoutes } from "./routes/optimise-routes.ts";
 import { addProofRoutes } from "./routes/proof-routes.ts";
+import { addRecoveryRoutes } from "./routes/recovery-routes.ts";
 import { addRepairRoutes } from "./routes/repair-routes.ts";
 import { addRestoreRoutes } from "./routes/restore-routes.ts";
 import { addResultRoutes } from "./routes/result-routes.ts";
@@ -74,6 +76,8 @@ export interface HttpAppOptions {
 	/** Undefined: there are no routes for checks. */
 	readonly consistency?: ConsistencyService | undefined;
 	readonly repairs?: RepairService | undefined;
+	/** Undefined: there are no routes for recoveries of halted chains. */
+	readonly recoveries?: RecoveryService | undefined;
 	/** Undefined: there are no routes for recorded results and deliveries of webhooks. */
 	readonly records?:
 		| { readonly results: ResultsService; readonly deliveries: DeliveriesService }
@@ -100,6 +104,7 @@ export function createHttpApp({
 	log,
 	consistency,
 	repairs,
+	recoveries,
 	records,
 	reads,
 	layers,
@@ -129,6 +134,7 @@ export function createHttpApp({
 	if (restores !== undefined) addRestoreRoutes(app, bound(restores, scopedRestores));
 	if (consistency !== undefined) addConsistencyRoutes(app, bound(consistency, operatorOnly));
 	if (repairs !== undefined) addRepairRoutes(app, bound(repairs, operatorOnly));
+	if (recoveries !== undefined) addRecoveryRoutes(app, bound(recoveries, operatorOnly));
 	if (keys !== undefined) addKeyRoutes(app, bound(keys.service, operatorOnly));
 	if (records !== undefined) {
 		addResultRoutes(app, bound(records.results, scopedResults));

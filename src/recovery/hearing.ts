@@ -27,7 +27,9 @@ export async function hearAll(
 export async function hashesOf(
 	witnesses: readonly Witness[],
 	heights: readonly Height[],
-): Promise<readonly { readonly provider: string; readonly hashes: readonly (Hex | undefined)[] }[]> {
+): Promise<
+	readonly { readonly provider: string; readonly hashes: readonly (Hex | undefined)[] }[]
+> {
 	return Promise.all(
 		witnesses.map(async (witness) => {
 			const heard = await inTime(witness, async () => ({

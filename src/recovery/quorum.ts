@@ -53,10 +53,7 @@ export type Agreement =
 	| { readonly type: "refused"; readonly reason: string };
 
 /** Whether enough providers share the same highest block. */
-export function agreeOnAncestor(
-	said: readonly (Testimony | Silence)[],
-	quorum: Quorum,
-): Agreement {
+export function agreeOnAncestor(said: readonly (Testimony | Silence)[], quorum: Quorum): Agreement {
 	const { configured, needed } = quorum;
 	if (needed > configured) return { type: "refused", reason: ONE_PROVIDER };
 	const heard = said.filter((each) => each.type === "heard");

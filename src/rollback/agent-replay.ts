@@ -53,13 +53,19 @@ export class AgentReplay {
 		this.#slots = new Slots(context);
 	}
 
-	/** `open` by rising position. */
-	async run(open: readonly OpenOperation[]): Promise<void> {
+	/** `open` by rising position; `onJudged` hears how many of them are done. */
+	async run(
+		open: readonly OpenOperation[],
+		onJudged: (done: number) => void = () => undefined,
+	): Promise<void> {
 		for (const each of open) {
 			if (each.suspect) this.#wereSuspect.add(each.stored.operationId);
 			if (this.#stands(each)) this.#waiting.mark(each);
 		}
-		for (const each of open) await this.#judge(this.#moved(each));
+		for (const [index, each] of open.entries()) {
+			await this.#judge(this.#moved(each));
+			onJudged(index + 1);
+		}
 	}
 
 	/** After the last block: what the writer did itself there may be what is waited for. */

@@ -12,7 +12,7 @@
 import { randomUUID } from "node:crypto";
 import type { LeafChange } from "../commitment/leaf-changes.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
+import { FatalError, type RecantError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -25,6 +25,13 @@ import type { VectorCollections } from "../writer/embed-vectors.ts";
 import type { SealedStates } from "../writer/sealed-states.ts";
 import type { Consolidator, WriterSettings } from "../writer/system-work.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
+import {
+	asRecantError,
+	isPassing,
+	keepsChanges,
+	movedOn,
+	withDeadline,
+} from "./attempt-failure.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { type ChangeSet, decodeChangeSet } from "./change-set.ts";
 import type { FanOut } from "./fan-out.ts";
@@ -230,7 +237,7 @@ export class RollbackCoordinator {
 		const { rollbackId, attempt, ancestor } = rollback;
 		await clock.begin("verify", 1);
 		const parts = await this.#options.store.parts(rollbackId, attempt);
-		const { batch, back, shadow, pointers, report } = decodeChangeSet(parts);
+		const { batch, back, shadow, pointers, report } = await decodeChangeSet(parts);
 		// Changes of another state would not give the ancestor's roots, and pass for damage.
 		if (batch.basePosition !== state.logPosition) throw movedOn(rollback, batch, state);
 		const rooted = states.attemptFork(batch, {
@@ -362,67 +369,4 @@ export class RollbackCoordinator {
 			log.warn({ rollbackId, err: reason }, "the claim was not given up; it lapses by itself");
 		});
 	}
-}
-
-/** Whether a change set that was whole is as good for the next try: what failed was not about it. */
-function keepsChanges(error: RecantError, stage: Stage): boolean {
-	const isCommitting = stage === "verify" || stage === "commit";
-	const isOutdated = error.code === "chain_busy" || error.code === "rollback_fenced";
-	return isCommitting && error.retryable && !isOutdated;
-}
-
-/**
- * Whatever may pass says nothing about the rollback itself, but for a stage that failed without a
- * reason of ours or took too long. One that was made for another state is superseded when it follows a
- * fork, and never fits again when it was asked for by hand.
- */
-function isPassing(error: RecantError, { cause }: RollbackRecord): boolean {
-	if (error.code === "rollback_fenced") return cause !== "manual";
-	return error.retryable && error.code !== "rollback_interrupted";
-}
-
-function movedOn(
-	{ rollbackId, chainId }: RollbackRecord,
-	{ basePosition }: ChangeSet["batch"],
-	{ logPosition }: ChainState,
-): RetryableError {
-	return new RetryableError("chain_busy", {
-		message: `rollback ${rollbackId} was prepared at log position ${basePosition}, and the chain is at ${logPosition}`,
-		hint: "the chain went on meanwhile; the rollback is prepared again",
-		fields: {
-			chainId,
-			basePosition: basePosition.toString(),
-			logPosition: logPosition.toString(),
-		},
-	});
-}
-
-async function withDeadline<Result>(
-	work: Promise<Result>,
-	limitMs: number,
-	clock: Clock,
-): Promise<Result> {
-	const late = Promise.withResolvers<never>();
-	const cancel = clock.after(limitMs, () =>
-		late.reject(
-			new RetryableError("rollback_interrupted", {
-				message: `preparing took more than ${limitMs} ms`,
-				hint: "check the node's and the database's latency",
-			}),
-		),
-	);
-	try {
-		return await Promise.race([work, late.promise]);
-	} finally {
-		cancel();
-	}
-}
-
-function asRecantError(cause: unknown): RecantError {
-	if (cause instanceof RecantError) return cause;
-	return new RetryableError("rollback_interrupted", {
-		message: `a stage failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-		hint: "it is tried again; if this goes on, please report it with the log",
-		cause,
-	});
 }

@@ -33,6 +33,8 @@ import type { AttemptOf, TakenTask, TaskStore } from "./task-store.ts";
 const CLAIM_MS = 3_000;
 /** Tasks that one process works on at once: one asks the embedder while the other keeps its vectors. */
 const LANES = 2;
+/** How often a progress bar hears of tasks that are done, here and elsewhere. */
+const TELL_MS = 250;
 /** Between two looks at tasks that others work on: a fraction of what one takes. */
 const LOOK_MS = 20;
 /**
@@ -72,9 +74,13 @@ export class FanOut {
 	/**
 	 * Resolves when the embedder knows these texts, or knows them as fast as by itself: few texts are left to
 	 * it. Throws `rollback_fenced`, what the embedder throws, and `rollback_interrupted` for a task that was
-	 * taken too often.
+	 * taken too often. `onProgress` is told what share of them is done, in [0, 1].
 	 */
-	async embed(of: AttemptOf, texts: readonly string[]): Promise<void> {
+	async embed(
+		of: AttemptOf,
+		texts: readonly string[],
+		onProgress: (share: number) => void = () => undefined,
+	): Promise<void> {
 		const { embedder, store, sizes = TASK_SIZES } = this.#options;
 		if (embedder.unknown === undefined || texts.length < sizes.leastTexts) return;
 		const unknown = await embedder.unknown([...new Set(texts)]);
@@ -82,10 +88,16 @@ export class FanOut {
 		const bodies = splitTexts(unknown, modelOf(embedder), sizes);
 		await store.add(of, bodies);
 		this.#working.add(keyOf(of));
+		const stopTelling = this.#clock.every(TELL_MS, () => {
+			this.#shareDone(of, bodies.length).then(onProgress, (err: unknown) => {
+				this.#options.log.debug({ ...of, err }, "progress is not told");
+			});
+		});
 		try {
 			void this.#remind(of);
 			await this.#seeThrough(of);
 		} finally {
+			stopTelling();
 			this.#working.delete(keyOf(of));
 		}
 	}
@@ -121,6 +133,11 @@ export class FanOut {
 	/** Takes no further task. */
 	stop(): void {
 		this.#stopped = true;
+	}
+
+	async #shareDone(of: AttemptOf, tasks: number): Promise<number> {
+		const { open } = await this.#options.store.open(of, LIMITS.rollbackTaskTakes);
+		return (tasks - open) / tasks;
 	}
 
 	async #seeThrough(of: AttemptOf): Promise<void> {

@@ -63,7 +63,7 @@ export async function prepare(
 		plan.strategy === "rewind"
 			? await rewind(assembly, plan, rollback, context)
 			: await restore(assembly, plan, rollback, context);
-	await clock.begin("replay", rollback.branch.length + plan.open.length);
+	await clock.begin("replay", itemsOf(rollback, plan));
 	const report = new ReportBuilder();
 	const writerStore = ancestor.reader;
 	await replay(assembly, rollback, { ...plan, ...context, writerStore, report });
@@ -131,6 +131,11 @@ async function restore(
 	);
 }
 
+/** Blocks that are derived, and agents' operations that are judged. */
+function itemsOf({ branch }: RollbackRecord, { open }: RollbackPlan): number {
+	return branch.length + open.length;
+}
+
 interface Prepared {
 	readonly rollback: RollbackRecord;
 	readonly plan: RollbackPlan;
@@ -146,7 +151,13 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 	await made.ancestor.compare(report, { editor: assembly.state.editor, at });
 	assembly.note("report", ancestor.height, report.summary(rollbackId));
 	const texts = await requestedTexts(assembly.state.vectorRequests, context.collections);
-	await context.fanOut?.embed({ rollbackId, attempt }, texts);
+	// Embedding may be most of the work: its texts are items of the stage as well.
+	const replayed = itemsOf(rollback, plan);
+	const all = replayed + texts.length;
+	context.clock.advance(replayed, all);
+	await context.fanOut?.embed({ rollbackId, attempt }, texts, (share) =>
+		context.clock.advance(replayed + Math.floor(share * texts.length), all),
+	);
 	const vectors = await embedVectors(assembly.state.vectorRequests, { ...context, vectorsOf });
 	const before = { safe: plan.state.safe ?? 0n, finalized: plan.state.finalized ?? 0n };
 	const finality = plan.isBelowFinality
@@ -154,7 +165,7 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 		: rewindFinality(before, ancestor.height);
 	const batch = withHead(assembly.batch(vectors, finality), rollback);
 	await context.store.prepared(rollbackId, attempt, {
-		parts: encodeChangeSet({
+		parts: await encodeChangeSet({
 			batch,
 			back: { checkpoint: { height: ancestor.height, roots }, changes },
 			shadow: shadow && { shadowId: shadow.shadowId, height: shadow.height },

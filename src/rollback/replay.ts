@@ -79,6 +79,7 @@ export async function replay(
 	assembly.note("rollback", rollback.ancestor.height, {
 		rollbackId: rollback.rollbackId,
 		cause: rollback.cause,
+		...(rollback.recoveryId === undefined ? {} : { recoveryId: rollback.recoveryId }),
 		ancestor: { height: rollback.ancestor.height.toString(), hash: rollback.ancestor.hash },
 		from: headOf(context.state, rollback),
 		to: { height: targetOf(rollback).height.toString(), hash: targetOf(rollback).hash },
@@ -97,7 +98,8 @@ export async function replay(
 		system,
 		report: context.report,
 	});
-	await agents.run(context.open);
+	const derived = rollback.branch.length;
+	await agents.run(context.open, (judged) => context.clock.advance(derived + judged));
 	await branch.finish();
 	await agents.finish();
 }

@@ -183,7 +183,9 @@ async function compareAll(
 			shadow,
 			keys.filter((key) => !now.editor.isLoaded(key)),
 		);
-		report.compare(new Map(believed.map((version) => [version.memoryKey, version])), (key) =>
+		// What was said at or below the ancestor was taken back by nobody, whatever is said now.
+		const orphaned = believed.filter(({ fromBlock }) => fromBlock > shadow.height);
+		report.compare(new Map(orphaned.map((version) => [version.memoryKey, version])), (key) =>
 			now.editor.isLoaded(key)
 				? now.editor.visible(key, now.at)
 				: others.get(key)?.find((version) => isBelieved(version, now.at)),

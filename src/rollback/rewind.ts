@@ -17,7 +17,7 @@ import type { Assembly } from "../writer/assembly.ts";
 import type { Checkpoint } from "../writer/commit-batch.ts";
 
 export interface Rewound {
-	/** What was believed of each touched memory in the pending slot before. */
+	/** What was said above the ancestor and believed in the pending slot before. */
 	readonly before: ReadonlyMap<MemoryKey, Version>;
 	/** From the state that stands, with the pending slot, to the ancestor's. */
 	readonly changes: readonly LeafChange[];
@@ -33,7 +33,8 @@ export function rewindTo(
 	assembly.state.editor.rewind(at.ancestor);
 	for (const [key, versions] of rows) {
 		for (const version of versions) {
-			if (isBelieved(version, at.head + 1n)) before.set(key, version);
+			const isOrphaned = version.fromBlock > at.ancestor;
+			if (isOrphaned && isBelieved(version, at.head + 1n)) before.set(key, version);
 			if (isLeaf(version, versions, at.head)) {
 				assembly.state.leaves.remove(hashedAgain(version));
 			}

@@ -1,13 +1,12 @@
 /** Recant as its users see it: reads, writes, rollbacks and events over the parts of each chain. */
 import { type Caller, EVERYBODY } from "../domain/caller.ts";
 import type { AtRequest } from "../domain/coordinate.ts";
-import { FatalError, type RecantError, RetryableError } from "../domain/errors.ts";
+import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Height, LogPosition, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { DEFAULT_COLLECTION } from "../domain/operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
-import { isActive, type RollbackRecord } from "../rollback/rollback-record.ts";
 import type { RollbackStore } from "../rollback/rollback-store.ts";
 import type { InboxStore } from "../writer/inbox-store.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
@@ -36,6 +35,7 @@ import type {
 	StatusView,
 	WriteAnswer,
 } from "./recant-service.ts";
+import { memoryNotFound, noReport, refuseHalted, refuseHaltedOtherwise } from "./refusals.ts";
 import { embedQuery, search } from "./searching/search.ts";
 import type { SearchContext } from "./searching/search-context.ts";
 import { reportOf } from "./stored-report.ts";
@@ -357,45 +357,6 @@ const PENDING = { at: { kind: "tag", tag: "pending" }, generation: undefined } a
 /** What the working memory holds: the pending slot of the present generation. */
 function isPresent({ at, generation }: AtRequest): boolean {
 	return at.kind === "tag" && at.tag === "pending" && generation === undefined;
-}
-
-/** A halted chain runs no rounds, so a rollback would be recorded and never begin. */
-async function refuseHalted(chain: ChainRuntime): Promise<void> {
-	const { state, problem } = await chain.status();
-	if (state !== "halted") return;
-	throw new FatalError("chain_halted", {
-		message: `chain "${chain.spec.name}" is halted: ${problem?.message ?? "see its status"}`,
-		hint: problem?.hint ?? "see the chain's status",
-		fields: { chain: chain.spec.name },
-	});
-}
-
-/** Standing on a failed rollback is what a retry is for. */
-async function refuseHaltedOtherwise(chain: ChainRuntime): Promise<void> {
-	const { problem } = await chain.status();
-	if (problem?.code !== "rollback_failed") await refuseHalted(chain);
-}
-
-function noReport({ rollbackId, state }: RollbackRecord): RecantError {
-	const detail = {
-		message: `rollback ${rollbackId} has no report: it is ${state}`,
-		hint: "a report is there once a rollback is committed",
-		fields: { rollbackId, state },
-	};
-	return isActive(state)
-		? new RetryableError("not_ready", detail)
-		: new FatalError("not_found", detail);
-}
-
-function memoryNotFound(
-	name: { readonly namespace: string; readonly id: string },
-	height: Height | undefined,
-): FatalError {
-	return new FatalError("memory_not_found", {
-		message: `there is no memory "${name.id}" in namespace "${name.namespace}"${height === undefined ? "" : ` at height ${height}`}`,
-		hint: "see its history for where it holds, or list the namespace",
-		fields: { namespace: name.namespace, id: name.id },
-	});
 }
 
 function isUuid(value: string): boolean {

@@ -268,9 +268,22 @@ export class ChainWriter {
 	/** Stops the chain until an operator acts; undefined lets it go on. */
 	async halt(problem: Problem | undefined): Promise<void> {
 		await this.#lane.run(async () => {
-			await this.#options.store.halt(this.chainId, this.#state.fence, problem);
-			this.#halt = problem;
+			await this.#ensureFresh();
+			await this.#halts(problem);
 		});
+	}
+
+	async #halts(problem: Problem | undefined): Promise<void> {
+		const { store, log, workingMemory, onCommit } = this.#options;
+		const position = await store.halt(this.chainId, this.#state.fence, problem);
+		this.#halt = problem;
+		if (problem !== undefined) {
+			log.error({ chainId: this.chainId, ...problem }, "the chain is halted, read-only");
+		}
+		if (position === undefined) return;
+		this.#state = { ...this.#state, logPosition: position };
+		workingMemory?.resume(this.#state);
+		onCommit(this.chainId, position);
 	}
 
 	/** Resolves when no commit is under way. */
@@ -405,9 +418,7 @@ export class ChainWriter {
 		const differing = differingLayers(this.#states.roots, this.#state.roots);
 		const isSound = differing.length === 0;
 		if (isSound ? !isOfRows(this.#halt) : this.#halt !== undefined) return;
-		const problem = isSound ? undefined : rowsDiffer(differing);
-		await this.#options.store.halt(this.chainId, this.#state.fence, problem);
-		this.#halt = problem;
+		await this.#halts(isSound ? undefined : rowsDiffer(differing));
 	}
 
 	/** A flush may have moved a pointer since the state was read; what a new generation says stands. */

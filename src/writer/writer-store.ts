@@ -196,5 +196,13 @@ export interface WriterStore {
 		fence: bigint,
 		finality: { readonly safe: Height; readonly finalized: Height },
 	): Promise<void>;
-	halt(chainId: ChainId, fence: bigint, problem: Problem | undefined): Promise<void>;
+	/**
+	 * Says why the chain is halted, or that it is not any more, and tells of it in the log. Answers the entry's
+	 * position; undefined: nothing was written, as the fence is not the newest.
+	 */
+	halt(
+		chainId: ChainId,
+		fence: bigint,
+		problem: Problem | undefined,
+	): Promise<LogPosition | undefined>;
 }

@@ -84,7 +84,7 @@ async function writeAndFork(chaos: ChaosWorld, name: string): Promise<void> {
 			text: `the whale knows ${id}`,
 			anchor,
 		} as const;
-		const options = { idempotencyKey: id };
+		const options = { idempotencyKey: id.replaceAll(" ", "-") };
 		const answer = await client.write(CHAIN, { ...said, layer: "semantic" }, options);
 		expect(answer.committed).toBe(true);
 		const again = await client.write(CHAIN, { ...said, layer: "semantic" }, options);

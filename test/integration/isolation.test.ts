@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
+import { ROLLBACK_ORDERS } from "../../src/service/recant-service.ts";
 import { type Answer, problemOf, until } from "../support/running-service.ts";
 import { C, SECRET, startTenants, type Tenant, type Tenants } from "../support/two-tenants.ts";
 
@@ -246,6 +247,12 @@ const TRIALS: Readonly<Record<string, Trial>> = {
 		expect(whole.body.suspended).toHaveLength(2);
 	},
 	"POST /v1/chains/{chain}/rollbacks": operators(`${C}/rollbacks`, { toBlock: ANCESTOR }),
+	...Object.fromEntries(
+		ROLLBACK_ORDERS.map((order) => [
+			`POST /v1/chains/{chain}/rollbacks/{id}/${order}`,
+			() => operators(`${C}/rollbacks/${hers["rollback"]}/${order}`, {})(),
+		]),
+	),
 	"POST /v1/chains/{chain}/restores": operators(`${C}/restores`, {
 		...{ to: ANCESTOR, namespaces: ["mallory"], dryRun: true },
 	}),

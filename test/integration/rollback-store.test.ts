@@ -4,12 +4,15 @@ import { expect, test } from "vitest";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
 import type { RollbackOrder } from "../../src/rollback/orders.ts";
+import { progressOf } from "../../src/rollback/rollback-progress.ts";
 import { type NewRollback, NO_COUNTS, type Stage } from "../../src/rollback/rollback-record.ts";
 import { Database } from "../../src/store/database.ts";
+import { PostgresStateStore } from "../../src/store/reading/postgres-state-store.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { waitingRollbacks } from "../../src/store/writing/outbox.ts";
 import { PostgresRollbackStore } from "../../src/store/writing/postgres-rollback-store.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { rollbackRecord } from "../support/rollback-record.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
@@ -21,6 +24,7 @@ const SILENT: Logger = {
 	error: () => undefined,
 	child: () => SILENT,
 };
+const NEVER = rollbackRecord({ state: "cancelled" });
 const WHY = { code: "rollback_interrupted", message: "a stage failed", hint: "retry it" };
 
 function hashOf(height: bigint, branch = "aa"): Hex {
@@ -361,6 +365,26 @@ test.each([
 	expect(ended?.stageMs.replay).toBeGreaterThanOrEqual(3_000);
 	expect(ended?.stageMs.replay).toBeLessThan(60_000);
 	expect(ended?.finishedAt).toBeDefined();
+});
+
+test("how fast a stage goes follows from its row, for whoever reads it", async () => {
+	const chain = await openChain();
+	const { rollbackId, attempt } = await claimed(chain);
+	await chain.store.begin(rollbackId, attempt, stage("replay", 100));
+	await chain.store.progress(rollbackId, attempt, { ...stage("replay", 100), done: 40 });
+	await chain.query(
+		(sql) => sql`update recant.rollbacks set stage_started_at = now() - interval '20 seconds'`,
+	);
+	const other = new PostgresStateStore(chain.database);
+	const [listed] = await other.rollbacks(CHAIN, { after: undefined, limit: 1 });
+	for (const record of [listed, await chain.store.load(rollbackId)]) {
+		const { done, total, ratePerSecond = 0, etaMs = 0 } = progressOf(record ?? NEVER);
+		expect({ done, total }).toEqual({ done: 40, total: 100 });
+		expect(ratePerSecond).toBeGreaterThan(1.5);
+		expect(ratePerSecond).toBeLessThanOrEqual(2);
+		expect(etaMs).toBeGreaterThanOrEqual(30_000);
+		expect(etaMs).toBeLessThan(40_000);
+	}
 });
 
 test("the stage of a process that died counts until its claim lapsed", async () => {

@@ -67,6 +67,9 @@ export interface FaultProfile {
 /** Of a call that hangs until something gives it up: longer than leases and claims live. */
 const SLOW_MS = { least: 1_000, most: 9_000 };
 
+/** What takes longer the adapter gives up. */
+const NODE_SLOW_MS = 2_000;
+
 export interface SeededFaultsOptions {
 	readonly seed: number;
 	readonly profile: FaultProfile;
@@ -95,7 +98,8 @@ export class SeededFaults implements Faults {
 		const outlives = draw() < 0.5;
 		const fault = this.#fault(call, draw);
 		if (fault !== "slow") return { fault, requestMs, answerMs, outlives };
-		const slowMs = SLOW_MS.least + draw() * (SLOW_MS.most - SLOW_MS.least);
+		const most = call.step.startsWith("source.") ? NODE_SLOW_MS : SLOW_MS.most;
+		const slowMs = SLOW_MS.least + draw() * (most - SLOW_MS.least);
 		const isAnswer = draw() < 0.5;
 		return {
 			fault,

@@ -20,6 +20,7 @@ import { PostgresFlushStore } from "../../src/store/writing/postgres-flush-store
 import { PostgresInboxStore } from "../../src/store/writing/postgres-inbox-store.ts";
 import { PostgresRetention } from "../../src/store/writing/postgres-retention.ts";
 import { PostgresRollbackStore } from "../../src/store/writing/postgres-rollback-store.ts";
+import { PostgresTaskStore } from "../../src/store/writing/postgres-task-store.ts";
 import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { SimulationError } from "./sim-clock.ts";
 import type { SharedPorts } from "./sim-process.ts";
@@ -63,6 +64,7 @@ export async function openPostgresPorts(
 			retention: new PostgresRetention(database),
 			logCutter: new PostgresLogCutter(database),
 			rollback: new PostgresRollbackStore(database, isGone, undefined),
+			tasks: new PostgresTaskStore(database),
 			outbox: {
 				waiting: () => waitingRollbacks(database),
 				unattended: (ageMs) => unattendedRollbacks(database, ageMs),

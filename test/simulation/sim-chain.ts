@@ -33,6 +33,8 @@ const DROPPED = 0.1;
 
 export interface SimTransaction {
 	readonly hash: Hex;
+	/** Its number, wherever it is mined and whatever it does there. */
+	readonly mark: string;
 	readonly events: readonly LedgerEvent[];
 	readonly status: TransactionReceipt["status"];
 }
@@ -223,9 +225,9 @@ export class SimChain {
 	transaction(): SimTransaction {
 		this.#transactions += 1;
 		const mark = this.#transactions.toString();
-		const hash: Hex = `0x${(2 ** 40 + this.#transactions).toString(16).padStart(64, "0")}`;
 		return {
-			hash,
+			hash: hashOf("a", this.#transactions),
+			mark,
 			events: drawEvents(this.#random, mark),
 			status: this.#random.chance(0.9) ? "success" : "reverted",
 		};
@@ -337,8 +339,7 @@ export class SimChain {
 		if (this.receipt(this.#head, transaction.hash) !== undefined) return undefined;
 		if (this.#random.chance(DROPPED)) return this.#counted("dropped", undefined);
 		if (!this.#random.chance(OTHER_EFFECTS)) return this.#counted("again", transaction);
-		const mark = `${Number(BigInt(transaction.hash)) - 2 ** 40}`;
-		const events = drawEvents(this.#random, mark);
+		const events = drawEvents(this.#random, transaction.mark);
 		return this.#counted("otherEffects", { ...transaction, events });
 	}
 
@@ -353,7 +354,7 @@ export class SimChain {
 		secondsLater: number,
 	): SimBlock {
 		const number = parent === undefined ? 0n : parent.number + 1n;
-		const hash: Hex = `0x${(this.#blocks.size + 1).toString(16).padStart(64, "0")}`;
+		const hash = hashOf("b", this.#blocks.size + 1);
 		const events = content.flatMap((each) => (each.status === "success" ? each.events : []));
 		const { ledger, writes } = runLedger(parent?.ledger ?? new Map(), events, number);
 		const block: SimBlock = {
@@ -373,6 +374,11 @@ export class SimChain {
 		if (number > this.#highest) this.#highest = number;
 		return block;
 	}
+}
+
+/** Told from others by its first eight digits. */
+function hashOf(kind: "a" | "b", nth: number): Hex {
+	return `0x${(kind + nth.toString().padStart(7, "0")).padEnd(64, "0")}`;
 }
 
 /** Only by its status and its logs, as anchors see it. */

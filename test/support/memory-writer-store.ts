@@ -156,6 +156,7 @@ export class MemoryWriterStore {
 			settleFinal: async () => undefined,
 			halt: async (_chain, _fence, problem) => {
 				this.#halt = problem;
+				return undefined;
 			},
 		};
 		return store as WriterStore;

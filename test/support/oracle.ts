@@ -38,8 +38,11 @@ import {
 	type WorldOperation,
 } from "./world.ts";
 
-/** Compares the world's instance with a straight run. Nothing may be under way. */
-export async function expectStraightRun(world: World): Promise<void> {
+/**
+ * Compares the world's instance with a straight run. Nothing may be under way. `sealedFrom`: the lowest height
+ * at which every block has its checkpoint; below, finality may have spared some.
+ */
+export async function expectStraightRun(world: World, sealedFrom = 1n): Promise<void> {
 	await world.followed();
 	const { record, token } = world.chain;
 	const run = new ReferenceModel(ledgerChain(record, token.address), capacitiesOf(world));
@@ -47,7 +50,7 @@ export async function expectStraightRun(world: World): Promise<void> {
 	await expectFates(world, run);
 	await expectReports(world, run);
 	const { fresh, unlinked } = await runStraight(world, run);
-	await expectEqualHistory(world.recant, fresh, { run, unlinked });
+	await expectEqualHistory(world.recant, fresh, { run, unlinked, sealedFrom });
 	await expectEqualLinks(world, fresh, unlinked);
 	await expectBalances(world);
 	await expectRemembered(world);
@@ -96,7 +99,8 @@ function committedEntry(
 	if (type !== "rollback") return undefined;
 	const [ancestor, to] = [data["ancestor"], data["to"]] as { readonly hash: Hex }[];
 	if (ancestor === undefined || to === undefined) throw new Error("a rollback without places");
-	return { type, cause: String(data["cause"]), ancestor: ancestor.hash, to: to.hash };
+	const isRecovery = data["recoveryId"] !== undefined;
+	return { type, cause: String(data["cause"]), isRecovery, ancestor: ancestor.hash, to: to.hash };
 }
 
 /** Operations of one request stand together: they are admitted as a whole. */
@@ -276,7 +280,11 @@ function optionalNamespace({ namespace }: { readonly namespace?: string }) {
 async function expectEqualHistory(
 	actual: TestRecant,
 	expected: TestRecant,
-	{ run, unlinked }: Pick<Straight, "unlinked"> & { readonly run: ReferenceModel },
+	{
+		run,
+		unlinked,
+		sealedFrom,
+	}: Pick<Straight, "unlinked"> & { readonly run: ReferenceModel; readonly sealedFrom: bigint },
 ): Promise<void> {
 	const head = run.head.number;
 	for (let height = 0n; height <= head + 1n; height += 1n) {
@@ -286,7 +294,7 @@ async function expectEqualHistory(
 			byName(await readMemories(expected.service, at)),
 		);
 		expectMarks(memories, run, height);
-		if (height < 1n || height > head) continue;
+		if (height < sealedFrom || height > head) continue;
 		// Both may be wrong in the same way, so each is held against what is visible as well.
 		const links = allVisibleIn(run.history, height).filter(({ id }) => isLinkId(id));
 		const linked = links.filter(({ id }) => !unlinked.has(id));

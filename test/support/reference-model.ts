@@ -73,6 +73,8 @@ export type Committed =
 	| { readonly type: "operations"; readonly operations: readonly ModelOperation[] }
 	| {
 			readonly type: "rollback";
+			/** It was an operator who let it go below finality. */
+			readonly isRecovery?: boolean;
 			readonly cause: string;
 			readonly ancestor: string;
 			/** Head of the new branch. */
@@ -312,7 +314,7 @@ export class ReferenceModel {
 	}
 
 	#sharedBlock(
-		{ cause, ancestor, to }: Extract<Committed, { readonly type: "rollback" }>,
+		{ cause, ancestor, to, isRecovery }: Extract<Committed, { readonly type: "rollback" }>,
 		branch: readonly ModelBlock[],
 	): bigint {
 		const shared = branch.findLast(
@@ -320,6 +322,10 @@ export class ReferenceModel {
 		);
 		// By hand the chain may go back to a block that it stands on.
 		if (shared?.hash === ancestor) return shared.number;
+		// A recovery may begin lower: at a checkpoint, or with everything.
+		const lower = branch.find(({ hash }) => hash === ancestor);
+		const isBelow = lower !== undefined && shared !== undefined && lower.number < shared.number;
+		if (isRecovery === true && isBelow) return lower.number;
 		throw new ImpossibleHistory(
 			`the ancestor of a ${cause} rollback to ${to} is ${shared?.hash}, not ${ancestor}`,
 		);

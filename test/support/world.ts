@@ -113,42 +113,57 @@ export type WorldOptions = Partial<
 		| "environment"
 		| "chainFile"
 	>
->;
+> & {
+	/** Of the node: finalized is 2 × this under the head; default 32. */
+	readonly slotsInAnEpoch?: number | undefined;
+	/** Gates before the node, each a provider of the chain; default 1. */
+	readonly providers?: number | undefined;
+};
 
 export class World {
 	chain: TestChain;
 	recant: TestRecant;
 	readonly gate: HeadGate;
+	/** All of them, `gate` the first. */
+	readonly gates: readonly HeadGate[];
 	readonly journal: JournalEntry[] = [];
 	readonly remembered: Remembered[] = [];
 	readonly #options: TestRecantOptions;
 
 	private constructor(parts: {
 		chain: TestChain;
-		gate: HeadGate;
+		gates: readonly [HeadGate, ...HeadGate[]];
 		recant: TestRecant;
 		options: TestRecantOptions;
 	}) {
 		this.chain = parts.chain;
-		this.gate = parts.gate;
+		this.gate = parts.gates[0];
+		this.gates = parts.gates;
 		this.recant = parts.recant;
 		this.#options = parts.options;
 	}
 
 	/** A chain with the token and three holders, followed up to its head. */
-	static async create(given: WorldOptions = {}): Promise<World> {
-		const node = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP });
+	static async create({
+		slotsInAnEpoch,
+		providers = 1,
+		...given
+	}: WorldOptions = {}): Promise<World> {
+		const finality = slotsInAnEpoch === undefined ? {} : { slotsInAnEpoch };
+		const node = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP, ...finality });
 		const chain = await TestChain.create(node);
 		const gate = await startHeadGate(node.rpcUrl);
+		const others = Array.from({ length: providers - 1 }, () => startHeadGate(node.rpcUrl));
+		const gates = [gate, ...(await Promise.all(others))] as const;
 		const options: TestRecantOptions = {
 			name: "reorg",
 			flushRows: FLUSH_ROWS,
 			...given,
-			rpcUrl: gate.url,
+			rpcUrl: gates.map(({ url }) => url).join(","),
 			token: chain.token.address,
 		};
 		const recant = await startTestRecant(options);
-		const world = new World({ chain, gate, recant, options });
+		const world = new World({ chain, gates: [...gates], recant, options });
 		await chain.block(...FIRST_TRANSFERS);
 		await world.followed();
 		return world;
@@ -178,7 +193,7 @@ export class World {
 
 	/** From now on the node behind the gate is another chain's. */
 	switchTo(chain: TestChain): void {
-		this.gate.switchTo(chain.node.rpcUrl);
+		for (const gate of this.gates) gate.switchTo(chain.node.rpcUrl);
 		this.chain = chain;
 	}
 
@@ -192,8 +207,17 @@ export class World {
 	/** Remembers what is believed now, changes the chain in one step, and waits for the rollback. */
 	async fork(change: (chain: TestChain) => Promise<unknown>): Promise<RecordedBlock> {
 		await this.remember();
-		await this.gate.hold(() => change(this.chain));
+		await this.hold(change);
 		return this.followed();
+	}
+
+	/** Changes the chain in one step, behind every gate. */
+	async hold(change: (chain: TestChain) => Promise<unknown>): Promise<void> {
+		const held = this.gates.reduce<() => Promise<unknown>>(
+			(work, gate) => () => gate.hold(work),
+			() => change(this.chain),
+		);
+		await held();
 	}
 
 	async remember(): Promise<void> {

@@ -160,6 +160,31 @@ describe("its lock", () => {
 		await (await openDataDirectory(link)).release();
 	});
 
+	it("is shared by those who ask for that, and by nobody else", async () => {
+		const [first, second] = await Promise.all([
+			openDataDirectory(root, "shared"),
+			openDataDirectory(root, "shared"),
+		]);
+		// Made by both at once, it has one id.
+		expect(second.installationId).toBe(first.installationId);
+		await expect(openDataDirectory(root)).rejects.toMatchObject({
+			code: "data_directory_in_use",
+			hint: expect.stringContaining("DATABASE_URL"),
+		});
+		await first.release();
+		await expect(openDataDirectory(root)).rejects.toMatchObject({ code: "data_directory_in_use" });
+		await second.release();
+		const alone = await openDataDirectory(root);
+		expect(alone.installationId).toBe(first.installationId);
+		await expect(openDataDirectory(root, "shared")).rejects.toMatchObject({
+			code: "data_directory_in_use",
+			hint: expect.stringContaining("its own Postgres"),
+		});
+		await alone.release();
+		const names = await readdir(root);
+		expect(names.filter((name) => /^(lock|shared)\.|\.draft$/.test(name))).toEqual([]);
+	});
+
 	it("is taken over after a SIGKILL of its holder", async () => {
 		const { child, answer } = await contender(0);
 		expect(answer).toBe("won");

@@ -155,6 +155,46 @@ describe("readEnvironment", () => {
 	);
 });
 
+describe("RECANT_ROLE", () => {
+	const shared = { DATABASE_URL: "postgres://host/db", LANCEDB_URI: "/srv/lancedb" };
+
+	it.each([
+		["all", ["follower", "worker", "api"]],
+		["api", ["api"]],
+		[" api , follower ", ["follower", "api"]],
+		["worker,worker", ["worker"]],
+		["api,all", ["follower", "worker", "api"]],
+	])("%j is %j", (text, roles) => {
+		expect(readEnvironment({ ...shared, RECANT_ROLE: text }).roles).toEqual(roles);
+	});
+
+	it("goes after what a command line says", () => {
+		const env = { ...shared, RECANT_ROLE: "api" };
+		expect(readEnvironment(env, { RECANT_ROLE: "worker" }).roles).toEqual(["worker"]);
+	});
+
+	it("is refused with an unknown role, and nothing else is said of it", () => {
+		expect(() => readEnvironment({ RECANT_ROLE: "api,writer" })).toThrow(
+			expect.objectContaining({
+				code: "configuration_invalid",
+				message: expect.stringContaining("RECANT_ROLE=api,writer must list roles of follower"),
+				fields: { RECANT_ROLE: expect.any(String) },
+			}),
+		);
+	});
+
+	it("needs all that is shared when it is a part, and lists it at once", () => {
+		expect(() => readEnvironment({ RECANT_ROLE: "follower,api" })).toThrow(
+			expect.objectContaining({
+				code: "configuration_invalid",
+				hint: expect.stringMatching(/set DATABASE_URL to .+; .*set LANCEDB_URI to .+/),
+				fields: { DATABASE_URL: expect.any(String), LANCEDB_URI: expect.any(String) },
+			}),
+		);
+		expect(readEnvironment({ RECANT_ROLE: "follower,worker,api" }).databaseUrl).toBe(undefined);
+	});
+});
+
 describe("exampleChainSettings", () => {
 	it("reads its own variables, whatever the others are", () => {
 		expect(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { KeyRequest } from "../../src/service/keys/keys.ts";
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
-import { readJson, testHttp } from "./http-fixture.ts";
+import { readJson, testHttp, UUID } from "./http-fixture.ts";
 
 const ROOT = "a-root-key-of-the-environment";
 const KEY = { name: "operator", scopes: ["read", "write", "operate"] };
@@ -101,6 +101,8 @@ describe("a key of the database", () => {
 		["read", `${C}/search`, { method: "POST", body: '{"text":"a"}' }],
 		["write", `${C}/operations`, { method: "POST", body: '{"op":"delete","id":"a"}' }],
 		["operate", `${C}/rollbacks`, { method: "POST", body: '{"toBlock":1}' }],
+		["operate", `${C}/rollbacks/${UUID}/pause`, { method: "POST" }],
+		["operate", `${C}/rollbacks/${UUID}/abandon`, { method: "POST" }],
 		["operate", `${C}/consistency`, {}],
 		["operate", `${C}/tree?layer=semantic`, {}],
 		["operate", "/v1/keys", {}],
@@ -117,6 +119,7 @@ describe("a key of the database", () => {
 
 	it.each<readonly [path: string, init: RequestInit]>([
 		[`${C}/rollbacks`, { method: "POST", body: '{"toBlock":1}' }],
+		[`${C}/rollbacks/${UUID}/retry`, { method: "POST" }],
 		[`${C}/restores`, { method: "POST", body: '{"to":1,"namespaces":["mine"]}' }],
 		[`${C}/consistency`, {}],
 		[`${C}/tree?layer=semantic`, {}],

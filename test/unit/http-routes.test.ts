@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OneMemoryAnswer, RollbackAnswer } from "../../src/client/answers.ts";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
+import { ROLLBACK_ORDERS } from "../../src/service/recant-service.ts";
 import { AT, MEMORY, ROLLBACK, readJson, testHttp, UUID } from "./http-fixture.ts";
 
 describe("answers", () => {
@@ -99,6 +100,34 @@ describe("a rollback by hand", () => {
 			expect((await testHttp().post("/v1/chains/anvil/rollbacks", body)).status).toBe(400);
 		},
 	);
+});
+
+describe("an operator's order for a rollback", () => {
+	const at = `/v1/chains/anvil/rollbacks/${UUID}`;
+
+	it.each(ROLLBACK_ORDERS)("%s is answered with the rollback as it is then", async (order) => {
+		const overrides = { orderRollback: async () => ({ ...ROLLBACK, paused: true }) };
+		const http = testHttp({ overrides });
+		const response = await http.get(`${at}/${order}`, { method: "POST" });
+		expect(response.status).toBe(200);
+		expect(await response.json()).toMatchObject({ id: UUID, paused: true, retries: 0 });
+		expect(http.last("orderRollback")).toEqual(["anvil", UUID, order]);
+	});
+
+	it("is refused with the code and what can be done instead", async () => {
+		const over = new FatalError("rollback_over", {
+			message: "it is committed",
+			hint: "see others",
+		});
+		const http = testHttp({ overrides: { orderRollback: () => Promise.reject(over) } });
+		const response = await http.get(`${at}/pause`, { method: "POST" });
+		expect(response.status).toBe(409);
+		expect(await response.json()).toMatchObject({ code: "rollback_over", hint: "see others" });
+	});
+
+	it.each(["hold", "pause/now", ""])("%s is none", async (order) => {
+		expect((await testHttp().get(`${at}/${order}`, { method: "POST" })).status).toBe(404);
+	});
 });
 
 describe("what is not there", () => {

@@ -4,6 +4,7 @@ import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import { RetryableError } from "../../src/domain/errors.ts";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
 import type { Logger } from "../../src/domain/logger.ts";
 import type { ShadowStore } from "../../src/restore/shadow-store.ts";
 import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
@@ -98,15 +99,26 @@ const CHANGES: ChangeSet = {
 	pointers: {},
 	report: "{}",
 };
-const PARTS = encodeChangeSet(CHANGES);
+const PARTS = await encodeChangeSet(CHANGES);
 
 /** Commits what stands prepared, on a chain in that state with these memories. */
 async function run(
 	state: ChainState,
 	memories: readonly string[],
-	{ parts = PARTS, shadows = {} }: { parts?: readonly Part[]; shadows?: Partial<ShadowStore> } = {},
+	{
+		parts = PARTS,
+		shadows = {},
+		instead = {},
+		tries = 1,
+	}: {
+		parts?: readonly Part[];
+		shadows?: Partial<ShadowStore>;
+		instead?: Partial<RollbackStore>;
+		tries?: number;
+	} = {},
 ) {
 	const released: (Problem | undefined)[] = [];
+	const kept: boolean[] = [];
 	const ended: unknown[] = [];
 	let committed = 0;
 	const store: Partial<RollbackStore> = {
@@ -119,13 +131,15 @@ async function run(
 		commit: async () => {
 			committed += 1;
 		},
-		release: async (_rollbackId, _attempt, { failure }) => {
+		release: async (_rollbackId, _attempt, { failure, keepsPrepared }) => {
 			released.push(failure);
+			kept.push(keepsPrepared);
 		},
 		fail: async (_rollbackId, _attempt, failure) => {
 			ended.push(failure);
 			return true;
 		},
+		...instead,
 	};
 	const coordinator = new RollbackCoordinator({
 		store,
@@ -138,18 +152,22 @@ async function run(
 	const tree = StateTree.build(
 		memories.map((id) => ({ layer: "semantic", memoryKey: keyOf(id), contentHash: HASH })),
 	);
-	const outcome = await coordinator.run(PREPARED.rollbackId, {} as BranchDeriver, {
-		stillWanted: async () => true,
-		exclusive: (work) => work(state, new SealedStates(tree)),
-	});
-	return { outcome, released, ended, committed };
+	const once = () =>
+		coordinator.run(PREPARED.rollbackId, {} as BranchDeriver, {
+			stillWanted: async () => true,
+			exclusive: (work) => work(state, new SealedStates(tree)),
+		});
+	let outcome = await once();
+	for (let again = 1; again < tries; again += 1) outcome = await once();
+	return { outcome, released, kept, ended, committed };
 }
 
 test("is prepared again, and is not taken for damage", async () => {
-	const { outcome, released, ended, committed } = await run(
+	const { outcome, released, kept, ended, committed } = await run(
 		{ ...STATE, logPosition: PREPARED_AT + 1n },
 		["written since"],
 	);
+	expect(kept).toEqual([false]);
 	expect(outcome).toMatchObject({ type: "retry", error: { code: "chain_busy" } });
 	expect(released).toEqual([undefined]);
 	expect({ ended, committed }).toEqual({ ended: [], committed: 0 });
@@ -160,7 +178,7 @@ test("is committed where the chain stands as it did", async () => {
 	expect({ outcome, committed }).toEqual({ outcome: { type: "committed" }, committed: 1 });
 });
 
-const RESTORED = encodeChangeSet({
+const RESTORED = await encodeChangeSet({
 	...CHANGES,
 	back: { ...CHANGES.back, changes: undefined },
 	shadow: { shadowId: "00000000-0000-4000-8000-000000000002", height: 3n },
@@ -193,4 +211,68 @@ test("rows that differ where nothing went on are damage", async () => {
 	const { outcome, released } = await run(STATE, ["made by hand"]);
 	expect(outcome).toMatchObject({ type: "retry", error: { code: "verification_failed" } });
 	expect(released).toMatchObject([{ code: "verification_failed" }]);
+});
+
+function refusing(error: Error, now: Partial<RollbackRecord> = {}): Partial<RollbackStore> {
+	return { commit: () => Promise.reject(error), load: async () => ({ ...PREPARED, ...now }) };
+}
+
+const FENCED = new RetryableError("rollback_fenced", { message: "it was overtaken", hint: "look" });
+
+test("is kept when it was paused in the middle of the commit", async () => {
+	const instead = refusing(FENCED, { paused: true });
+	const { outcome, kept, ended } = await run(STATE, [], { instead });
+	expect({ outcome, kept, ended }).toEqual({
+		outcome: { type: "paused" },
+		kept: [true],
+		ended: [],
+	});
+});
+
+test("is no pause's when another attempt overtook it", async () => {
+	const instead = refusing(FENCED, { paused: true, attempt: 2 });
+	const { outcome } = await run(STATE, [], { instead });
+	expect(outcome).toMatchObject({ type: "retry", error: { code: "rollback_fenced" } });
+});
+
+test("is kept for the next try when the database was away", async () => {
+	const away = new RetryableError("database_unavailable", { message: "gone", hint: "wait" });
+	const { outcome, kept } = await run(STATE, [], { instead: refusing(away) });
+	expect(outcome).toMatchObject({ type: "retry" });
+	expect(kept).toEqual([true]);
+});
+
+test("is kept for an operator when the commit failed for no known reason", async () => {
+	const { outcome, kept, ended } = await run(STATE, [], {
+		instead: refusing(new TypeError("a defect")),
+		tries: LIMITS.rollbackAttempts,
+	});
+	expect(outcome).toMatchObject({ type: "failed" });
+	// Until then each try prepares anew: what is wrong may be in the change set.
+	expect(kept).toEqual(Array.from({ length: LIMITS.rollbackAttempts - 1 }, () => false));
+	expect(ended).toMatchObject([
+		{
+			stage: "commit",
+			keepsPrepared: true,
+			error: { hint: expect.stringContaining(`recant rollbacks retry ${PREPARED.rollbackId}`) },
+		},
+	]);
+});
+
+test("has all its tries again when an operator has it tried again", async () => {
+	const failing = refusing(new TypeError("a defect"));
+	let retries = 0;
+	const { outcome, ended } = await run(STATE, [], {
+		instead: {
+			...failing,
+			claim: async () => ({ ...PREPARED, retries }),
+			fail: async () => {
+				retries += 1;
+				return true;
+			},
+		},
+		tries: 2 * LIMITS.rollbackAttempts - 1,
+	});
+	expect(outcome).toMatchObject({ type: "retry" });
+	expect({ retries, ended }).toEqual({ retries: 1, ended: [] });
 });

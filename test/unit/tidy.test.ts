@@ -24,7 +24,7 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 			"src/domain/limits.ts",
 			{ lines: 510, why: "every limit with its reason; it holds data only" },
 		],
-		["src/client/client.ts", { lines: 500, why: "every request, one short method each" }],
+		["src/client/client.ts", { lines: 540, why: "every request, one short method each" }],
 		[
 			"src/writer/chain-writer.ts",
 			{ lines: 450, why: "what one writer holds between two commits, and nothing else" },

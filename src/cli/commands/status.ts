@@ -1,5 +1,6 @@
 /** `recant status`. */
 import type { ChainAnswer, StatusAnswer } from "../../client/answers.ts";
+import { hasEveryRole, rolesText } from "../../domain/role.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import type { Session } from "../session.ts";
 import { paint, printable, printJson, printLine, printTable, type Terminal } from "../terminal.ts";
@@ -16,9 +17,10 @@ export async function status(session: Session, chain: string | undefined): Promi
 
 function printStatus(terminal: Terminal, answer: StatusAnswer): void {
 	const { version, database, queueBackend, embedder } = answer;
+	const role = hasEveryRole(answer.roles) ? "" : ` as ${rolesText(answer.roles)}`;
 	printLine(
 		terminal,
-		`Recant ${version}: database ${database}, queue on ${queueBackend}, embedder ${printable(embedder.model)} (${embedder.dimensions})`,
+		`Recant ${version}${role}: database ${database}, queue on ${queueBackend}, embedder ${printable(embedder.model)} (${embedder.dimensions})`,
 	);
 	for (const store of answer.stores.filter(({ state }) => state !== "up")) {
 		const { name, state, since, lastError } = store;
@@ -31,7 +33,10 @@ function printStatus(terminal: Terminal, answer: StatusAnswer): void {
 		["chain", "state", "head", "node", "safe", "finalized", "generation", "log", "inbox"],
 		answer.chains.map((chain) => chainRow(terminal, chain)),
 	);
-	for (const chain of answer.chains) printDetails(terminal, chain);
+	for (const chain of answer.chains) {
+		if (!answer.roles.includes("follower")) printFollower(terminal, chain);
+		printDetails(terminal, chain);
+	}
 }
 
 function chainRow(terminal: Terminal, chain: ChainAnswer): string[] {
@@ -51,6 +56,12 @@ function chainRow(terminal: Terminal, chain: ChainAnswer): string[] {
 function colourOf(state: ChainAnswer["state"]): "red" | "green" | "yellow" {
 	if (state === "halted") return "red";
 	return state === "following" ? "green" : "yellow";
+}
+
+/** Without one the problem says it. */
+function printFollower(terminal: Terminal, { name, followedBy }: ChainAnswer): void {
+	if (followedBy === undefined) return;
+	printLine(terminal, `${printable(name)}: followed by ${printable(followedBy)}`);
 }
 
 function printDetails(terminal: Terminal, chain: ChainAnswer): void {

@@ -2,16 +2,15 @@
  * Upkeep of the tables of vectors: flushing what waits, compaction, and indexes. It runs by itself as tables
  * grow, under the lease of the chain, and every version that it makes becomes the pointer of its collection.
  */
-import { RetryableError } from "../../domain/errors.ts";
 import type { ChainId } from "../../domain/ids.ts";
 import type { CollectionIndex, CollectionUpkeep } from "../../writer/collection-index.ts";
 
 export interface VectorUpkeep {
 	/**
-	 * All collections of a chain, now. Throws `RetryableError("not_ready")` when this process does not hold
-	 * the chain's lease, and `RetryableError("vectors_unavailable")`.
+	 * All collections of a chain, now; undefined: this process does not hold the chain's lease, so nothing is
+	 * done. Throws `RetryableError("vectors_unavailable")`.
 	 */
-	run(chainId: ChainId): Promise<readonly CollectionUpkeep[]>;
+	run(chainId: ChainId): Promise<readonly CollectionUpkeep[] | undefined>;
 	/** As they were last seen here, by collection; empty where this process does not hold the lease. */
 	figures(chainId: ChainId): ReadonlyMap<string, CollectionIndex>;
 }
@@ -25,15 +24,7 @@ export interface TableKeeper {
 /** `keeper`: undefined while this process does not hold the chain's lease. */
 export function vectorUpkeep(keeper: (chainId: ChainId) => TableKeeper | undefined): VectorUpkeep {
 	return {
-		run: async (chainId) => {
-			const found = keeper(chainId);
-			if (found !== undefined) return found.upkeep();
-			throw new RetryableError("not_ready", {
-				message: `chain ${chainId} is not written by this process`,
-				hint: "ask the process that follows the chain",
-				fields: { chainId },
-			});
-		},
+		run: async (chainId) => keeper(chainId)?.upkeep(),
 		figures: (chainId) => keeper(chainId)?.indexes ?? new Map(),
 	};
 }

@@ -291,6 +291,7 @@ export interface ChainRow {
 	readonly start_block: bigint;
 	readonly log_position: bigint;
 	readonly log_cut_to: bigint;
+	readonly fence: bigint;
 	readonly retained_from: bigint;
 	readonly version_seq: bigint;
 	readonly roots: string;
@@ -323,6 +324,7 @@ export function storedChain(chainId: ChainId, row: ChainRow): StoredChain {
 		startBlock: row.start_block,
 		logPosition: row.log_position,
 		logCutTo: row.log_cut_to,
+		fence: row.fence,
 		retainedFrom: row.retained_from,
 		versionSeq: row.version_seq,
 		roots: rootsOf(row.roots),

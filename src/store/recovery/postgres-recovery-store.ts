@@ -33,10 +33,10 @@ export class PostgresRecoveryStore implements RecoveryStore {
 	): Promise<readonly Recovery[]> {
 		return this.#settled(chainId, async (tx) => {
 			const rows = await tx<RecoveryRow[]>`
-				select c.*, ${rollbackId(tx)} from recoveries c where c.chain_id = ${chainId}
-					and (${after ?? null}::uuid is null or (c.started_at, c.recovery_id) < (
+				select * from recoveries where chain_id = ${chainId}
+					and (${after ?? null}::uuid is null or (started_at, recovery_id) < (
 						select started_at, recovery_id from recoveries where recovery_id = ${after ?? null}::uuid))
-				order by c.started_at desc, c.recovery_id desc limit ${limit}`;
+				order by started_at desc, recovery_id desc limit ${limit}`;
 			return rows.map(recoveryOf);
 		});
 	}
@@ -44,8 +44,7 @@ export class PostgresRecoveryStore implements RecoveryStore {
 	async load(chainId: ChainId, recoveryId: string): Promise<Recovery | undefined> {
 		return this.#settled(chainId, async (tx) => {
 			const [row] = await tx<RecoveryRow[]>`
-				select c.*, ${rollbackId(tx)} from recoveries c
-				where c.chain_id = ${chainId} and c.recovery_id = ${recoveryId}`;
+				select * from recoveries where chain_id = ${chainId} and recovery_id = ${recoveryId}`;
 			return row && recoveryOf(row);
 		});
 	}
@@ -126,12 +125,14 @@ export class PostgresRecoveryStore implements RecoveryStore {
 
 	async begin(recovery: NewRecovery, work: RecoveryWork): Promise<Recovery> {
 		const { chainId, recoveryId, kind, problem } = recovery;
-		return this.#settled(chainId, async (tx, { halt, fence }) => {
+		return this.#settled(chainId, async (tx, { halt, holder }) => {
 			if (halt !== undefined && halt !== toJson(problem)) throw haltMoved(chainId);
 			const attempt = (await attemptsOf(tx, chainId, problem)) + 1;
 			if (attempt > LIMITS.recoveryAttempts) throw exhausted(chainId);
-			// An import that no process works on any more is known by it, see settle-recovery.ts.
-			const evidence = toJson({ ...recovery.evidence, fence: fence.toString() });
+			const made = work.type === "rollback" ? { rollbackId: work.rollback.rollbackId } : {};
+			if (work.type === "import" && holder === undefined) throw unheld(chainId);
+			// An import that no process works on any more is known by who does, see settle-recovery.ts.
+			const evidence = toJson({ ...recovery.evidence, ...made, holder: holder ?? null });
 			const [row] = await tx<RecoveryRow[]>`
 				insert into recoveries (recovery_id, chain_id, kind, state, problem, evidence, attempt)
 				values (${recoveryId}, ${chainId}, ${kind}, 'running', ${toJson(problem)}, ${evidence},
@@ -140,22 +141,25 @@ export class PostgresRecoveryStore implements RecoveryStore {
 			if (row === undefined) throw busy(chainId);
 			if (work.type === "rollback") await recordRollback(tx, work.rollback, undefined);
 			else await wantImport(tx, chainId, work.snapshotId);
-			const made = work.type === "rollback" ? work.rollback.rollbackId : null;
-			return recoveryOf({ ...row, rollback_id: made });
+			return recoveryOf(row);
 		});
 	}
 
 	/** Under the lock of the chain's row, by which commits and imports do not come between. */
 	async #settled<Result>(
 		chainId: ChainId,
-		work: (tx: Tx, chain: { readonly halt: string | undefined; readonly fence: bigint }) => Promise<Result>,
+		work: (
+			tx: Tx,
+			chain: { readonly halt: string | undefined; readonly holder: string | undefined },
+		) => Promise<Result>,
 	): Promise<Result> {
 		return this.#database.transaction(async (tx) => {
-			const [chain] = await tx<{ halt: string | null; fence: bigint }[]>`
-				select halt, fence from chains where chain_id = ${chainId} for no key update`;
+			const [chain] = await tx<{ halt: string | null; lease_holder: string | null }[]>`
+				select halt, lease_holder from chains where chain_id = ${chainId} for no key update`;
 			if (chain === undefined) throw unknown(chainId);
 			await settleRecovery(tx, chainId);
-			return work(tx, { halt: chain.halt ?? undefined, fence: chain.fence });
+			const { halt, lease_holder: holder } = chain;
+			return work(tx, { halt: halt ?? undefined, holder: holder ?? undefined });
 		});
 	}
 }
@@ -171,28 +175,23 @@ interface RecoveryRow {
 	readonly error: Problem | null;
 	readonly started_at: Date;
 	readonly finished_at: Date | null;
-	readonly rollback_id: RollbackId | null;
 }
 
 function recoveryOf(row: RecoveryRow): Recovery {
+	const evidence = JSON.parse(row.evidence) as JsonObject & { readonly rollbackId?: RollbackId };
 	return {
 		recoveryId: row.recovery_id,
 		chainId: Number(row.chain_id),
 		kind: row.kind,
 		state: row.state,
 		problem: JSON.parse(row.problem) as Problem,
-		evidence: JSON.parse(row.evidence) as JsonObject,
+		evidence,
 		attempt: row.attempt,
 		error: row.error ?? undefined,
-		rollbackId: row.rollback_id ?? undefined,
+		rollbackId: evidence.rollbackId,
 		startedAt: row.started_at,
 		finishedAt: row.finished_at ?? undefined,
 	};
-}
-
-function rollbackId(sql: Queryable) {
-	return sql`(select rollback_id from rollbacks r where r.chain_id = c.chain_id
-		and r.recovery_id = c.recovery_id) as rollback_id`;
 }
 
 /** A halt that comes back in the same words after one was mended is another halt. */
@@ -236,6 +235,14 @@ function haltMoved(chainId: ChainId): RetryableError {
 	return new RetryableError("chain_busy", {
 		message: `chain ${chainId} is halted by something else since it was looked at`,
 		hint: "look again what is possible",
+		fields: { chainId },
+	});
+}
+
+function unheld(chainId: ChainId): RetryableError {
+	return new RetryableError("chain_busy", {
+		message: `no process holds chain ${chainId} at the moment`,
+		hint: "start one that follows it, and ask again",
 		fields: { chainId },
 	});
 }

@@ -11,18 +11,22 @@ import type { Tx } from "../sql.ts";
 export async function settleRecovery(tx: Tx, chainId: ChainId): Promise<void> {
 	const [row] = await tx<RunningRow[]>`
 		select c.recovery_id, c.kind, r.state as rollback, r.error as rollback_error,
-			s.progress, s.error as import_error, ch.fence > (c.evidence::jsonb ->> 'fence')::bigint as moved,
-			s.snapshot_id is not null as offered
+			s.progress, s.error as import_error, s.snapshot_id is not null as offered,
+			coalesce(ch.lease_holder <> c.evidence::jsonb ->> 'holder', false) as moved, ch.lease_holder
 		from recoveries c
 		join chains ch on ch.chain_id = c.chain_id
-		left join rollbacks r on r.chain_id = c.chain_id and r.recovery_id = c.recovery_id
-		left join snapshots s on s.chain_id = c.chain_id
-			and s.snapshot_id::text = c.evidence::jsonb -> 'snapshot' ->> 'id'
+		left join rollbacks r on r.rollback_id = (c.evidence::jsonb ->> 'rollbackId')::uuid
+		left join snapshots s on s.snapshot_id = (c.evidence::jsonb -> 'snapshot' ->> 'id')::uuid
 		where c.chain_id = ${chainId} and c.state = 'running'`;
-	const error = row && (row.kind === "import" ? importEnd(row) : rollbackEnd(row));
-	if (row === undefined || error === undefined) return;
-	await tx`update recoveries set state = 'failed', error = ${toJson(error)}::text::jsonb,
-		finished_at = now() where recovery_id = ${row.recovery_id}`;
+	if (row === undefined) return;
+	const error = row.kind === "import" ? importEnd(row) : rollbackEnd(row);
+	if (error !== undefined) {
+		await tx`update recoveries set state = 'failed', error = ${toJson(error)}::text::jsonb,
+			finished_at = now() where recovery_id = ${row.recovery_id}`;
+	} else if (row.kind === "import" && row.moved) {
+		await tx`update recoveries set evidence = jsonb_set(evidence::jsonb, '{holder}',
+				to_jsonb(${row.lease_holder}::text))::text where recovery_id = ${row.recovery_id}`;
+	}
 }
 
 interface RunningRow {
@@ -30,10 +34,12 @@ interface RunningRow {
 	readonly kind: string;
 	readonly rollback: string | null;
 	readonly rollback_error: Problem | null;
+	/** Of the snapshot: the look at it is under way, or to come. */
 	readonly progress: string | null;
 	readonly import_error: Problem | null;
-	/** Another process has the chain since, or the same one anew. */
+	/** Another process has the chain than when it was looked at last. */
 	readonly moved: boolean;
+	readonly lease_holder: string | null;
 	readonly offered: boolean;
 }
 
@@ -50,13 +56,14 @@ function rollbackEnd({ rollback, rollback_error: error }: RunningRow): Problem |
 }
 
 function importEnd(row: RunningRow): Problem | undefined {
+	// Whoever has the chain looks at it, then imports it.
 	if (row.progress !== null) return undefined;
 	if (row.import_error !== null) return row.import_error;
-	// Verified and not refused: it is being restored, by the process that began it.
+	// Looked at and not refused: it is being restored, in the process that looked at it.
 	if (row.offered && !row.moved) return undefined;
 	return {
 		code: "rollback_interrupted",
-		message: "the process that was importing the snapshot ended",
+		message: "the process that was importing the snapshot ended, or lost the chain",
 		hint: "begin it again: `recant recover … import`",
 	};
 }

@@ -337,6 +337,9 @@ async function moveChain(tx: Tx, state: ImportedState): Promise<void> {
 			version_seq = ${versionSeq}, roots = ${toJson(roots)}, retained_from = ${height},
 			log_cut_to = ${logPosition}, halt = null
 		where chain_id = ${shadow.chainId}`;
+	await tx`update recoveries set state = 'done', error = null, finished_at = now()
+		where chain_id = ${shadow.chainId} and kind = 'import' and state = 'running'
+			and evidence::jsonb -> 'snapshot' ->> 'id' = ${shadow.ownerId}`;
 }
 
 function leaseLost(chainId: ChainId): RetryableError {

@@ -32,7 +32,7 @@ import { recordDeliveries } from "../records/postgres-delivery-store.ts";
 import { endHalt } from "../recovery/end-halt.ts";
 import { mergeShadow } from "../restoring/merge-shadow.ts";
 import type { Queryable } from "../sql.ts";
-import { commitBatch } from "./commit.ts";
+import { commitLargeBatch } from "./commit.ts";
 import { obey, surroundings } from "./obey-order.ts";
 import { byMemory } from "./postgres-writer-store.ts";
 import { recordRollback } from "./record-rollback.ts";
@@ -207,7 +207,7 @@ export class PostgresRollbackStore implements RollbackStore {
 		await this.#database.transaction(async (tx) => {
 			const expected = { fence: commit.fence, generation: commit.fromGeneration };
 			if (commit.shadow !== undefined) await mergeShadow(tx, commit.shadow, commit.batch, expected);
-			await commitBatch(tx, commit.batch, expected);
+			await commitLargeBatch(tx, commit.batch, expected);
 			const ended = tx`
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,

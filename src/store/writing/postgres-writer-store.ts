@@ -22,13 +22,14 @@ import type {
 	Problem,
 	WriterStore,
 } from "../../writer/writer-store.ts";
-import { bytesVector, toJson, type VersionRow, versionOf } from "../codec.ts";
+import { bytesVector, type VersionRow, versionOf } from "../codec.ts";
 import type { Database } from "../database.ts";
 import { pgArray } from "../pg-array.ts";
 import type { Queryable } from "../sql.ts";
 import { commitBatch } from "./commit.ts";
 import { isFinalAt, isOpenAt } from "./final-operations.ts";
 import { leafPages } from "./leaf-pages.ts";
+import { recordHalt } from "./record-halt.ts";
 import { PostgresWriterLookUps } from "./postgres-writer-look-ups.ts";
 import { TableStatistics } from "./table-statistics.ts";
 
@@ -190,12 +191,8 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 		);
 	}
 
-	async halt(chainId: ChainId, fence: bigint, problem: Problem | undefined): Promise<void> {
-		await this.#database.run(
-			(sql) => sql`
-				update chains set halt = ${problem === undefined ? null : toJson(problem)}
-				where chain_id = ${chainId} and fence = ${fence}`,
-		);
+	async halt(chainId: ChainId, fence: bigint, problem: Problem | undefined) {
+		return this.#database.transaction((tx) => recordHalt(tx, { chainId, fence }, problem));
 	}
 }
 

@@ -21,8 +21,8 @@ export interface RegisteredChain {
 	readonly handlersHash: Hex;
 }
 
-/** Rows as text by column; null where SQL has it. Times say only whether they are there. */
-export type DumpedRow = Readonly<Record<string, string | null>>;
+/** Rows as text by column, without those that are null. Times say only whether they are there. */
+export type DumpedRow = Readonly<Record<string, string>>;
 export type Dump = Readonly<Record<string, readonly DumpedRow[]>>;
 
 export interface Ports {

@@ -61,6 +61,8 @@ export class FakeQueueServer {
 	readonly #options: FakeQueueOptions;
 	readonly #jobs = new Map<string, StoredJob>();
 	readonly #consumers = new Map<string, Consumer>();
+	/** Whoever was killed: what it had sent may come late, and nobody is there to be served. */
+	readonly #gone = new Set<string>();
 	#tokens = 0;
 	/** Whose turn it is to be asked first. */
 	#turn = 0;
@@ -92,6 +94,7 @@ export class FakeQueueServer {
 			consume: async (handler) => {
 				open();
 				if (this.#consumers.has(process)) throw consumedTwice();
+				if (this.#gone.has(process)) return;
 				this.#consumers.set(process, newConsumer(process, handler));
 				this.#deliver();
 			},
@@ -105,6 +108,7 @@ export class FakeQueueServer {
 
 	/** SIGKILL: its jobs come again when their locks have lapsed. */
 	kill(process: string): void {
+		this.#gone.add(process);
 		this.#consumers.delete(process);
 		this.#cutOff(process);
 	}

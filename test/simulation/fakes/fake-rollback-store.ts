@@ -25,7 +25,7 @@ import { NEW_GENERATION } from "./chain-tables.ts";
 import { checkpointOf } from "./checkpoint-rows.ts";
 import { applyBatch, requireCurrent } from "./commit.ts";
 import type { FakeDatabase, RollbackRow } from "./fake-database.ts";
-import { versionsOf } from "./fake-writer-store.ts";
+import { isFinal, versionsOf } from "./fake-writer-store.ts";
 import { frozen, rising } from "./frozen.ts";
 import { mergeShadow } from "./merge-shadow.ts";
 import {
@@ -190,6 +190,7 @@ export class FakeRollbackStore implements RollbackStore {
 			this.#committed(row, commit);
 			this.#database.parts.deleteWhere((part) => part.rollbackId === rollbackId);
 			this.#moveGeneration(commit);
+			if (commit.recoveryId !== undefined) endHalt(this.#database, commit);
 			this.#recordDeliveries(commit);
 		});
 		this.#database.changed(batch.chainId);
@@ -424,4 +425,16 @@ function isOpenBefore(
 	next: Generation,
 ): boolean {
 	return toGen === FOREVER && rising(fromGen, next) < 0;
+}
+
+/** The chain goes on, and what was final above its marks is open again. */
+function endHalt(database: FakeDatabase, { batch }: RollbackCommit): void {
+	const tables = database.find(batch.chainId);
+	if (tables === undefined) return;
+	tables.update({ halt: undefined });
+	for (const row of tables.operations.all()) {
+		const isOpen = row.status !== "refused" && !isFinal(row, batch.finalized ?? 0n);
+		const wasFinal = row.final && row.position !== undefined;
+		if (wasFinal && isOpen) tables.operations.put({ ...row, final: false });
+	}
 }

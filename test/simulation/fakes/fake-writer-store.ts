@@ -4,12 +4,14 @@ import {
 	type ChainId,
 	FOREVER,
 	type Height,
+	type LogPosition,
 	type MemoryKey,
 	type VersionId,
 } from "../../../src/domain/ids.ts";
 import { LAYERS } from "../../../src/domain/layer.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
 import type { Version } from "../../../src/domain/memory.ts";
+import { canonicalJson } from "../../../src/memory/canonical.ts";
 import { fromWire } from "../../../src/memory/operation-codec.ts";
 import type { CommitBatch } from "../../../src/writer/commit-batch.ts";
 import type {
@@ -104,7 +106,7 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 
 	async openOperations(
 		chainId: ChainId,
-		{ judgedAbove }: { judgedAbove: Height | undefined },
+		{ judgedAbove, finality }: { judgedAbove: Height | undefined; finality?: Height | undefined },
 	): Promise<readonly OpenOperation[]> {
 		const tables = this.#database.find(chainId);
 		if (tables === undefined) return [];
@@ -112,7 +114,7 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 			status === "suspended" || suspect || isAbove(judgedSlot, judgedAbove ?? FOREVER);
 		return tables.operations
 			.all()
-			.filter((row) => !row.final && isAsked(row))
+			.filter((row) => isOpenAt(row, finality) && isAsked(row))
 			.flatMap((row) => openOperation(tables, row) ?? [])
 			.sort((a, b) => rising(a.position, b.position));
 	}
@@ -148,9 +150,28 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 		});
 	}
 
-	async halt(chainId: ChainId, fence: bigint, problem: Problem | undefined): Promise<void> {
-		this.#fenced(chainId, fence, {
-			halt: problem && (throughJson(problem) as Problem),
+	async halt(
+		chainId: ChainId,
+		fence: bigint,
+		problem: Problem | undefined,
+	): Promise<LogPosition | undefined> {
+		return this.#database.transaction(() => {
+			const halt = problem && (throughJson(problem) as Problem);
+			if (!this.#fenced(chainId, fence, { halt })) return undefined;
+			const tables = this.#chain(chainId);
+			const { generation, headHeight, logPosition } = tables.row;
+			const position = logPosition + 1n;
+			tables.log.insert({
+				position,
+				generation,
+				height: headHeight ?? 0n,
+				kind: "halt",
+				operationId: undefined,
+				memoryKey: undefined,
+				body: canonicalJson(problem === undefined ? { isOver: true } : { ...problem }),
+			});
+			tables.update({ logPosition: position });
+			return position;
 		});
 	}
 
@@ -241,8 +262,14 @@ function openOperation({ log }: ChainTables, row: OperationRow): OpenOperation |
 	};
 }
 
+/** Open, or would be if finality went back to that height. */
+function isOpenAt(row: OperationRow, finality: Height | undefined): boolean {
+	const isBack = finality !== undefined && row.status !== "refused" && !isFinal(row, finality);
+	return !row.final || isBack;
+}
+
 /** No fork can touch it any more. */
-function isFinal(row: OperationRow, finalized: Height): boolean {
+export function isFinal(row: OperationRow, finalized: Height): boolean {
 	const { status, suspect, sources, anchorHeight, originalSlot, effectiveSlot, judgedSlot } = row;
 	const isDerived = sources.length > 0;
 	const rests = isDerived ? greatest(anchorHeight, originalSlot) : (anchorHeight ?? originalSlot);

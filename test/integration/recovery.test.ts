@@ -1,0 +1,268 @@
+/** A fork below finality: the chain halts, says so, and is brought on by what an operator decides. */
+import { describe, expect, test } from "vitest";
+import { RecantApiError } from "../../src/client/api-error.ts";
+import { RecantClient } from "../../src/client/client.ts";
+import { FatalError } from "../../src/domain/errors.ts";
+import { startAnvil } from "../support/anvil.ts";
+import { expectStraightRun } from "../support/oracle.ts";
+import { CHAIN } from "../support/recant.ts";
+import { GENESIS_TIMESTAMP, type TestChain } from "../support/test-chain.ts";
+import { until } from "../support/until.ts";
+import { World, type WorldOptions } from "../support/world.ts";
+
+/** Final is what lies four blocks under the head. */
+const SLOTS = 2;
+const BLOCKS = 12;
+/** Down to well below the finalized block. */
+const DEPTH = 8;
+
+function clientOf(world: World): RecantClient {
+	return new RecantClient({ url: world.recant.url });
+}
+
+/** Blocks with a transfer each, notes on them, and one that rests on a transfer. */
+async function lived(options: WorldOptions = {}): Promise<World> {
+	const world = await World.create({
+		name: "recovery",
+		slotsInAnEpoch: SLOTS,
+		providers: 2,
+		...options,
+	});
+	for (let index = 0; index < BLOCKS; index += 1) await noted(world, index);
+	return world;
+}
+
+async function noted(world: World, index: number): Promise<void> {
+	const { sent } = await world.block({ from: 1, to: 2, value: BigInt(index + 1) });
+	const [transaction] = sent;
+	if (transaction === undefined) throw new Error("nothing was sent");
+	await world.write(
+		{ op: "put", id: `note ${index}`, content: { n: index }, text: `the whale moves ${index}` },
+		{ op: "put", id: "current", content: { n: index } },
+		{
+			op: "put",
+			id: `rests ${index}`,
+			content: { n: index },
+			anchor: { transaction: transaction.hash },
+		},
+	);
+}
+
+async function otherBlocks(chain: TestChain, blocks: number): Promise<void> {
+	for (let index = 0; index < blocks; index += 1) {
+		await chain.block({ from: 3, to: 2, value: BigInt(index + 1) });
+	}
+}
+
+/** The node leaves what was final, and the chain halts. */
+async function forked(world: World, blocks = DEPTH): Promise<void> {
+	await world.remember();
+	await world.hold(async (chain) => {
+		await chain.drop(DEPTH);
+		await otherBlocks(chain, blocks);
+	});
+	await halted(world);
+}
+
+async function halted(world: World): Promise<void> {
+	await until(
+		"the chain is halted",
+		async () => (await world.service.chain(CHAIN)).state === "halted",
+		() => world.service.chain(CHAIN),
+	);
+}
+
+async function ended(world: World, recoveryId: string) {
+	return until(
+		"the recovery has ended",
+		async () => {
+			const recovery = await clientOf(world).recovery(CHAIN, recoveryId);
+			return recovery.state !== "running" && recovery;
+		},
+		() => world.service.chain(CHAIN),
+	);
+}
+
+async function refusal(asked: Promise<unknown>): Promise<RecantApiError> {
+	const error = await asked.then(
+		() => undefined,
+		(reason: unknown) => reason,
+	);
+	if (error instanceof RecantApiError) return error;
+	throw new Error(`it was not refused: ${String(error)}`);
+}
+
+describe("a fork below finality", () => {
+	test("halts the chain read-only, and everybody is told", async () => {
+		const world = await lived();
+		const { logPosition, chainId } = await world.service.chain(CHAIN);
+		await forked(world);
+		const chain = await world.service.chain(CHAIN);
+		expect(chain.problem).toMatchObject({ code: "fork_below_finality" });
+		expect(chain.head?.height).toBe(14n);
+		expect((await world.memory("current"))?.content).toEqual({ n: BLOCKS - 1 });
+		const found = await clientOf(world).search(CHAIN, { text: "the whale moves 7", k: 1 });
+		expect(found.results[0]?.memory.content).toEqual({ n: 7 });
+		const refused = await refusal(
+			clientOf(world).write(CHAIN, { op: "put", layer: "semantic", id: "late", content: {} }),
+		);
+		expect(refused).toMatchObject({ code: "chain_halted", status: 409 });
+		const ready = await fetch(`${world.recant.url}/readyz`);
+		expect(ready.status).toBe(503);
+		const ending = new AbortController();
+		const after = new Map([[chainId, logPosition]]);
+		const events = world.service.events(
+			{ after, chains: undefined, types: ["halt"] },
+			ending.signal,
+		);
+		for await (const { type, data } of events) {
+			expect({ type, data }).toMatchObject({
+				type: "halt",
+				data: { code: "fork_below_finality", height: "14" },
+			});
+			ending.abort();
+		}
+	});
+
+	test("is accepted on the word of two providers: listed, tried, done, and followed on", async () => {
+		const world = await lived();
+		const [early] = await world.write({ op: "put", id: "early", content: { n: 1 } });
+		await forked(world);
+		const client = clientOf(world);
+		const { outlook, items } = await client.recoveries(CHAIN);
+		expect(items).toEqual([]);
+		expect(outlook.halt?.code).toBe("fork_below_finality");
+		expect(outlook.options).toMatchObject([
+			{ kind: "accept", possible: true },
+			{ kind: "import", possible: false, reason: "there is no verified snapshot" },
+			{ kind: "rebuild", possible: true },
+		]);
+		const { plan } = await client.planRecovery(CHAIN, { kind: "accept" });
+		expect(plan).toMatchObject({
+			ancestor: { height: "6" },
+			target: { height: "14" },
+			depthBlocks: DEPTH,
+		});
+		expect(plan.memories).toBeGreaterThan(DEPTH);
+		expect(plan.operations).toBeGreaterThanOrEqual(3 * DEPTH);
+		expect((await world.service.chain(CHAIN)).generation).toBe(0n);
+		const begun = await client.recover(CHAIN, { kind: "accept" });
+		const done = await ended(world, begun.id);
+		expect(done).toMatchObject({ state: "done", attempt: 1, kind: "accept" });
+		expect(done.evidence).toMatchObject({
+			quorum: { configured: 2, needed: 2 },
+			ancestor: { height: "6" },
+			witnesses: [{ head: { height: "14" } }, { shared: { height: "6" } }],
+		});
+		await world.followed();
+		const { finalized, generation } = await world.service.chain(CHAIN);
+		expect(generation).toBe(1n);
+		expect(finalized).toBeLessThan(14n);
+		expect((await world.operation(early)).status).toBe("applied");
+		await expectStraightRun(world, 14n);
+		await noted(world, BLOCKS);
+		await noted(world, BLOCKS + 1);
+		await expectStraightRun(world, 16n);
+		expect((await client.recoveries(CHAIN)).outlook).toMatchObject({
+			options: [{ reason: "the chain is not halted" }, {}, {}],
+		});
+	});
+
+	test("is not accepted while the providers disagree, nor on one's word", async () => {
+		const world = await lived();
+		await forked(world);
+		const client = clientOf(world);
+		const other = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP });
+		world.gates[1]?.switchTo(other.rpcUrl);
+		const refused = await refusal(client.recover(CHAIN, { kind: "accept" }));
+		expect(refused).toMatchObject({ code: "recovery_impossible", status: 409 });
+		expect(refused.message).toMatch(
+			/of 2 providers 2 must say the same.*shares block 6 .*shares block 0 /,
+		);
+		await other.stop();
+		const silent = await refusal(client.recover(CHAIN, { kind: "rebuild", singleProvider: true }));
+		expect(silent.message).toMatch(/says nothing/);
+		expect((await client.recoveries(CHAIN)).items).toEqual([]);
+		world.gates[1]?.switchTo(world.chain.node.rpcUrl);
+		const begun = await client.recover(CHAIN, { kind: "accept" });
+		expect(await ended(world, begun.id)).toMatchObject({ state: "done" });
+	});
+
+	test("of a chain with one provider needs that to be said; two of three are enough", async () => {
+		const alone = await lived({ providers: 1 });
+		await forked(alone, 5);
+		const client = clientOf(alone);
+		const refused = await refusal(client.planRecovery(CHAIN, { kind: "accept" }));
+		expect(refused.message).toMatch(/only one provider is configured/);
+		const begun = await client.recover(CHAIN, { kind: "accept", singleProvider: true });
+		expect(await ended(alone, begun.id)).toMatchObject({ state: "done" });
+		await alone.followed();
+		await expectStraightRun(alone, 14n);
+		const three = await lived({ providers: 3 });
+		await forked(three);
+		const other = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP });
+		three.gates[2]?.switchTo(other.rpcUrl);
+		const accepted = await clientOf(three).recover(CHAIN, { kind: "accept" });
+		expect(await ended(three, accepted.id)).toMatchObject({ state: "done" });
+	});
+
+	test("is met by everything anew, with what agents wrote from the log", async () => {
+		const world = await lived();
+		await forked(world, DEPTH + 3);
+		const begun = await clientOf(world).recover(CHAIN, { kind: "rebuild" });
+		expect(await ended(world, begun.id)).toMatchObject({ state: "done", kind: "rebuild" });
+		await world.followed();
+		expect(await world.rollbacks()).toMatchObject([
+			{ state: "committed", strategy: "rebuild", ancestor: { height: 0n } },
+		]);
+		await expectStraightRun(world, 17n);
+		await noted(world, BLOCKS);
+		await expectStraightRun(world, 18n);
+	});
+
+	test("is met by a snapshot from below it, which loses what was written since", async () => {
+		const world = await World.create({ name: "recovery", slotsInAnEpoch: SLOTS, providers: 2 });
+		await noted(world, 0);
+		const client = clientOf(world);
+		const { id } = await client.createSnapshot(CHAIN, {});
+		await until("it is verified", async () => {
+			const { state } = await client.snapshot(CHAIN, id);
+			return state === "verified";
+		});
+		for (let index = 1; index < BLOCKS; index += 1) await noted(world, index);
+		await forked(world);
+		const { plan } = await client.planRecovery(CHAIN, { kind: "import", snapshotId: id });
+		expect(plan).toMatchObject({ from: { height: "3" }, snapshot: { id }, operations: 36 });
+		const begun = await client.recover(CHAIN, { kind: "import" });
+		expect(await ended(world, begun.id)).toMatchObject({ state: "done", kind: "import" });
+		await world.followed();
+		expect((await world.memory("note 0"))?.content).toEqual({ n: 0 });
+		expect(await world.memory("note 1")).toBeUndefined();
+		await world.write({ op: "put", id: "after", content: { n: 1 } });
+	});
+
+	test("is tried five times and no more", async () => {
+		const world = await lived({
+			beforeStage: async (stage) => {
+				if (stage !== "replay") return;
+				throw new FatalError("embedder_refused", { message: "it cannot be", hint: "none" });
+			},
+		});
+		await forked(world);
+		const client = clientOf(world);
+		for (let attempt = 1; attempt <= 5; attempt += 1) {
+			const begun = await client.recover(CHAIN, { kind: "accept" });
+			expect(await ended(world, begun.id)).toMatchObject({
+				state: "failed",
+				attempt,
+				error: { code: "embedder_refused" },
+			});
+		}
+		const refused = await refusal(client.recover(CHAIN, { kind: "accept" }));
+		expect(refused).toMatchObject({ code: "recovery_exhausted", status: 409 });
+		const chain = await world.service.chain(CHAIN);
+		expect(chain).toMatchObject({ state: "halted", generation: 0n });
+		expect((await world.memory("current"))?.content).toEqual({ n: BLOCKS - 1 });
+		expect((await client.recoveries(CHAIN)).outlook.attemptsLeft).toBe(0);
+	});
+});

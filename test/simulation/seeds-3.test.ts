@@ -1,0 +1,3 @@
+import { testSeeds } from "./seed-shard.ts";
+
+testSeeds(3);
