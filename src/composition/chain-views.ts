@@ -73,9 +73,10 @@ async function chainStatus({ spec, process, elsewhere }: ChainParts): Promise<Ch
 		return { ...process.status(), followedBy: process.holder };
 	}
 	const status = statusOf(spec.name, await elsewhere.standing());
-	// Nobody follows it, and why this process cannot says more than that.
+	// Nobody follows it: why this process cannot says more than that, unless it has not tried since.
 	const own = status.followedBy === undefined ? process?.status() : undefined;
-	return own?.problem === undefined || status.state === "halted" ? status : { ...status, ...own };
+	const isTold = own?.problem !== undefined && own.problem.code !== "lease_held";
+	return isTold && status.state !== "halted" ? { ...status, ...own } : status;
 }
 
 export function proofChain({ spec, source, process }: ChainParts): ProofChain {

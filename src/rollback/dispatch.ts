@@ -72,6 +72,12 @@ export interface DispatchOptions {
 /** After these the rollback needs no job: whoever changes that enqueues it again. */
 const OVER: ReadonlySet<RunOutcome["type"]> = new Set(["over", "failed", "paused"]);
 
+const FAILURES = {
+	relay: "the queue does not take jobs; it is tried again",
+	sweep: "rollbacks that nobody works on do not reach the queue; it is tried again",
+	help: "tasks of rollbacks cannot be looked for; it is tried again",
+} as const;
+
 export class RollbackDispatch {
 	readonly #options: DispatchOptions;
 	readonly #clock: Clock;
@@ -80,7 +86,7 @@ export class RollbackDispatch {
 	#relaying: Promise<void> | undefined;
 	#sweeping: Promise<void> | undefined;
 	#helping: Promise<void> | undefined;
-	#failing = false;
+	readonly #failing = new Set<keyof typeof FAILURES>();
 
 	constructor(options: DispatchOptions) {
 		this.#options = options;
@@ -108,14 +114,14 @@ export class RollbackDispatch {
 
 	/** Something may be in the outbox. */
 	relay(): void {
-		this.#relaying ??= this.#tolerant(() => this.#relay()).finally(() => {
+		this.#relaying ??= this.#tolerant("relay", () => this.#relay()).finally(() => {
 			this.#relaying = undefined;
 		});
 	}
 
 	/** Sees to rollbacks that are at least so old and that nobody works on. */
 	sweep(ageMs: number): void {
-		this.#sweeping ??= this.#tolerant(() => this.#sweep(ageMs)).finally(() => {
+		this.#sweeping ??= this.#tolerant("sweep", () => this.#sweep(ageMs)).finally(() => {
 			this.#sweeping = undefined;
 		});
 	}
@@ -124,7 +130,7 @@ export class RollbackDispatch {
 	#help(): void {
 		const { fanOut } = this.#options;
 		if (fanOut === undefined) return;
-		this.#helping ??= this.#tolerant(() => fanOut.helpAll()).finally(() => {
+		this.#helping ??= this.#tolerant("help", () => fanOut.helpAll()).finally(() => {
 			this.#helping = undefined;
 		});
 	}
@@ -139,27 +145,24 @@ export class RollbackDispatch {
 
 	async #sweep(ageMs: number): Promise<void> {
 		const { outbox, queue, chain: find } = this.#options;
-		for (const { chainId, ...job } of await outbox.unattended(ageMs)) {
+		const unattended = await outbox.unattended(ageMs);
+		// First: it needs no queue.
+		for (const { chainId } of unattended) {
 			const chain = find(chainId);
 			if (chain?.leads === true) chain.rollbackDue();
-			await queue.enqueue(job);
 		}
+		for (const { chainId: _, ...job } of unattended) await queue.enqueue(job);
 	}
 
 	/** What fails is tried again by the clock; the log has the first failure of several. */
-	async #tolerant(work: () => Promise<void>): Promise<void> {
+	async #tolerant(what: keyof typeof FAILURES, work: () => Promise<void>): Promise<void> {
 		try {
 			await work();
-			this.#failing = false;
+			this.#failing.delete(what);
 		} catch (error) {
 			if (!(error instanceof RecantError)) throw error;
-			if (!this.#failing) {
-				this.#options.log.warn(
-					{ err: error },
-					"rollbacks do not reach the queue; it is tried again",
-				);
-			}
-			this.#failing = true;
+			if (!this.#failing.has(what)) this.#options.log.warn({ err: error }, FAILURES[what]);
+			this.#failing.add(what);
 		}
 	}
 

@@ -159,7 +159,7 @@ function repairNotFound(chainId: ChainId, repairId: string): FatalError {
 function notWritten(chainId: ChainId): RetryableError {
 	return new RetryableError("lease_lost", {
 		message: `this process does not write chain ${chainId}`,
-		hint: "ask the process that follows the chain; see the chain's status",
+		hint: "repairs are made by the process that follows the chain: see `followedBy` in the chain's status, and ask that process, which needs the role api as well",
 		fields: { chainId },
 	});
 }

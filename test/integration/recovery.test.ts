@@ -5,7 +5,7 @@ import { RecantClient } from "../../src/client/client.ts";
 import { FatalError } from "../../src/domain/errors.ts";
 import { startAnvil } from "../support/anvil.ts";
 import { expectStraightRun } from "../support/oracle.ts";
-import { CHAIN } from "../support/recant.ts";
+import { CHAIN, startTestRecant } from "../support/recant.ts";
 import { GENESIS_TIMESTAMP, type TestChain } from "../support/test-chain.ts";
 import { until } from "../support/until.ts";
 import { World, type WorldOptions } from "../support/world.ts";
@@ -81,6 +81,30 @@ async function ended(world: World, recoveryId: string) {
 		},
 		() => world.service.chain(CHAIN),
 	);
+}
+
+/** What handlers derived is what a fresh instance derives. */
+async function expectLedgerOf(world: World): Promise<void> {
+	const { home: _home, ...options } = world.options;
+	const fresh = await startTestRecant({ ...options, name: "recovery_fresh" });
+	const head = (await world.chain.head()).hash;
+	await until(
+		"the fresh one has followed",
+		async () => (await fresh.service.chain(CHAIN)).head?.hash === head,
+	);
+	const ledgers = [fresh, world.recant].map(async ({ service }) => {
+		const { items } = await service.memories(CHAIN, {
+			at: { at: { kind: "tag", tag: "latest" }, generation: undefined },
+			namespace: "ledger",
+			layer: undefined,
+			limit: 200,
+			cursor: undefined,
+		});
+		return items.map(({ id, content, contentHash }) => ({ id, content, contentHash }));
+	});
+	const [expected, actual] = await Promise.all(ledgers);
+	expect(actual).toEqual(expected);
+	await fresh.stop();
 }
 
 async function refusal(asked: Promise<unknown>): Promise<RecantApiError> {
@@ -223,6 +247,7 @@ describe("a fork below finality", () => {
 	test("is met by a snapshot from below it, which loses what was written since", async () => {
 		const world = await World.create({ name: "recovery", slotsInAnEpoch: SLOTS, providers: 2 });
 		await noted(world, 0);
+		await world.block();
 		const client = clientOf(world);
 		const { id } = await client.createSnapshot(CHAIN, {});
 		await until("it is verified", async () => {
@@ -232,13 +257,50 @@ describe("a fork below finality", () => {
 		for (let index = 1; index < BLOCKS; index += 1) await noted(world, index);
 		await forked(world);
 		const { plan } = await client.planRecovery(CHAIN, { kind: "import", snapshotId: id });
-		expect(plan).toMatchObject({ from: { height: "3" }, snapshot: { id }, operations: 36 });
+		expect(plan).toMatchObject({ from: { height: "4" }, snapshot: { id }, operations: 36 });
 		const begun = await client.recover(CHAIN, { kind: "import" });
 		expect(await ended(world, begun.id)).toMatchObject({ state: "done", kind: "import" });
 		await world.followed();
 		expect((await world.memory("note 0"))?.content).toEqual({ n: 0 });
 		expect(await world.memory("note 1")).toBeUndefined();
 		await world.write({ op: "put", id: "after", content: { n: 1 } });
+	});
+
+	test("in a group of blocks that was taken at once cuts it, and the log knows", async () => {
+		const world = await World.create({ name: "recovery", slotsInAnEpoch: SLOTS, providers: 2 });
+		await world.stop();
+		for (let index = 0; index < BLOCKS; index += 1) {
+			await world.chain.block({ from: 1, to: 2, value: BigInt(index + 1) });
+			await world.chain.empty(1);
+		}
+		world.recant = await startTestRecant(world.options);
+		await world.followed();
+		const head = (await world.chain.head()).number;
+		await world.hold(async (chain) => {
+			await chain.drop(DEPTH);
+			await otherBlocks(chain, DEPTH);
+		});
+		await halted(world);
+		const client = clientOf(world);
+		const { plan } = await client.planRecovery(CHAIN, { kind: "accept" });
+		expect(plan.ancestor?.height).toBe((head - BigInt(DEPTH) - 1n).toString());
+		expect(plan).toMatchObject({ strategy: "rebuild" });
+		const begun = await client.recover(CHAIN, { kind: "accept" });
+		expect(await ended(world, begun.id)).toMatchObject({ state: "done" });
+		await world.followed();
+		await expectLedgerOf(world);
+		// A restore that took the group as it was derived at first would not give the sealed roots.
+		const { id } = await world.service.startRollback(CHAIN, head - 1n, "rebuild");
+		await until(
+			"it is rolled back",
+			async () => {
+				const { state } = await world.service.rollback(CHAIN, id);
+				return state === "committed";
+			},
+			() => world.service.rollback(CHAIN, id),
+		);
+		await world.followed();
+		await expectLedgerOf(world);
 	});
 
 	test("is tried five times and no more", async () => {

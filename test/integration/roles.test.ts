@@ -23,6 +23,11 @@ const CHAIN = "anvil";
 /** Vectors are flushed all the time. */
 const FLUSH_ROWS = 8;
 const WRITERS = 4;
+/** Writes that must be taken in at once, well before the follower would look at the inbox by itself. */
+const PROMPT_WRITES = 5;
+const PROMPT_MS = 2_000;
+/** After which a write looks for its outcome that it did not hear of. */
+const OUTCOME_LOOK_MS = 250;
 /** So that a rollback lasts for long enough to be seen by another process: a few looks at its row. */
 const STAGE_DELAY_MS = 400;
 
@@ -88,7 +93,7 @@ class Writer {
 	}
 }
 
-function write(client: RecantClient, key: string) {
+function write(client: RecantClient, key: string, waitMs?: number) {
 	const operation = {
 		op: "put",
 		id: `note:${key}`,
@@ -96,7 +101,7 @@ function write(client: RecantClient, key: string) {
 		content: { key },
 		text: `note ${key}`,
 	} as const;
-	return client.write(CHAIN, operation, { idempotencyKey: key });
+	return client.write(CHAIN, operation, { idempotencyKey: key, waitMs });
 }
 
 /** Collects events until told to stop, which throws what ended them before. */
@@ -221,6 +226,21 @@ describe("a process with a part of the roles", () => {
 
 		const api = await startAs(place, "api");
 		await untilFollowed(api.client, CHAIN, place.ledger.anvil.rpcUrl);
+		const tookMs: number[] = [];
+		for (let count = 0; count < PROMPT_WRITES; count += 1) {
+			const begun = performance.now();
+			const { committed } = await write(api.client, `prompt-${count}`, PROMPT_MS);
+			tookMs.push(performance.now() - begun);
+			expect(committed).toBe(true);
+		}
+		// By looking alone, most of them would have taken longer than this.
+		const [, , median] = tookMs.sort((a, b) => a - b);
+		expect(median).toBeLessThan(OUTCOME_LOOK_MS);
+		const taken = await runCommand(["start", "--role", "follower"], {
+			...place.environment,
+			RECANT_PORT: new URL(api.url).port,
+		});
+		expect(taken).toMatchObject({ code: 1, stderr: expect.stringContaining("port_in_use") });
 		await follower.stop();
 		// Nobody follows: it says so, reads go on, and a write is durable and says what it waits for.
 		expect(await api.client.chain(CHAIN)).toMatchObject({

@@ -26,8 +26,10 @@ export interface PortContext {
 
 type Invoke = () => unknown;
 
-/** Never settles: whoever waits for it is dead. */
-const NEVER = new Promise<never>(() => undefined);
+/** Never settles: whoever waits for it is dead. One for each, or what waits would be kept for good. */
+function never(): Promise<never> {
+	return new Promise(() => undefined);
+}
 
 /** The port as the process has it. */
 export function faultyPort<Port extends object>(
@@ -105,7 +107,7 @@ class Calls {
 
 	#call(method: string, durable: boolean, invoke: Invoke): Promise<unknown> {
 		const { clock, faults, process, note, isAway } = this.#context;
-		if (clock.isCut) return NEVER;
+		if (clock.isCut) return never();
 		const step = `${this.#name}.${method}`;
 		const nth = (this.#counts.get(method) ?? 0) + 1;
 		this.#counts.set(method, nth);
@@ -135,12 +137,12 @@ class Under {
 		const { crash } = this.#context;
 		if (fault === "crash_before") {
 			crash();
-			return NEVER;
+			return never();
 		}
 		if (fault === "crash_under_way") {
 			crash();
 			this.#later(requestMs, () => void this.#effect(invoke));
-			return NEVER;
+			return never();
 		}
 		return new Promise((resolve, reject) => {
 			this.#later(requestMs, () => {
@@ -155,7 +157,7 @@ class Under {
 	async #arrived(invoke: Invoke): Promise<Outcome> {
 		const { fault, outlives } = this.#plan;
 		const { clock, crash } = this.#context;
-		if (clock.isCut && !outlives) return NEVER;
+		if (clock.isCut && !outlives) return never();
 		if (fault === "error_before")
 			return { type: "failed", error: away(this.#store, "was not reached") };
 		const outcome = await this.#effect(invoke);

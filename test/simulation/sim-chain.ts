@@ -8,7 +8,6 @@
  *    never.
  */
 import type { ChainBlock, ChainLog, TransactionReceipt } from "../../src/domain/block.ts";
-import type { Clock } from "../../src/domain/clock.ts";
 import type { Height, Hex } from "../../src/domain/ids.ts";
 import type { Random } from "../support/random.ts";
 import type { ModelBlock, ModelChain } from "../support/reference-model.ts";
@@ -410,40 +409,4 @@ function sharedHeight(left: readonly SimBlock[], right: readonly SimBlock[]): He
 	let height = Math.min(left.length, right.length) - 1;
 	while (height > 0 && left[height]?.hash !== right[height]?.hash) height -= 1;
 	return BigInt(height);
-}
-
-/** Lets the chain live by a clock. */
-export class ChainLife {
-	readonly #chain: SimChain;
-	readonly #random: Random;
-	readonly #clock: Pick<Clock, "after">;
-	readonly #meanMs: number;
-	#cancel: () => void = () => undefined;
-
-	constructor(options: {
-		readonly chain: SimChain;
-		readonly random: Random;
-		readonly clock: Pick<Clock, "after">;
-		/** Between two steps. */
-		readonly meanMs: number;
-	}) {
-		this.#chain = options.chain;
-		this.#random = options.random;
-		this.#clock = options.clock;
-		this.#meanMs = options.meanMs;
-	}
-
-	start(): void {
-		// Now and then two steps come almost at once.
-		const waitMs = this.#random.chance(0.15) ? 5 : this.#random.next() * 2 * this.#meanMs;
-		this.#cancel = this.#clock.after(waitMs, () => {
-			this.#chain.step();
-			this.start();
-		});
-	}
-
-	/** The chain stays as it is from here on. */
-	stop(): void {
-		this.#cancel();
-	}
 }

@@ -21,8 +21,8 @@ export const LEDGER = "ledger";
 /** Of agents: keeps so many short-term memories only. */
 export const SMALL = { namespace: "small", capacity: 2 } as const;
 export const ADDRESS: Hex = `0x${"aa".repeat(20)}`;
-export const MOVED: Hex = `0x${"e1".repeat(32)}`;
-export const NOTED: Hex = `0x${"e2".repeat(32)}`;
+const MOVED: Hex = `0x${"e1".repeat(32)}`;
+const NOTED: Hex = `0x${"e2".repeat(32)}`;
 const HANDLERS: Hex = `0x${"42".repeat(32)}`;
 const ACCOUNTS = ["ann", "bob", "cid"];
 const NOTES = ["red", "blue"];

@@ -86,6 +86,11 @@ class Simulation {
 		this.#options = options;
 		const { seed, snapshotEveryBlocks, servesOrphans } = options.schedule;
 		this.#chain = new SimChain({ random: new Random(seed + 2), servesOrphans });
+		// Some begin to follow a chain that has lived for a while.
+		const before = new Random(seed + 8);
+		if (before.chance(0.3)) {
+			for (let steps = before.between(15, 60); steps > 0; steps -= 1) this.#chain.step();
+		}
 		this.#clock = new ProcessClock(this.#time, { seed: seed + 3, rate: 1, skewMs: 0 });
 		const spec = simSpec(SIM_DEPTH_BLOCKS);
 		this.#spec = {

@@ -204,10 +204,10 @@ export class Workload {
 		for (;;) {
 			this.#asked += 1;
 			const drawn = this.#draw.operation(`asked-${this.#asked}`);
-			if (only === undefined) return withText(drawn, random);
+			if (only === undefined) return withMeaning(drawn, random);
 			if (drawn.says === undefined || drawn.link !== undefined) continue;
 			const content = { ...drawn.says.content, only };
-			return withText({ ...drawn, says: { ...drawn.says, content } }, random);
+			return withMeaning({ ...drawn, says: { ...drawn.says, content } }, random);
 		}
 	}
 
@@ -265,18 +265,24 @@ class RandomInTurn extends Random {
 }
 
 /** Its fate is told: acknowledged, or refused. */
-export function isSettled({ answers, refused }: SimRequest): boolean {
+function isSettled({ answers, refused }: SimRequest): boolean {
 	return refused !== undefined || answers.some(({ committed }) => committed);
 }
 
 const TEXT = 0.4;
+const WEIGHT = 0.15;
 
-/** Some say something that is embedded. */
-function withText(of: ModelOperation, random: Random): ModelOperation {
-	if (of.link !== undefined || !random.chance(TEXT)) return of;
+/** Some say something that is embedded, and how much it counts. */
+function withMeaning(of: ModelOperation, random: Random): ModelOperation {
+	if (of.link !== undefined) return of;
 	const text = `what is said of ${of.id} ${random.between(0, 4)}`;
-	if (of.says !== undefined) return { ...of, says: { ...of.says, text } };
-	return of.patch === undefined ? of : { ...of, patch: { ...of.patch, text } };
+	const meaning = {
+		...(random.chance(TEXT) ? { text } : {}),
+		...(random.chance(WEIGHT) ? { importance: random.between(0, 4) / 4 } : {}),
+		...(random.chance(WEIGHT) ? { confidence: random.between(0, 4) / 4 } : {}),
+	};
+	if (of.says !== undefined) return { ...of, says: { ...of.says, ...meaning } };
+	return of.patch === undefined ? of : { ...of, patch: { ...of.patch, ...meaning } };
 }
 
 function operationOf(
@@ -308,7 +314,7 @@ function operationOf(
 	return link === undefined ? { kind: "delete", ...target } : { kind: "unlink", ...target, link };
 }
 
-export function bodyOf(says: Says): MemoryBody {
+function bodyOf(says: Says): MemoryBody {
 	return {
 		layer: says.layer as Layer,
 		content: says.content as JsonObject,

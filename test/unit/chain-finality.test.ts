@@ -3,6 +3,7 @@ import {
 	type Finality,
 	finality,
 	GENESIS_FINALITY,
+	retractFinality,
 	rewindFinality,
 	windowFloor,
 } from "../../src/chain/finality.ts";
@@ -126,5 +127,15 @@ describe("the floor of the window", () => {
 
 	test("is block 0 of a short chain", () => {
 		expect(windowFloor({ head: 5n, finalized: 0n })).toBe(0n);
+	});
+});
+
+describe("finality that a recovery takes back", () => {
+	const marks = { safe: 20n, finalized: 10n };
+
+	test("goes with the ancestor, and is never raised by it", () => {
+		expect(retractFinality(marks, 4n)).toEqual({ safe: 4n, finalized: 4n });
+		expect(retractFinality(marks, 15n)).toEqual({ safe: 15n, finalized: 10n });
+		expect(retractFinality(marks, 30n)).toEqual(marks);
 	});
 });

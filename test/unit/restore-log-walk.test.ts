@@ -1,5 +1,5 @@
 /** What a walk through the log gives for entries that agents did not ask for, or that write nothing. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { OperationId } from "../../src/domain/ids.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { LoggedEntry, RollbackMark } from "../../src/restore/log-reader.ts";
@@ -94,6 +94,41 @@ test("what the writer did above the ancestor is taken back", () => {
 test("a system entry with another version id is damaged", () => {
 	const ended = { owner: "system", kind: "expire", ...NAMED, reason: "time", versionId: "3" };
 	expect(() => walked([put(1n, 1n), entry(2n, 3n, "operation", ended)])).toThrow(/not 2/);
+});
+
+describe("a group", () => {
+	const ended = { owner: "system", kind: "expire", ...NAMED, reason: "time", versionId: "2" };
+	const late = { ...ended, versionId: "3" };
+	const base = { position: "1", versionId: "1" };
+	const group = { from: "2", to: "9", versionId: "7", base };
+	const entries = [
+		put(1n, 1n),
+		entry(2n, 3n, "operation", ended),
+		entry(3n, 8n, "operation", late),
+		entry(4n, 9n, "derived", group),
+		put(6n, 6n, "8"),
+	];
+
+	test("that a rollback below finality cut is derived as far as it stands, and is not compared", () => {
+		const cut = { position: 5n, generation: 1n, ancestor: 5n };
+		const steps = walked(entries, [cut]);
+		expect(steps.map(brief)).toEqual(["agent 1 at 1 = 1", "group 2 to 5", "agent 6 at 6 = 8"]);
+		expect(steps[1]).toMatchObject({ whole: false, recorded: [{ position: 2n, slot: 3n }] });
+	});
+
+	test("that a rollback took back whole leaves nothing but its version ids", () => {
+		const steps = walked(entries, [{ position: 5n, generation: 1n, ancestor: 1n }]);
+		expect(steps.map(brief)).toEqual(["agent 1 at 1 = 1", "agent 6 at 6 = 8"]);
+	});
+
+	test("is derived only up to the height that is wanted where the chain may have forked above", () => {
+		const toFour = (isForked: boolean) => {
+			const walk = new LogWalk(FROM_NOTHING, { height: 4n, rollbacks: [], isForked });
+			return [...walk.take(entries.slice(0, 4)), ...walk.end()];
+		};
+		expect(toFour(true)[1]).toMatchObject({ type: "group", to: 4n, whole: false });
+		expect(toFour(false)[1]).toMatchObject({ type: "group", to: 9n, whole: true });
+	});
 });
 
 function walked(entries: readonly LoggedEntry[], rollbacks: readonly RollbackMark[] = []) {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
+import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
 import type { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { RollbackDispatch } from "../../src/rollback/dispatch.ts";
 import type { RollbackJob, RollbackJobOutcome } from "../../src/rollback/rollback-queue.ts";
@@ -59,4 +60,41 @@ test("a database that is away puts the job off", async () => {
 test("a defect ends the job", async () => {
 	const defect = new FatalError("internal", { message: "no such column", hint: "report it" });
 	await expect(delivered(defect)).rejects.toBe(defect);
+});
+
+test("whoever leads a chain hears of a rollback that nobody works on, also while the queue is away", async () => {
+	const away = new RetryableError("queue_unavailable", { message: "refused", hint: "wait" });
+	const warnings: string[] = [];
+	const due: number[] = [];
+	const dispatch = new RollbackDispatch({
+		queue: {
+			backend: "redis",
+			enqueue: () => Promise.reject(away),
+			consume: async () => undefined,
+			close: async () => undefined,
+		},
+		outbox: {
+			waiting: async () => [],
+			unattended: async () => [1, 2, 3].map((chainId) => ({ ...JOB, chainId })),
+			forget: async () => undefined,
+		},
+		coordinator: {} as RollbackCoordinator,
+		chain: (chainId) => ({
+			leads: chainId !== 2,
+			deriver: {} as BranchDeriver,
+			rollbackDue: () => void due.push(chainId),
+		}),
+		inlineRollbacks: true,
+		log: { ...SILENT, warn: (_fields, message) => void warnings.push(message) },
+	});
+	await dispatch.start();
+	for (let round = 0; round < 3; round += 1) {
+		dispatch.relay();
+		dispatch.sweep(0);
+		await new Promise((resolve) => setTimeout(resolve, 1));
+	}
+	await dispatch.stop();
+	expect(new Set(due)).toEqual(new Set([1, 3]));
+	// Once, although the outbox is read in between and nothing fails there.
+	expect(warnings).toHaveLength(1);
 });

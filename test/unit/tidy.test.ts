@@ -22,12 +22,12 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 		],
 		[
 			"src/domain/limits.ts",
-			{ lines: 510, why: "every limit with its reason; it holds data only" },
+			{ lines: 560, why: "every limit with its reason; it holds data only" },
 		],
 		["src/client/client.ts", { lines: 540, why: "every request, one short method each" }],
 		[
 			"src/writer/chain-writer.ts",
-			{ lines: 450, why: "what one writer holds between two commits, and nothing else" },
+			{ lines: 470, why: "what one writer holds between two commits, and nothing else" },
 		],
 	],
 );

@@ -11,10 +11,9 @@ import { highestPlace } from "../../memory/anchors.ts";
 import { canonicalJson } from "../../memory/canonical.ts";
 import { sourceKey } from "../../memory/ground.ts";
 import { anchorsToText } from "../../memory/operation-codec.ts";
-import type { CommitBatch, EmbeddedVersion } from "../../writer/commit-batch.ts";
+import type { CommitBatch } from "../../writer/commit-batch.ts";
 import { hexBytes, layerNumber, ownerNumber, toJson, vectorBytes } from "../codec.ts";
 import { CHANNEL } from "../notices.ts";
-import { pgArray } from "../pg-array.ts";
 import {
 	blockChecksum,
 	checkpointChecksum,
@@ -22,14 +21,9 @@ import {
 	vectorChecksum,
 	versionChecksum,
 } from "../row-checksum.ts";
-import type { Queryable, Tx } from "../sql.ts";
+import type { Queryable } from "../sql.ts";
 import { linkRow } from "./link-row.ts";
-
-/** Floats that one statement takes: 64 MB in hexadecimal. A string of all vectors may be more than one can be. */
-const FLOATS_AT_ONCE = 8_000_000;
-
-type Column = readonly [type: string, values: readonly Parameters<typeof pgArray>[0][number][]];
-type Scalar = string | bigint | null;
+import { Statement } from "./statement.ts";
 
 /**
  * `expected`: generation that the chain's row must still have; the batch may move it to its own.
@@ -84,68 +78,6 @@ export async function commitBatch(
 			hint: "another process holds the chain, or changed it; this one reads its state again",
 			fields: { chainId: batch.chainId, basePosition: batch.basePosition.toString() },
 		});
-	}
-}
-
-/**
- * The same for a batch of any size, within a transaction of the caller's: vectors that are too many for one
- * statement go in further ones, which count only with the first.
- */
-export async function commitLargeBatch(
-	tx: Tx,
-	batch: CommitBatch,
-	expected: Parameters<typeof commitBatch>[2],
-): Promise<void> {
-	const [vectors = [], ...more] = inTurns(batch.vectors);
-	await commitBatch(tx, { ...batch, vectors }, expected);
-	for (const each of more) {
-		const statement = new Statement();
-		const chain = statement.scalar("bigint", batch.chainId.toString());
-		addVectors(statement, { ...batch, vectors: each }, chain, "(select 1)");
-		await tx.unsafe(`${statement.text} select 1`, statement.parameters as string[]);
-	}
-}
-
-function inTurns(vectors: CommitBatch["vectors"]): readonly CommitBatch["vectors"][] {
-	const turns: EmbeddedVersion[][] = [];
-	let floats = Number.POSITIVE_INFINITY;
-	for (const each of vectors) {
-		floats += each.vector.length;
-		if (floats > FLOATS_AT_ONCE) {
-			turns.push([]);
-			floats = each.vector.length;
-		}
-		turns.at(-1)?.push(each);
-	}
-	return turns;
-}
-
-/** Builds `with a as (…), b as (…)` and its parameters; parts without rows are left out. */
-class Statement {
-	readonly parameters: (string | null)[] = [];
-	readonly #parts: string[] = [];
-
-	get text(): string {
-		return `with ${this.#parts.join(",\n")}`;
-	}
-
-	with(name: string, body: string): void {
-		this.#parts.push(`${name} as (${body})`);
-	}
-
-	scalar(type: string, value: Scalar): string {
-		this.parameters.push(value === null ? null : value.toString());
-		return `$${this.parameters.length}::${type}`;
-	}
-
-	/** `unnest(…) as rows(names)` over columns of equal length. */
-	rows(columns: Readonly<Record<string, Column>>): string {
-		const names = Object.keys(columns);
-		const arrays = Object.values(columns).map(([type, values]) => {
-			this.parameters.push(pgArray(values));
-			return `$${this.parameters.length}::${type}[]`;
-		});
-		return `unnest(${arrays.join(", ")}) as r(${names.join(", ")})`;
 	}
 }
 
@@ -261,7 +193,13 @@ function addVersions(statement: Statement, batch: CommitBatch, chain: string, ne
 	if (batch.vectors.length > 0) addVectors(statement, batch, chain, next);
 }
 
-function addVectors(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+/** In `batch` only the vectors count. */
+export function addVectors(
+	statement: Statement,
+	batch: CommitBatch,
+	chain: string,
+	next: string,
+): void {
 	const rows = statement.rows({
 		collection: ["text", batch.vectors.map((row) => row.collection)],
 		version_id: ["bigint", batch.vectors.map((row) => row.versionId)],

@@ -32,7 +32,7 @@ import { recordDeliveries } from "../records/postgres-delivery-store.ts";
 import { endHalt } from "../recovery/end-halt.ts";
 import { mergeShadow } from "../restoring/merge-shadow.ts";
 import type { Queryable } from "../sql.ts";
-import { commitLargeBatch } from "./commit.ts";
+import { commitLargeBatch } from "./large-commit.ts";
 import { obey, surroundings } from "./obey-order.ts";
 import { byMemory } from "./postgres-writer-store.ts";
 import { recordRollback } from "./record-rollback.ts";
