@@ -32,6 +32,27 @@ interface Tally {
 	took: number;
 }
 
+/** Of the figures; the rest is in --json. */
+const SHOWN = [
+	"forks",
+	"rollbacks",
+	"commits",
+	"requests",
+	"faults",
+	"error_before",
+	"error_after",
+	"slow",
+	"crash_before",
+	"crash_under_way",
+	"crash_after",
+	"kill",
+	"term",
+	"freeze",
+	"away",
+	"flushall",
+	"virtualMs",
+];
+
 await reportToolError(async () => {
 	const wanted = wantedOf(process.argv.slice(2));
 	await using ending = new AsyncDisposableStack();
@@ -135,29 +156,8 @@ function report({ json, store }: Wanted, tally: Tally): void {
 		process.stdout.write(`${JSON.stringify(all)}\n`);
 		return;
 	}
-	const table = new Table({ head: ["", store] });
+	const table = new Table({ head: ["", store], style: { head: [], border: [], compact: true } });
 	table.push(["seeds", seeds], ["seeds/s", rate(tally)], ["failed", failures.length]);
 	for (const name of SHOWN) table.push([name, Math.round(figures[name] ?? 0)]);
 	console.info(table.toString());
 }
-
-/** Of the figures; the rest is in --json. */
-const SHOWN = [
-	"forks",
-	"rollbacks",
-	"commits",
-	"requests",
-	"faults",
-	"error_before",
-	"error_after",
-	"slow",
-	"crash_before",
-	"crash_under_way",
-	"crash_after",
-	"kill",
-	"term",
-	"freeze",
-	"away",
-	"flushall",
-	"virtualMs",
-];

@@ -152,7 +152,7 @@ function tooDeep(
 				: `and ${oldest} is the lowest height that is kept`),
 		hint:
 			"check that the node serves the right chain and is in sync; if its branch is right, " +
-			"begin anew with an empty data directory, or database and vector store",
+			"`recant recover` shows what is possible",
 		fields: {
 			headHeight: head.number.toString(),
 			headHash: head.hash,

@@ -3,15 +3,24 @@ import type { RollbackAnswer } from "../client/answers.ts";
 import { bar, durationOf, progressLine } from "./progress-bar.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** Its stage, items, rate and time left. */
+export function stepOf({ stage, state, progress }: RollbackAnswer): string {
+	return `${stage ?? state} ${amountOf(progress)}`;
+}
+
+function amountOf({ done, total, ratePerSecond, etaMs }: RollbackAnswer["progress"]): string {
+	const rate = ratePerSecond === undefined ? "" : `, ${rateOf(ratePerSecond)}/s`;
+	const eta = etaMs === undefined ? "" : `, ${durationOf(etaMs)} left`;
+	return `${done}/${total}${rate}${eta}`;
+}
+
 /** What a rollback is at. */
 function lineOf(rollback: RollbackAnswer): string {
 	const { stage, state, progress, attempt, paused } = rollback;
-	const { done, total, ratePerSecond, etaMs } = progress;
-	const rate = ratePerSecond === undefined ? "" : `, ${rateOf(ratePerSecond)}/s`;
-	const eta = etaMs === undefined ? "" : `, ${durationOf(etaMs)} left`;
 	const again = attempt > 1 ? `, attempt ${attempt}` : "";
 	const held = paused ? ", paused" : "";
-	return `${(stage ?? state).padEnd(8)} ${bar(done, total)} ${done}/${total}${rate}${eta}${again}${held}`;
+	const { done, total } = progress;
+	return `${(stage ?? state).padEnd(8)} ${bar(done, total)} ${amountOf(progress)}${again}${held}`;
 }
 
 /** Three figures at least, and no more than are needed. */

@@ -18,6 +18,11 @@ export interface NoticeParts {
 
 export function hearNotices({ events }: Foundation, parts: NoticeParts): NoticeListener {
 	const { chains, worker } = parts;
+	// What was learned of a chain is of no use when its state was replaced.
+	const replaced = (chain: ChainParts) => {
+		chain.collections.forget();
+		grew(chain);
+	};
 	const grew = ({ process, elsewhere }: ChainParts) => {
 		// What this process committed itself it knows.
 		if (process?.writer !== undefined) return;
@@ -29,6 +34,7 @@ export function hearNotices({ events }: Foundation, parts: NoticeParts): NoticeL
 			const chain = chains.of(chainId);
 			if (chain === undefined) return;
 			if (kind === "commit") grew(chain);
+			else if (kind === "replaced") replaced(chain);
 			else if (kind === "inbox") chain.process?.inboxDue();
 			else if (kind === "head") chain.process?.follower?.poke();
 			else if (kind === "snapshot") chain.process?.snapshots?.poke();
@@ -37,7 +43,7 @@ export function hearNotices({ events }: Foundation, parts: NoticeParts): NoticeL
 		},
 		onResumed() {
 			for (const chain of chains.all) {
-				grew(chain);
+				replaced(chain);
 				chain.process?.inboxDue();
 				chain.process?.follower?.poke();
 				chain.process?.snapshots?.poke();

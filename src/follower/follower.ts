@@ -138,6 +138,9 @@ export class Follower {
 
 	async #observe(): Promise<Observation> {
 		const { writer } = this.#options;
+		// A rollback of this round may be committed and not be known here: of the old window, whatever
+		// extends the new branch would be a fork once more.
+		await writer.refresh();
 		const observation = await this.#observer.observe(writer.window, writer.state.finalized ?? 0n);
 		this.#status = { ...this.#status, nodeHead: observation.head.number };
 		return observation;

@@ -208,7 +208,9 @@ export class RollbackRounds {
 				await this.#clock.sleep(RETRY_MS);
 				return rollbackId;
 			}
-			return this.#record(decision, { rollbackId, supersessions });
+			const isNew = (await this.standsOn(decision)) === undefined;
+			if (isNew) return this.#record(decision, { rollbackId, supersessions });
+			// It failed before: this one ends, and the next round stands on that.
 		}
 		// Another attempt that began meanwhile hears of it at the next look.
 		return (await coordinator.store.cancel(rollbackId, old.attempt)) ? undefined : rollbackId;

@@ -15,7 +15,7 @@
  * 5. A process that failed at a task leaves the rest of that attempt to others.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
+import { FatalError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Embedder } from "../vectors/embedder.ts";
@@ -104,7 +104,8 @@ export class FanOut {
 
 	/**
 	 * Takes tasks of that attempt until none is to be taken. left: tasks wait, and this process works on
-	 * them already, or failed at one. Throws what the store throws.
+	 * them already, or failed at one, however: the log has why. Throws what the store throws when it is asked
+	 * for what is left.
 	 */
 	async help(of: AttemptOf): Promise<"done" | "left"> {
 		const key = keyOf(of);
@@ -152,22 +153,26 @@ export class FanOut {
 		throw stopping(of);
 	}
 
+	/** When one fails the other takes nothing more: what is given back is for another process. */
 	async #lanes(of: AttemptOf): Promise<void> {
-		const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => this.#lane(of)));
-		for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
-	}
-
-	async #lane(of: AttemptOf): Promise<void> {
-		const { store, holder } = this.#options;
-		const by = { holder, ttlMs: CLAIM_MS, mostTakes: LIMITS.rollbackTaskTakes };
-		while (!this.#stopped) {
-			const task = await store.take(of, by);
-			if (task === undefined) return;
-			await this.#do(task);
+		const failing = new AbortController();
+		const working = Array.from({ length: LANES }, () => this.#lane(of, failing));
+		for (const lane of await Promise.allSettled(working)) {
+			if (lane.status === "rejected") throw lane.reason;
 		}
 	}
 
-	async #do(task: TakenTask): Promise<void> {
+	async #lane(of: AttemptOf, failing: AbortController): Promise<void> {
+		const { store, holder } = this.#options;
+		const by = { holder, ttlMs: CLAIM_MS, mostTakes: LIMITS.rollbackTaskTakes };
+		while (!this.#stopped && !failing.signal.aborted) {
+			const task = await store.take(of, by);
+			if (task === undefined) return;
+			await this.#do(task, failing);
+		}
+	}
+
+	async #do(task: TakenTask, failing: AbortController): Promise<void> {
 		const { store, embedder, log } = this.#options;
 		const stopBeating = this.#clock.every(CLAIM_MS / 3, () => {
 			store.renew(task, CLAIM_MS).catch((err: unknown) => {
@@ -180,6 +185,7 @@ export class FanOut {
 			await embedder.embed(texts);
 			await store.done(task);
 		} catch (error) {
+			failing.abort();
 			await store.giveBack(task).catch((err: unknown) => {
 				log.warn({ ...placeOf(task), err }, "a rollback's task was not given back; it lapses");
 			});
@@ -191,7 +197,6 @@ export class FanOut {
 
 	/** A helper's failure is not the rollback's: another may do better, and the attempt's own process does it last. */
 	#leave(of: AttemptOf, error: unknown): void {
-		if (!(error instanceof RecantError)) throw error;
 		this.#options.log.warn({ ...of, err: error }, "a rollback's tasks are left to others");
 		for (const key of this.#failedAt) {
 			if (this.#failedAt.size < FOUND_ATTEMPTS) break;

@@ -51,8 +51,10 @@ const WAYS: Partial<Record<ErrorCode, Way>> = {
 /** Names the commands; to be put behind the error's own hint. */
 export function wayOut(
 	code: ErrorCode,
-	{ rollbackId, cause }: Pick<RollbackRecord, "rollbackId" | "cause">,
+	{ rollbackId, cause, recoveryId }: Pick<RollbackRecord, "rollbackId" | "cause" | "recoveryId">,
 ): string {
+	// The chain is halted as it was before, and what was agreed on may not be so any more.
+	if (recoveryId !== undefined) return "`recant recover` looks again at what is possible";
 	const retry = `\`recant rollbacks retry ${rollbackId}\``;
 	const abandon = `\`recant rollbacks abandon ${rollbackId}\``;
 	const isManual = cause === "manual";

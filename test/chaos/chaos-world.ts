@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { RecantClient } from "../../src/client/client.ts";
 import { type KillablePostgres, startKillablePostgres } from "../support/killable-postgres.ts";
 import { type KillableRedis, startKillableRedis } from "../support/killable-redis.ts";
-import { CHAIN, HANDLERS_CODE } from "../support/recant.ts";
+import { HANDLERS_CODE } from "../support/recant.ts";
 import {
 	type ServiceOptions,
 	type ServiceProcess,
@@ -25,8 +25,7 @@ import { atTestEnd } from "../support/test-end.ts";
 import { withSql } from "../support/with-sql.ts";
 import { World } from "../support/world.ts";
 
-export const LAYOUTS = ["two processes", "embedded"] as const;
-export type Layout = (typeof LAYOUTS)[number];
+export type Layout = "two processes" | "embedded";
 
 /** So few that LanceDB is written to all the time. */
 const FLUSH_ROWS = 4;
@@ -36,13 +35,13 @@ const STAGE_DELAY_MS = 120;
 const CLIENT_TIMEOUT_MS = 4_000;
 
 /** What stands between the processes and what they talk to. */
-export interface Proxies {
+interface Proxies {
 	readonly node: SeverableProxy;
 	readonly postgres: SeverableProxy | undefined;
 	readonly redis: SeverableProxy | undefined;
 }
 
-export interface ChaosWorldOptions {
+interface ChaosWorldOptions {
 	readonly layout: Layout;
 	readonly service?: Omit<ServiceOptions, "environment">;
 	readonly environment?: Readonly<Record<string, string>>;
@@ -229,11 +228,6 @@ export class ChaosWorld {
 			await this.world.stop();
 		}
 	}
-}
-
-/** Height and hash of what the service follows, as `client` sees it. */
-export function chainOf(client: RecantClient) {
-	return client.chain(CHAIN);
 }
 
 function pidFilePath(dataDir: string): string {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { expectStraightRun } from "../support/oracle.ts";
 import { Random } from "../support/random.ts";
+import { CHAIN } from "../support/recant.ts";
 import { withSql } from "../support/with-sql.ts";
 import { Agents } from "./agents.ts";
 import { ChainDriver } from "./chain-driver.ts";
@@ -46,7 +47,7 @@ export interface EraReport {
 	readonly oracleMs: number;
 }
 
-export interface EraOptions {
+interface EraOptions {
 	readonly layout: Layout;
 	readonly cycles: number;
 	readonly seed: number;
@@ -123,7 +124,7 @@ async function checked(chaos: ChaosWorld, agents: Agents, reads: SampledReads): 
 	expect(agents.violations, "what agents were answered").toEqual([]);
 	expect(await storedViolations(chaos), "what Postgres holds").toEqual([]);
 	const [client] = chaos.clients;
-	return BigInt((await client?.chain("anvil"))?.generation ?? -1n);
+	return BigInt((await client?.chain(CHAIN))?.generation ?? -1n);
 }
 
 async function compared(chaos: ChaosWorld, agents: Agents): Promise<number> {

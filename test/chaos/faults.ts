@@ -10,7 +10,7 @@ const AWAY_MS = { min: 50, max: 900 };
 /** For each piece of data, in each direction. */
 const SLOW_MS = { min: 5, max: 60 };
 
-export interface Fault {
+interface Fault {
 	readonly kind: string;
 	readonly layouts: readonly Layout[];
 	/** How often it is drawn, beside the others. */
@@ -23,7 +23,7 @@ const BOTH = ["two processes", "embedded"] as const;
 const TWO = ["two processes"] as const;
 const ONE = ["embedded"] as const;
 
-export const FAULTS: readonly Fault[] = [
+const FAULTS: readonly Fault[] = [
 	{
 		kind: "SIGKILL of the lease holder",
 		layouts: TWO,

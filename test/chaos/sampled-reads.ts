@@ -52,10 +52,6 @@ export class SampledReads {
 		this.#random = random;
 	}
 
-	get newestGeneration(): bigint {
-		return this.#newest;
-	}
-
 	start(): void {
 		this.#running = true;
 		this.#loops = Promise.all(Array.from({ length: READERS }, () => this.#run())).then(
@@ -75,6 +71,9 @@ export class SampledReads {
 		const samples = this.#unverified;
 		this.#unverified = [];
 		await withSql(this.#chaos.databaseUrl, async (sql) => {
+			const [chain] = await sql<{ finalized: string | null }[]>`
+				select finalized_height::text as finalized from chains`;
+			const finalized = BigInt(chain?.finalized ?? -1);
 			for (const sample of samples) {
 				const { height, generation, blockHash, roots } = sample;
 				const [row] = await sql<{ roots: string; block_hash: string }[]>`
@@ -82,6 +81,8 @@ export class SampledReads {
 						and from_gen <= ${generation} and to_gen > ${generation}`;
 				const where = `height ${height} of generation ${generation}`;
 				if (row === undefined) {
+					// Below finality they are not kept for ever.
+					if (BigInt(height) < finalized) continue;
 					this.#violated(`${where} was read, and has no checkpoint`);
 					continue;
 				}

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { RecantClient } from "../../src/client/client.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
@@ -17,11 +18,16 @@ import { PostgresFlushStore } from "../../src/store/writing/postgres-flush-store
 import { PostgresRollbackStore } from "../../src/store/writing/postgres-rollback-store.ts";
 import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { openLanceTables } from "../../src/vectors/lance-tables.ts";
+import { checked } from "../support/consistency.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { CHAIN as CHAIN_NAME } from "../support/recant.ts";
 import { tableDump } from "../support/table-dump.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
+import { until } from "../support/until.ts";
 import { keyOf } from "../support/versions.ts";
+import { withSql } from "../support/with-sql.ts";
+import { World } from "../support/world.ts";
 
 const CHAIN = 31_337;
 const HASH: Hex = `0x${"11".repeat(32)}`;
@@ -252,4 +258,27 @@ test("what stands still in the middle of a transaction keeps nobody from the cha
 	await ended;
 	await sleep(50);
 	expect((await chain.writers.loadChain(CHAIN)).state.logPosition).toBe(0n);
+});
+
+test("a check by a process that has lost the chain, and does not know it yet, calls nothing damaged", async () => {
+	const world = await World.create({ name: "zombie check" });
+	const client = new RecantClient({ url: world.recant.url });
+	expect((await checked(client, { level: "basic" })).run).toMatchObject({
+		state: "done",
+		score: 1,
+	});
+	// Another took the chain, and committed what this one's tree does not know.
+	const { id } = await withSql(world.recant.home.databaseUrl, async (sql) => {
+		await sql`update chains set fence = fence + 1, lease_holder = 'elsewhere:1:x',
+			lease_until = now() + interval '1 hour', roots = '{}'`;
+		return client.startCheck(CHAIN_NAME, { level: "basic" });
+	});
+	// It is run while this process still takes itself for the holder, or waits for the one that is.
+	const seen = await until("the check ends, or the loss is known", async () => {
+		const { run, findings } = await client.check(CHAIN_NAME, id, { limit: 1 });
+		const isKnown = (await client.chain(CHAIN_NAME)).state !== "following";
+		return (run.finishedAt !== undefined || isKnown) && { run, findings };
+	});
+	expect(seen).toMatchObject({ run: { state: expect.not.stringMatching("done") }, findings: [] });
+	if (seen.run.state === "failed") expect(seen.run.error?.code).toBe("lease_lost");
 });

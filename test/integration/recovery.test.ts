@@ -8,11 +8,13 @@ import { expectStraightRun } from "../support/oracle.ts";
 import { CHAIN, startTestRecant } from "../support/recant.ts";
 import { GENESIS_TIMESTAMP, type TestChain } from "../support/test-chain.ts";
 import { until } from "../support/until.ts";
+import { withSql } from "../support/with-sql.ts";
 import { World, type WorldOptions } from "../support/world.ts";
 
 /** Final is what lies four blocks under the head. */
 const SLOTS = 2;
-const BLOCKS = 12;
+/** Past height 16, where what has become final is marked. */
+const BLOCKS = 16;
 /** Down to well below the finalized block. */
 const DEPTH = 8;
 
@@ -83,6 +85,12 @@ async function ended(world: World, recoveryId: string) {
 	);
 }
 
+/** The one that wrote it last. */
+async function operationOf(world: World, id: string) {
+	const written = world.journal.findLast(({ said }) => "id" in said && said.id === id);
+	return world.service.operation(CHAIN, written?.operationId ?? "none");
+}
+
 /** What handlers derived is what a fresh instance derives. */
 async function expectLedgerOf(world: World): Promise<void> {
 	const { home: _home, ...options } = world.options;
@@ -123,7 +131,7 @@ describe("a fork below finality", () => {
 		await forked(world);
 		const chain = await world.service.chain(CHAIN);
 		expect(chain.problem).toMatchObject({ code: "fork_below_finality" });
-		expect(chain.head?.height).toBe(14n);
+		expect(chain.head?.height).toBe(18n);
 		expect((await world.memory("current"))?.content).toEqual({ n: BLOCKS - 1 });
 		const found = await clientOf(world).search(CHAIN, { text: "the whale moves 7", k: 1 });
 		expect(found.results[0]?.memory.content).toEqual({ n: 7 });
@@ -142,7 +150,7 @@ describe("a fork below finality", () => {
 		for await (const { type, data } of events) {
 			expect({ type, data }).toMatchObject({
 				type: "halt",
-				data: { code: "fork_below_finality", height: "14" },
+				data: { code: "fork_below_finality", height: "18" },
 			});
 			ending.abort();
 		}
@@ -150,7 +158,9 @@ describe("a fork below finality", () => {
 
 	test("is accepted on the word of two providers: listed, tried, done, and followed on", async () => {
 		const world = await lived();
-		const [early] = await world.write({ op: "put", id: "early", content: { n: 1 } });
+		const [late] = await world.write({ op: "put", id: "late", content: { n: 1 } });
+		const once = await operationOf(world, "rests 8");
+		expect(once).toMatchObject({ status: "applied", final: true, effectiveSlot: 12n });
 		await forked(world);
 		const client = clientOf(world);
 		const { outlook, items } = await client.recoveries(CHAIN);
@@ -163,8 +173,8 @@ describe("a fork below finality", () => {
 		]);
 		const { plan } = await client.planRecovery(CHAIN, { kind: "accept" });
 		expect(plan).toMatchObject({
-			ancestor: { height: "6" },
-			target: { height: "14" },
+			ancestor: { height: "10" },
+			target: { height: "18" },
 			depthBlocks: DEPTH,
 		});
 		expect(plan.memories).toBeGreaterThan(DEPTH);
@@ -175,18 +185,20 @@ describe("a fork below finality", () => {
 		expect(done).toMatchObject({ state: "done", attempt: 1, kind: "accept" });
 		expect(done.evidence).toMatchObject({
 			quorum: { configured: 2, needed: 2 },
-			ancestor: { height: "6" },
-			witnesses: [{ head: { height: "14" } }, { shared: { height: "6" } }],
+			ancestor: { height: "10" },
+			witnesses: [{ head: { height: "18" } }, { shared: { height: "10" } }],
 		});
 		await world.followed();
 		const { finalized, generation } = await world.service.chain(CHAIN);
 		expect(generation).toBe(1n);
-		expect(finalized).toBeLessThan(14n);
-		expect((await world.operation(early)).status).toBe("applied");
-		await expectStraightRun(world, 14n);
+		expect(finalized).toBeLessThanOrEqual(14n);
+		expect((await world.operation(late)).status).toBe("applied");
+		// It was final, and what it rests on is gone.
+		expect(await operationOf(world, "rests 8")).toMatchObject({ status: "suspended" });
+		await expectStraightRun(world, 18n);
 		await noted(world, BLOCKS);
 		await noted(world, BLOCKS + 1);
-		await expectStraightRun(world, 16n);
+		await expectStraightRun(world, 20n);
 		expect((await client.recoveries(CHAIN)).outlook).toMatchObject({
 			options: [{ reason: "the chain is not halted" }, {}, {}],
 		});
@@ -201,7 +213,7 @@ describe("a fork below finality", () => {
 		const refused = await refusal(client.recover(CHAIN, { kind: "accept" }));
 		expect(refused).toMatchObject({ code: "recovery_impossible", status: 409 });
 		expect(refused.message).toMatch(
-			/of 2 providers 2 must say the same.*shares block 6 .*shares block 0 /,
+			/of 2 providers 2 must say the same.*shares block 10 .*shares block 0 /,
 		);
 		await other.stop();
 		const silent = await refusal(client.recover(CHAIN, { kind: "rebuild", singleProvider: true }));
@@ -221,7 +233,7 @@ describe("a fork below finality", () => {
 		const begun = await client.recover(CHAIN, { kind: "accept", singleProvider: true });
 		expect(await ended(alone, begun.id)).toMatchObject({ state: "done" });
 		await alone.followed();
-		await expectStraightRun(alone, 14n);
+		await expectStraightRun(alone, 15n);
 		const three = await lived({ providers: 3 });
 		await forked(three);
 		const other = await startAnvil({ genesisTimestamp: GENESIS_TIMESTAMP });
@@ -239,9 +251,9 @@ describe("a fork below finality", () => {
 		expect(await world.rollbacks()).toMatchObject([
 			{ state: "committed", strategy: "rebuild", ancestor: { height: 0n } },
 		]);
-		await expectStraightRun(world, 17n);
+		await expectStraightRun(world, 21n);
 		await noted(world, BLOCKS);
-		await expectStraightRun(world, 18n);
+		await expectStraightRun(world, 22n);
 	});
 
 	test("is met by a snapshot from below it, which loses what was written since", async () => {
@@ -257,7 +269,7 @@ describe("a fork below finality", () => {
 		for (let index = 1; index < BLOCKS; index += 1) await noted(world, index);
 		await forked(world);
 		const { plan } = await client.planRecovery(CHAIN, { kind: "import", snapshotId: id });
-		expect(plan).toMatchObject({ from: { height: "4" }, snapshot: { id }, operations: 36 });
+		expect(plan).toMatchObject({ from: { height: "4" }, snapshot: { id }, operations: 48 });
 		const begun = await client.recover(CHAIN, { kind: "import" });
 		expect(await ended(world, begun.id)).toMatchObject({ state: "done", kind: "import" });
 		await world.followed();
@@ -282,7 +294,17 @@ describe("a fork below finality", () => {
 		});
 		await halted(world);
 		const client = clientOf(world);
+		// There is one at block 0, and near enough: on a long chain it would not be.
+		expect((await client.planRecovery(CHAIN, { kind: "accept" })).plan).toMatchObject({
+			from: { height: "0" },
+			strategy: "rewind",
+		});
+		await withSql(
+			world.recant.home.databaseUrl,
+			(sql) => sql`delete from checkpoints where height = 0`,
+		);
 		const { plan } = await client.planRecovery(CHAIN, { kind: "accept" });
+		expect(plan.from).toEqual(plan.ancestor);
 		expect(plan.ancestor?.height).toBe((head - BigInt(DEPTH) - 1n).toString());
 		expect(plan).toMatchObject({ strategy: "rebuild" });
 		const begun = await client.recover(CHAIN, { kind: "accept" });

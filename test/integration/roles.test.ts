@@ -17,7 +17,7 @@ import { type ServiceProcess, startService } from "../support/service-process.ts
 import { testDir } from "../support/temp-dir.ts";
 
 /** Five processes of the service start in each of two tests. */
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const CHAIN = "anvil";
 /** Vectors are flushed all the time. */
@@ -236,6 +236,7 @@ describe("a process with a part of the roles", () => {
 		// By looking alone, most of them would have taken longer than this.
 		const [, , median] = tookMs.sort((a, b) => a - b);
 		expect(median).toBeLessThan(OUTCOME_LOOK_MS);
+		await operateThrough(api.client);
 		const taken = await runCommand(["start", "--role", "follower"], {
 			...place.environment,
 			RECANT_PORT: new URL(api.url).port,
@@ -276,6 +277,31 @@ describe("a process with a part of the roles", () => {
 		expect(ended.stderr).toMatch(/hint: set DATABASE_URL to .+; set LANCEDB_URI to .+\n$/);
 	});
 });
+
+/** What an operator asks of an API, and the process that follows the chain does; no worker is there. */
+async function operateThrough(client: RecantClient): Promise<void> {
+	const { id: runId } = await client.startCheck(CHAIN, { level: "full" });
+	await until("the check to be run where the chain is written", async () => {
+		const { run } = await client.check(CHAIN, runId);
+		return run.state === "done" && run.score === 1;
+	});
+	const { id: snapshotId } = await client.createSnapshot(CHAIN);
+	await until("the snapshot to be made", async () => {
+		const { state } = await client.snapshot(CHAIN, snapshotId);
+		return state === "verified";
+	});
+	await expect(client.repair(CHAIN, { runId })).rejects.toMatchObject({
+		code: "lease_lost",
+		hint: expect.stringContaining("followedBy"),
+	});
+	const { head, generation } = await client.chain(CHAIN);
+	const { id } = await client.startRollback(CHAIN, `${BigInt(head?.height ?? 0) - 1n}`);
+	await until("the rollback to be committed", async () => {
+		const { state } = await client.rollback(CHAIN, id);
+		return state === "committed";
+	});
+	expect(BigInt((await client.chain(CHAIN)).generation)).toBeGreaterThan(BigInt(generation));
+}
 
 async function readyz({ url }: ServiceProcess): Promise<{ readonly [field: string]: unknown }> {
 	const answer = await fetch(`${url}/readyz`);

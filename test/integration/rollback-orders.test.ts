@@ -287,7 +287,7 @@ describe("a rollback by hand", () => {
 				await world.followed();
 			}
 			const states = new Set((await world.rollbacks()).map(({ state }) => state));
-			expect([...states].filter((state) => state !== "failed")).toEqual(["committed"]);
+			expect([...states]).toEqual(["committed"]);
 			await expectStraightRun(world);
 		},
 		TIMEOUT_MS,
@@ -418,6 +418,41 @@ describe("a rollback that failed", () => {
 			await world.followed();
 			expect((await world.rollbacks()).map(({ state }) => state)).toEqual(["committed", "failed"]);
 			await expectStraightRun(world);
+		},
+		TIMEOUT_MS,
+	);
+
+	test(
+		"is not begun again in the place of another one that it overtakes",
+		async () => {
+			const hold = new StageHold();
+			const fault = { broken: true };
+			const world = await World.create({
+				beforeStage: async (stage, rollback) => {
+					if (fault.broken && stage === "replay") throw new TypeError("a defect");
+					await hold.beforeStage(stage, rollback);
+				},
+			});
+			const [a, b] = [world.chain, await twinOf(world)];
+			const c = await twinOf(world);
+			await world.block({ from: 1, to: 2, value: 1n });
+			await b.block({ from: 2, to: 1, value: 3n });
+			await b.empty(1);
+			await c.block({ from: 3, to: 1, value: 4n });
+			await c.empty(2);
+			await world.gate.hold(async () => world.switchTo(b));
+			await untilStanding(world);
+			await world.gate.hold(async () => world.switchTo(a));
+			await world.followed();
+			fault.broken = false;
+			hold.at("rewind");
+			await world.gate.hold(async () => world.switchTo(c));
+			await hold.reached();
+			await world.gate.hold(async () => world.switchTo(b));
+			hold.release();
+			await untilStanding(world);
+			expect((await world.rollbacks()).map(({ state }) => state)).toEqual(["cancelled", "failed"]);
+			expect(await generationOf(world)).toBe(0n);
 		},
 		TIMEOUT_MS,
 	);

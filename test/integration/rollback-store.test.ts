@@ -265,6 +265,7 @@ test("a pause keeps what is prepared, and a resume sends a job", async () => {
 	await chain.store.order(rollbackId, "pause");
 	await chain.store.release(rollbackId, attempt, { failure: undefined, keepsPrepared: true });
 	expect(await chain.store.load(rollbackId)).toMatchObject({ state: "prepared", paused: true });
+	expect(await outboxOf(chain)).toEqual([{ rollbackId, retries: 0 }]);
 	await chain.store.order(rollbackId, "resume");
 	expect(await outboxOf(chain)).toEqual([
 		{ rollbackId, retries: 0 },

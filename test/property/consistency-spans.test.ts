@@ -13,9 +13,9 @@ import { LAYERS } from "../../src/domain/layer.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { StateEditor } from "../../src/memory/state-editor.ts";
+import { VersionRows } from "../simulation/fakes/version-rows.ts";
 import { Random } from "../support/random.ts";
 import { announcedSeed } from "../support/seed.ts";
-import { SpanRows } from "../support/span-rows.ts";
 import { keyOf, newVersion, TOMBSTONE } from "../support/versions.ts";
 
 const SEED = announcedSeed("test/property/consistency-spans.test.ts");
@@ -24,7 +24,7 @@ const IDS = ["a", "b"] as const;
 
 /** A chain in small: every step is one commit, as the writer makes it. */
 class History {
-	readonly rows = new SpanRows();
+	readonly rows = new VersionRows();
 	readonly generations: StoredGeneration[] = [
 		{ generation: 0n, ancestor: undefined, lastHeight: undefined, lastVersionId: undefined },
 	];

@@ -7,8 +7,8 @@ import { expect, test } from "vitest";
 import type { MemoryKey } from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { StateEditor } from "../../src/memory/state-editor.ts";
+import { VersionRows } from "../simulation/fakes/version-rows.ts";
 import { announcedSeed } from "../support/seed.ts";
-import { SpanRows } from "../support/span-rows.ts";
 import { keyOf, newVersion, TOMBSTONE } from "../support/versions.ts";
 import { WholeStates } from "../support/whole-states.ts";
 
@@ -66,7 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Recant in small: an editor over rows, beside the model. */
 class History {
-	readonly rows = new SpanRows();
+	readonly rows = new VersionRows();
 	readonly model: WholeStates;
 	#editor = new StateEditor(0n);
 	#generation = 0;

@@ -15,6 +15,7 @@ import type { RollbackStore } from "../../src/rollback/rollback-store.ts";
 import type { TaskStore } from "../../src/rollback/task-store.ts";
 import type { SnapshotArchive } from "../../src/snapshots/snapshot-archive.ts";
 import type { SnapshotReader, SnapshotStore } from "../../src/snapshots/snapshot-store.ts";
+import type { EmbeddingStore } from "../../src/vectors/embedding-store.ts";
 import type { VectorTables } from "../../src/vectors/vector-tables.ts";
 import type { FlushStore } from "../../src/writer/flush-store.ts";
 import type { InboxStore } from "../../src/writer/inbox-store.ts";
@@ -184,6 +185,11 @@ const shadows: PortSteps<ShadowStore> = {
 	drop: by("rollback", "RollbackCoordinator.#drop"),
 };
 
+const embeddings: PortSteps<EmbeddingStore> = {
+	find: "read",
+	keep: by("writer", "RecordedEmbedder"),
+};
+
 const logReader: PortSteps<LogReader> = {
 	cutTo: "read",
 	rollbacks: "read",
@@ -268,6 +274,7 @@ export const PORT_STEPS = {
 	inbox,
 	source,
 	shadows,
+	embeddings,
 	logReader,
 	restoredStates,
 	snapshots,
@@ -292,6 +299,7 @@ export const STORE_OF: { readonly [Name in PortName]: StoreName } = {
 	inbox: "postgres",
 	source: "node",
 	shadows: "postgres",
+	embeddings: "postgres",
 	logReader: "postgres",
 	restoredStates: "postgres",
 	snapshots: "postgres",

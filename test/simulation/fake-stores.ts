@@ -1,4 +1,5 @@
 /** Stores in memory, for runs by the thousand. */
+import type { EmbeddingStore, KeptEmbedding } from "../../src/vectors/embedding-store.ts";
 import { fakeRunReads } from "./fake-run-reads.ts";
 import { FakePostgres } from "./fakes/fake-postgres.ts";
 import { FakeQueueServer } from "./fakes/fake-queue-server.ts";
@@ -27,6 +28,7 @@ export async function openFakeStores(parts: RunParts): Promise<Stores> {
 			outbox: postgres.outbox(),
 			inbox: postgres.inboxStore(),
 			shadows: postgres.shadowStore(),
+			embeddings: new FakeEmbeddings(),
 			logReader: postgres.logReader(),
 			restoredStates: postgres.restoredStates(),
 			tables,
@@ -40,6 +42,26 @@ export async function openFakeStores(parts: RunParts): Promise<Stores> {
 		openFresh: async () => openFresh(parts),
 		close: async () => undefined,
 	};
+}
+
+/** Vectors by model and hash. */
+export class FakeEmbeddings implements EmbeddingStore {
+	readonly #kept = new Map<string, Float32Array>();
+
+	async find(model: string, hashes: readonly string[]) {
+		const found = hashes.flatMap((hash) => {
+			const vector = this.#kept.get(`${model}/${hash}`);
+			return vector === undefined ? [] : [[hash, vector] as const];
+		});
+		return new Map(found);
+	}
+
+	async keep(model: string, embeddings: readonly KeptEmbedding[]): Promise<void> {
+		for (const { hash, vector } of embeddings) {
+			const key = `${model}/${hash}`;
+			if (!this.#kept.has(key)) this.#kept.set(key, Float32Array.from(vector));
+		}
+	}
 }
 
 /** The queue's server is simulated in every run. */

@@ -82,7 +82,8 @@ export class Invariants {
 		const differing = differingLayers(tree.roots(), roots);
 		this.#require(
 			differing.length === 0,
-			() => `at ${at.height} in generation ${at.generation} readers see another ${differing.join()}`,
+			() =>
+				`at ${at.height} in generation ${at.generation} readers see another ${differing.join()}`,
 		);
 	}
 

@@ -93,6 +93,7 @@ export class Machine {
 			inlineRollbacks: schedule.inlineRollbacks,
 			flushRows: schedule.flushRows,
 			rollbackChanges: schedule.rollbackChanges,
+			fansOut: schedule.fansOut,
 			log: this.#around.log(name),
 			context: {
 				time,

@@ -46,11 +46,7 @@ export class Operators {
 		this.#cameMs = nowMs;
 		const rollbackId = stands.rollbackId as RollbackId;
 		const control =
-			stands.state !== "failed"
-				? "resume"
-				: this.#options.random.chance(0.5)
-					? "retry"
-					: "abandon";
+			stands.state !== "failed" ? "resume" : this.#options.random.chance(0.5) ? "retry" : "abandon";
 		this.#ask(`says ${control}`, (life) => order(life, rollbackId, control));
 	}
 

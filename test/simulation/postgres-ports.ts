@@ -7,6 +7,7 @@ import type { Logger } from "../../src/domain/logger.ts";
 import { SerialLane } from "../../src/domain/serial-lane.ts";
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
 import { Database } from "../../src/store/database.ts";
+import { PostgresEmbeddingStore } from "../../src/store/records/postgres-embedding-store.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { PostgresImportStore } from "../../src/store/restoring/postgres-import-store.ts";
 import { PostgresLogCutter } from "../../src/store/restoring/postgres-log-cut.ts";
@@ -31,11 +32,21 @@ export interface PostgresPorts {
 	readonly ports: Omit<SharedPorts, "snapshots" | "tables">;
 	readonly snapshotStores: Omit<NonNullable<SharedPorts["snapshots"]>, "archive">;
 	/** Carries a call out at that time of the simulation. */
-	at(wallMs: number, call: () => unknown): Promise<unknown>;
+	at<Answer>(wallMs: number, call: () => Promise<Answer>): Promise<Answer>;
 	standing(): Promise<StandingChain>;
 	close(): Promise<void>;
 }
 
+/** Makes the tables, and what lets the simulation set the time, in an empty database. */
+export async function preparePostgres(url: string, log: Logger): Promise<void> {
+	const sql = postgres(url, { max: 1, onnotice: () => undefined });
+	await simulateTime(sql);
+	await sql.end();
+	const database = await Database.open(withTime(url), undefined, log);
+	await database.close();
+}
+
+/** Of a copy of a prepared database. */
 export async function openPostgresPorts(
 	url: string,
 	{
@@ -49,10 +60,7 @@ export async function openPostgresPorts(
 	},
 ): Promise<PostgresPorts> {
 	const clock = postgres(url, { max: 1, onnotice: () => undefined });
-	await simulateTime(clock);
-	const timed = new URL(url);
-	timed.searchParams.set("search_path", "recant,simulated,pg_catalog");
-	const database = await Database.open(timed.href, undefined, log);
+	const database = await Database.open(withTime(url), undefined, log);
 	await registerChain(database, spec, { isGone, log });
 	const lane = new SerialLane();
 	let clockMs: number | undefined;
@@ -72,6 +80,7 @@ export async function openPostgresPorts(
 			},
 			inbox: new PostgresInboxStore(database),
 			shadows: new PostgresShadowStore(database),
+			embeddings: new PostgresEmbeddingStore(database),
 			logReader: new PostgresLogReader(database),
 			restoredStates: new PostgresRestoredStates(database),
 		},
@@ -92,6 +101,14 @@ export async function openPostgresPorts(
 			await clock.end();
 		},
 	};
+}
+
+function withTime(url: string): string {
+	const timed = new URL(url);
+	timed.searchParams.set("search_path", "recant,simulated,pg_catalog");
+	// The server is not killed here; what a kill takes is shown elsewhere.
+	timed.searchParams.set("synchronous_commit", "off");
+	return timed.href;
 }
 
 /** What is not qualified finds these functions before Postgres' own. */

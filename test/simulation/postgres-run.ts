@@ -4,16 +4,22 @@ import postgres from "postgres";
 import type { Logger } from "../../src/domain/logger.ts";
 import { openQueue } from "./fake-stores.ts";
 import { FakeTables } from "./fakes/fake-tables.ts";
-import { openPostgresPorts } from "./postgres-ports.ts";
+import { MemoryArchive } from "./memory-archive.ts";
+import { openPostgresPorts, preparePostgres } from "./postgres-ports.ts";
+import { postgresRunReads } from "./postgres-run-reads.ts";
+import type { RunReads } from "./run-reads.ts";
 import type { RunOptions } from "./simulation.ts";
 import type { Stores } from "./stores.ts";
 
 /** `serverUrl`: of a user who may create databases. */
 export function openPostgresRun(serverUrl: string): RunOptions["openStores"] {
+	let template: Promise<string> | undefined;
 	return async (parts) => {
+		template ??= createTemplate(serverUrl);
+		const from = await template;
 		const ending = new AsyncDisposableStack();
 		const open = async () => {
-			const database = await createDatabase(serverUrl);
+			const database = await createDatabase(serverUrl, from);
 			ending.defer(() => database.drop());
 			const { spec, isGone } = parts;
 			const opened = await openPostgresPorts(database.url, { spec, isGone, log: SILENT });
@@ -25,11 +31,16 @@ export function openPostgresRun(serverUrl: string): RunOptions["openStores"] {
 		const { time, wallMs } = parts;
 		return {
 			...openQueue(parts),
-			ports: { ...stores.ports, tables, snapshots: undefined },
+			ports: {
+				...stores.ports,
+				tables,
+				snapshots: { ...stores.snapshotStores, archive: new MemoryArchive() },
+			},
 			call: async (store, invoke) =>
-				store === "postgres" ? time.real(stores.at(wallMs(), invoke)) : invoke(),
-			reads: stores.reads((table, version) => tables.rowsAt(table, version), (read) =>
-				time.real(stores.at(wallMs(), read)),
+				store === "postgres" ? time.real(stores.at(wallMs(), async () => invoke())) : invoke(),
+			reads: timed(
+				postgresRunReads(stores.database, (table, version) => tables.rowsAt(table, version)),
+				(read) => time.real(stores.at(wallMs(), read)),
 			),
 			standing: () => stores.standing(),
 			look: async () => undefined,
@@ -38,7 +49,7 @@ export function openPostgresRun(serverUrl: string): RunOptions["openStores"] {
 				return {
 					writer: fresh.ports.writer,
 					inbox: fresh.ports.inbox,
-					reads: fresh.reads(() => [], (read) => read()),
+					reads: postgresRunReads(fresh.database, () => []),
 					close: async () => undefined,
 				};
 			},
@@ -47,15 +58,35 @@ export function openPostgresRun(serverUrl: string): RunOptions["openStores"] {
 	};
 }
 
-async function createDatabase(serverUrl: string) {
+/** Judges wait for Postgres as everybody does. */
+function timed(
+	reads: RunReads,
+	call: <Answer>(read: () => Promise<Answer>) => Promise<Answer>,
+): RunReads {
+	return {
+		log: (after) => call(() => reads.log(after)),
+		keys: () => call(() => reads.keys()),
+		versionOf: (operationId) => call(() => reads.versionOf(operationId)),
+		held: () => call(() => reads.held()),
+	};
+}
+
+/** One with everything in it but the chain; it goes with the server. */
+async function createTemplate(serverUrl: string): Promise<string> {
+	const { name, url } = await createDatabase(serverUrl, "template1");
+	await preparePostgres(url, SILENT);
+	return name;
+}
+
+async function createDatabase(serverUrl: string, template: string) {
 	const name = `sim_${randomBytes(6).toString("hex")}`;
-	await administer(serverUrl, (sql) => sql`create database ${sql(name)}`);
+	await administer(serverUrl, (sql) => sql`create database ${sql(name)} template ${sql(template)}`);
 	const url = new URL(serverUrl);
 	url.pathname = `/${name}`;
 	const drop = async () => {
 		await administer(serverUrl, (sql) => sql`drop database if exists ${sql(name)} with (force)`);
 	};
-	return { url: url.href, drop };
+	return { name, url: url.href, drop };
 }
 
 async function administer(

@@ -45,6 +45,7 @@ export interface Schedule {
 	readonly inlineRollbacks: boolean;
 	readonly flushRows: number;
 	readonly rollbackChanges: number;
+	readonly fansOut: boolean;
 	/** Whether a holder that died is known to be gone, as on one host. */
 	readonly knowsDead: boolean;
 	readonly snapshotEveryBlocks: number | undefined;
@@ -88,6 +89,7 @@ export function scheduleOf(seed: number): Schedule {
 		inlineRollbacks: random.chance(0.7),
 		flushRows: random.oneOf([2, 4, 32]),
 		rollbackChanges: random.chance(0.2) ? 2 : 100_000,
+		fansOut: random.chance(0.3),
 		knowsDead: random.chance(0.3),
 		snapshotEveryBlocks: random.chance(0.3) ? 5 : undefined,
 		servesOrphans: random.chance(0.5),

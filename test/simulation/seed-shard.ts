@@ -12,7 +12,9 @@ const TIMEOUT_MS = 600_000;
 export function testSeeds(shard: number): void {
 	const { RECANT_SEED: given = "0" } = process.env;
 	const from = Number(given) * SEEDS * SHARDS + shard * SEEDS + 1;
-	test(`${SEEDS} seeds from ${from} on end as a straight run does`, { timeout: TIMEOUT_MS }, async () => {
+	test(`${SEEDS} seeds from ${from} on end as a straight run does`, {
+		timeout: TIMEOUT_MS,
+	}, async () => {
 		for (let seed = from; seed < from + SEEDS; seed += 1) {
 			const result = await runSeed(seed);
 			if (result.failure === undefined) continue;

@@ -53,5 +53,7 @@ function isSame(left: string, right: string | undefined): boolean {
 }
 
 function kind(failure: string): string {
-	return (failure.split("\n")[0] ?? "").replaceAll(/0x[0-9a-f]+|[0-9a-f-]{36}|\d+/g, "#").slice(0, 60);
+	return (failure.split("\n")[0] ?? "")
+		.replaceAll(/0x[0-9a-f]+|[0-9a-f-]{36}|\d+/g, "#")
+		.slice(0, 60);
 }

@@ -14,6 +14,7 @@ import { Restorer } from "../../src/restore/restorer.ts";
 import type { ShadowStore } from "../../src/restore/shadow-store.ts";
 import { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { type Outbox, RollbackDispatch } from "../../src/rollback/dispatch.ts";
+import { FanOut } from "../../src/rollback/fan-out.ts";
 import type { RestoredStates } from "../../src/rollback/restored-states.ts";
 import type { RollbackQueue } from "../../src/rollback/rollback-queue.ts";
 import type { RollbackStore } from "../../src/rollback/rollback-store.ts";
@@ -24,6 +25,8 @@ import { ArchiveSource } from "../../src/snapshots/archive-source.ts";
 import type { SnapshotArchive } from "../../src/snapshots/snapshot-archive.ts";
 import type { SnapshotReader, SnapshotStore } from "../../src/snapshots/snapshot-store.ts";
 import type { Embedder } from "../../src/vectors/embedder.ts";
+import type { EmbeddingStore } from "../../src/vectors/embedding-store.ts";
+import { RecordedEmbedder } from "../../src/vectors/recorded-embedder.ts";
 import type { VectorTables } from "../../src/vectors/vector-tables.ts";
 import { CollectionChecks } from "../../src/writer/collection-checks.ts";
 import type { FlushStore } from "../../src/writer/flush-store.ts";
@@ -45,6 +48,7 @@ export interface SharedPorts {
 	readonly outbox: Outbox;
 	readonly inbox: InboxStore;
 	readonly shadows: ShadowStore;
+	readonly embeddings: EmbeddingStore;
 	readonly logReader: LogReader;
 	readonly restoredStates: RestoredStates;
 	readonly tables: VectorTables;
@@ -75,6 +79,8 @@ export interface LifeOptions {
 	readonly flushRows: number;
 	/** Memories that a rollback sets back one by one; beyond it restores. */
 	readonly rollbackChanges: number;
+	/** Whether vectors are kept as of an embedder that costs something, and embedding is fanned out. */
+	readonly fansOut: boolean;
 	readonly log: Logger;
 }
 
@@ -94,7 +100,17 @@ export class ProcessLife {
 		const ports = this.#ports();
 		this.rollbackStore = ports.rollback;
 		this.writerStore = ports.writer;
-		const collections = new CollectionChecks(spec.id, ports.inbox, EMBEDDER);
+		const embedder = options.fansOut ? new RecordedEmbedder(EMBEDDER, ports.embeddings) : EMBEDDER;
+		const fanOut = new FanOut({
+			store: ports.tasks,
+			embedder,
+			queue: ports.queue,
+			holder,
+			log,
+			clock,
+			sizes: TASK_SIZES,
+		});
+		const collections = new CollectionChecks(spec.id, ports.inbox, embedder);
 		const archive = ports.snapshots && new ArchiveSource(ports.snapshots.archive);
 		const restorer = new Restorer({
 			shadows: ports.shadows,
@@ -107,7 +123,8 @@ export class ProcessLife {
 			restorer,
 			states: ports.restoredStates,
 			changesLimit: options.rollbackChanges,
-			embedder: EMBEDDER,
+			embedder,
+			fanOut,
 			collections: () => collections,
 			settings: () => settings,
 			consolidator: NO_CONSOLIDATOR,
@@ -126,7 +143,7 @@ export class ProcessLife {
 			retentionStore: ports.retention,
 			logCutter: ports.logCutter,
 			coordinator: this.coordinator,
-			embedder: EMBEDDER,
+			embedder,
 			tables: ports.tables,
 			collections,
 			settings,
@@ -152,6 +169,7 @@ export class ProcessLife {
 			outbox: ports.outbox,
 			coordinator: this.coordinator,
 			inlineRollbacks,
+			fanOut,
 			log,
 			clock,
 			chain: (chainId) =>
@@ -168,7 +186,7 @@ export class ProcessLife {
 			source: ports.source,
 			inbox: ports.inbox,
 			collections,
-			embedder: EMBEDDER,
+			embedder,
 			settings: {
 				of: (namespace) => settings.all().get(namespace) ?? NO_SETTINGS,
 				refresh: () => settings.refresh(),
@@ -217,6 +235,7 @@ export class ProcessLife {
 			outbox: faulty("outbox", ports.outbox),
 			inbox: faulty("inbox", ports.inbox),
 			shadows: faulty("shadows", ports.shadows),
+			embeddings: faulty("embeddings", ports.embeddings),
 			logReader: faulty("logReader", ports.logReader),
 			restoredStates: faulty("restoredStates", ports.restoredStates),
 			tables: faulty("tables", ports.tables),
@@ -231,6 +250,9 @@ export class ProcessLife {
 		};
 	}
 }
+
+/** So small that the few texts of a run are tasks. */
+const TASK_SIZES = { leastTexts: 2, texts: 1, characters: 1_000 };
 
 const NO_CONSOLIDATOR: Consolidator = { consolidate: async () => [] };
 

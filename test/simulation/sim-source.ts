@@ -48,6 +48,9 @@ const NO_SOURCE_FAULTS: SourceFaults = {
 	outages: 0,
 };
 
+/** How much of its faults a process' providers show: with all of them hardly a round comes to its end. */
+const STRENGTHS = [0, 0.1, 0.4, 1];
+
 /** A view lasts so long at most, and an answer that is late comes after so long. */
 const VIEW_MS = { least: 50, most: 2_500 };
 const LATE_MS = 2_500;
@@ -101,7 +104,8 @@ export class SimSource implements ChainSource {
 		this.#chain = chain;
 		this.#clock = clock;
 		this.#random = new Random(seed);
-		this.#faults = faults ?? SOURCE_FAULTS;
+		const strength = this.#random.oneOf(STRENGTHS);
+		this.#faults = scaled(faults ?? SOURCE_FAULTS, strength);
 		this.#pollIntervalMs = pollIntervalMs ?? 250;
 		this.#announces = this.#random.chance(0.5);
 		this.#providers = Array.from({ length: this.#random.between(1, 3) }, (_, index) => ({
@@ -372,6 +376,18 @@ export class SimSource implements ChainSource {
 	#count(name: string): void {
 		this.counts[name] = (this.counts[name] ?? 0) + 1;
 	}
+}
+
+function scaled(faults: SourceFaults, strength: number): SourceFaults {
+	const { moves, errors, nulls, late, lies, outages } = faults;
+	return {
+		moves: moves * strength,
+		errors: errors * strength,
+		nulls: nulls * strength,
+		late: late * strength,
+		lies: lies * strength,
+		outages,
+	};
 }
 
 const HINT = "the simulation is at fault; it is asked again";

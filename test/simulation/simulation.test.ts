@@ -1,11 +1,11 @@
 /** The simulation itself: what a seed gives, and that what is broken is found. */
 import { describe, expect, test } from "vitest";
-import { ProcessClock, VirtualTime } from "./sim-clock.ts";
-import { runSeed, shrinkSeed } from "./run-seed.ts";
-import { openFakeStores } from "./fake-stores.ts";
-import { faultyPort, type PortContext } from "./faulty-port.ts";
-import { AT_ONCE, type Fault, type Faults } from "./faults.ts";
 import type { Outbox } from "../../src/rollback/dispatch.ts";
+import { openFakeStores } from "./fake-stores.ts";
+import { AT_ONCE, type Fault, type Faults } from "./faults.ts";
+import { faultyPort, type PortContext } from "./faulty-port.ts";
+import { runSeed, shrinkSeed } from "./run-seed.ts";
+import { ProcessClock, VirtualTime } from "./sim-clock.ts";
 import type { RunOptions } from "./simulation.ts";
 
 const TIMEOUT_MS = 60_000;

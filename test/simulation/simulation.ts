@@ -3,7 +3,6 @@
  * faults, on virtual time. Then the faults end; everything must settle, and the oracle is asked.
  */
 import "./builtins.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
 import type { WriterSettings } from "../../src/writer/system-work.ts";
@@ -17,9 +16,10 @@ import { judge } from "./oracle.ts";
 import type { Schedule, SimEvent } from "./schedule.ts";
 import { SIM_DEPTH_BLOCKS, SimChain } from "./sim-chain.ts";
 import { ProcessClock, SimulationError, VirtualTime } from "./sim-clock.ts";
-import { simSettings, simSpec } from "./sim-ledger.ts";
-import { EMBEDDER } from "./sim-process.ts";
 import { SimHistory } from "./sim-history.ts";
+import { simSettings, simSpec } from "./sim-ledger.ts";
+import { readable, simLog } from "./sim-log.ts";
+import { EMBEDDER } from "./sim-process.ts";
 import { SimSource, SOURCE_FAULTS } from "./sim-source.ts";
 import type { StandingChain, Stores } from "./stores.ts";
 import { Trace } from "./trace.ts";
@@ -193,7 +193,7 @@ class Simulation {
 					queue: (process) => stores.queue(process),
 					queueHears: (process, what) => stores.queueHears(process, what),
 					source: (clock, seed) => this.#source(clock, seed),
-					log: (process) => this.#log(process),
+					log: (process) => simLog(process, this.#trace, this.#options.verbose === true),
 					isAway: (store, machine) => this.#isAway(store, machine),
 					onDeath: (process) => {
 						this.#dead.add(process);
@@ -246,24 +246,33 @@ class Simulation {
 				return;
 			case "write":
 				this.#trace.note("an agent writes");
-				return workload.one();
+				workload.one();
+				return;
 			case "rollback":
-				return operators.rollBack(event.back);
+				operators.rollBack(event.back);
+				return;
 			case "control":
-				return operators.control(event.control);
+				operators.control(event.control);
+				return;
 			case "flushall":
 				this.#trace.note("FLUSHALL");
-				return stores.flushQueue();
+				stores.flushQueue();
+				return;
 			case "kill":
-				return this.#machines[event.machine]?.kill(event.downMs);
+				this.#machines[event.machine]?.kill(event.downMs);
+				return;
 			case "term":
-				return this.#machines[event.machine]?.terminate(event.downMs);
+				this.#machines[event.machine]?.terminate(event.downMs);
+				return;
 			case "freeze":
-				return this.#machines[event.machine]?.freeze(event.ms);
+				this.#machines[event.machine]?.freeze(event.ms);
+				return;
 			case "jump":
-				return this.#machines[event.machine]?.jumpWall(event.ms);
+				this.#machines[event.machine]?.jumpWall(event.ms);
+				return;
 			case "away":
-				return this.#takeAway(event.store, event.machine, event.ms);
+				this.#takeAway(event.store, event.machine, event.ms);
+				return;
 		}
 	}
 
@@ -389,29 +398,6 @@ class Simulation {
 		});
 	}
 
-	#log(process: string): Logger {
-		const verbose = this.#options.verbose === true;
-		const say = (level: string) => (fields: Record<string, unknown>, message: string) => {
-			if (level === "error") this.#trace.note(`${process} ${level}: ${message}`);
-			if (!verbose) return;
-			const { err, ...rest } = fields;
-			const shown = JSON.stringify(rest, (_key, value: unknown) =>
-				typeof value === "bigint" ? value.toString() : value,
-			);
-			this.#trace.note(
-				`${process} ${level}: ${message} ${shown} ${err === undefined ? "" : readable(err)}`,
-			);
-		};
-		const log: Logger = {
-			debug: say("debug"),
-			info: say("info"),
-			warn: say("warn"),
-			error: say("error"),
-			child: () => log,
-		};
-		return log;
-	}
-
 	#count(what: string, by = 1): void {
 		this.#counts[what] = (this.#counts[what] ?? 0) + by;
 	}
@@ -424,9 +410,3 @@ const SETTINGS: WriterSettings = {
 	all: () => new Map([...simSettings].map(([name, each]) => [name, { ...NO_SETTINGS, ...each }])),
 	contentProblem: () => undefined,
 };
-
-function readable(error: unknown): string {
-	if (!(error instanceof Error)) return String(error);
-	const cause = error.cause === undefined ? "" : `\ncause: ${readable(error.cause)}`;
-	return `${error.stack ?? error.message}${cause}`;
-}

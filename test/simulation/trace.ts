@@ -4,8 +4,6 @@ import { createHash } from "node:crypto";
 /** Lines that are kept for a reader; all go into the hash. */
 const KEPT_LINES = 5_000;
 
-const LIVE = process.env["SIM_LIVE"] !== undefined;
-
 export class Trace {
 	readonly #hash = createHash("sha256");
 	readonly #lines: string[] = [];
@@ -21,7 +19,6 @@ export class Trace {
 		this.#hash.update(line).update("\n");
 		this.#count += 1;
 		this.#lines.push(line);
-		if (LIVE) process.stderr.write(`${line}\n`);
 		if (this.#lines.length > 2 * KEPT_LINES) this.#lines.splice(0, KEPT_LINES);
 	}
 

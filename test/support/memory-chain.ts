@@ -46,7 +46,7 @@ import type { DerivedBlock } from "../../src/writer/derived-blocks.ts";
 import type { Consolidator } from "../../src/writer/system-work.ts";
 import type { OpenOperation, WriterStore } from "../../src/writer/writer-store.ts";
 import { Random } from "./random.ts";
-import { SpanRows } from "./span-rows.ts";
+import { VersionRows } from "../simulation/fakes/version-rows.ts";
 
 export const HANDLERS: Hex = `0x${"42".repeat(32)}`;
 const COUNTERS = ["x", "y"];
@@ -63,7 +63,7 @@ interface BlockContent {
 }
 
 export class MemoryChain {
-	readonly rows = new SpanRows();
+	readonly rows = new VersionRows();
 	readonly log: LogEntry[] = [];
 	readonly sealed = new Map<string, Sealed>();
 	readonly keys = new Set<MemoryKey>();

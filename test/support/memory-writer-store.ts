@@ -41,7 +41,7 @@ import type {
 	Problem,
 	WriterStore,
 } from "../../src/writer/writer-store.ts";
-import { SpanRows } from "./span-rows.ts";
+import { VersionRows } from "../simulation/fakes/version-rows.ts";
 
 const ROLLBACK = {
 	stage: undefined,
@@ -57,7 +57,7 @@ const ROLLBACK = {
 };
 
 export class MemoryWriterStore {
-	readonly rows = new SpanRows();
+	readonly rows = new VersionRows();
 	readonly log: LogEntry[] = [];
 	readonly keys = new Set<MemoryKey>();
 	readonly operations = new Map<string, OperationUpdate>();

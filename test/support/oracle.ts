@@ -299,16 +299,16 @@ async function expectEqualHistory(
 		const links = allVisibleIn(run.history, height).filter(({ id }) => isLinkId(id));
 		const linked = links.filter(({ id }) => !unlinked.has(id));
 		const [ours, theirs] = await Promise.all(
-			[actual, expected].map(({ service }) => service.checkpoint(CHAIN, height)),
+			[actual, expected].map(({ service }) => checkpointAt(service, height)),
 		);
+		if (ours === undefined || theirs === undefined) continue;
 		const where = `at height ${height}`;
-		expect(ours?.roots, `roots ${where}`).toMatchObject(rootsOf(memories, links));
-		expect(theirs?.roots, `roots of the straight run ${where}`).toMatchObject(
+		expect(ours.roots, `roots ${where}`).toMatchObject(rootsOf(memories, links));
+		expect(theirs.roots, `roots of the straight run ${where}`).toMatchObject(
 			rootsOf(memories, linked),
 		);
-		if (linked.length === links.length)
-			expect(ours?.roots, `roots ${where}`).toEqual(theirs?.roots);
-		expect(ours?.blockHash, `block ${where}`).toEqual(theirs?.blockHash);
+		if (linked.length === links.length) expect(ours.roots, `roots ${where}`).toEqual(theirs.roots);
+		expect(ours.blockHash, `block ${where}`).toEqual(theirs.blockHash);
 	}
 	for (const tag of ["latest", "pending"] as const) {
 		const at = { at: { kind: "tag", tag }, generation: undefined } as const;
@@ -324,6 +324,18 @@ async function expectEqualHistory(
 		expect(shared(await readHeld(actual.service, at)), `state at ${height}`).toEqual(
 			shared(await readHeld(expected.service, at)),
 		);
+	}
+}
+
+/** Undefined: it is below finality, where checkpoints are not kept for ever. */
+async function checkpointAt(service: RecantService, height: bigint) {
+	try {
+		return await service.checkpoint(CHAIN, height);
+	} catch (error) {
+		const { finalized = -1n } = await service.chain(CHAIN);
+		const isMissing = error instanceof RecantError && error.code === "unknown_checkpoint";
+		if (isMissing && height < finalized) return undefined;
+		throw error;
 	}
 }
 

@@ -16,7 +16,7 @@ import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-sto
 import type { LanceStore } from "../../src/vectors/lance-tables.ts";
 import type { VectorPointer } from "../../src/writer/commit-batch.ts";
 import { VectorFlusher } from "../../src/writer/vector-flusher.ts";
-import { SpanRows } from "./span-rows.ts";
+import { VersionRows } from "../simulation/fakes/version-rows.ts";
 import { keyOf, newVersion, TOMBSTONE } from "./versions.ts";
 import { WholeStates } from "./whole-states.ts";
 
@@ -58,7 +58,7 @@ interface Ended {
 
 export class SearchedHistory {
 	readonly model = new WholeStates(FAR);
-	readonly #rows = new SpanRows();
+	readonly #rows = new VersionRows();
 	readonly #said = new Map<bigint, Said>();
 	readonly #keys = new Map<string, MemoryKey>();
 	readonly #database: Database;

@@ -8,7 +8,7 @@ import {
 	ROLLBACK_ORDERS,
 	type RollbackView,
 } from "../../src/service/recant-service.ts";
-import { CHAIN_ID, ROLLBACK, testHttp, UUID } from "./http-fixture.ts";
+import { CHAIN, CHAIN_ID, ROLLBACK, testHttp, UUID } from "./http-fixture.ts";
 
 const running: HttpServer[] = [];
 
@@ -99,5 +99,15 @@ describe("recant rollbacks", () => {
 		const { code, err } = await run(`rollbacks cancel ${UUID}`);
 		expect(code).toBe(EXIT.failed);
 		expect(err).toBe("error: it is failed (rollback_over)\nhint: retry it\n");
+	});
+});
+
+describe("recant status", () => {
+	it("shows how far a rollback is, how fast it goes, and that it is paused", async () => {
+		const progress = { done: 30, total: 120, ratePerSecond: 150, etaMs: 600 };
+		const rollback: RollbackView = { ...ROLLBACK, paused: true, progress };
+		const { run } = await served({ chain: async () => ({ ...CHAIN, rollback }) });
+		const { out } = await run(`status --chain ${CHAIN_ID}`);
+		expect(out).toContain(`rollback ${UUID} is at replay 30/120, 150/s, 600 ms left, paused\n`);
 	});
 });

@@ -14,6 +14,7 @@ import type {
 	RollbackView,
 	StatusView,
 } from "../../src/service/recant-service.ts";
+import type { RecoveryService } from "../../src/service/recoveries.ts";
 import type {
 	PartialAnswer,
 	PartialRestoreService,
@@ -22,6 +23,7 @@ import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 import { fakeConsistency } from "./http-fixture-consistency.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";
 import { fakeReads } from "./http-fixture-reads.ts";
+import { fakeRecoveries } from "./http-fixture-recoveries.ts";
 import { fakeRestores } from "./http-fixture-restores.ts";
 
 export const CHAIN_ID = 31_337;
@@ -148,7 +150,9 @@ export interface FakeService {
 	readonly service: RecantService;
 	readonly calls: Call[];
 	/** Arguments of the last call of a method. */
-	last(method: keyof RecantService | keyof PartialRestoreService): readonly unknown[];
+	last(
+		method: keyof RecantService | keyof PartialRestoreService | keyof RecoveryService,
+	): readonly unknown[];
 }
 
 function requireChain(chain: string): void {
@@ -300,6 +304,7 @@ export function testHttp(
 		proofs: fakeProofs(fake.calls),
 		restores: fakeRestores(fake.calls, OPERATION, options.restores),
 		consistency: fakeConsistency(fake.calls),
+		recoveries: fakeRecoveries(fake.calls),
 		reads: fakeReads(fake.calls, { at: AT, memory: MEMORY, operation: OPERATION }),
 		apiKeys: options.apiKeys ?? [],
 		keys: testKeys(options.keyStore ?? new MemoryKeyStore(), options.apiKeys ?? []),

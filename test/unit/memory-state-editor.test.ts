@@ -3,7 +3,7 @@ import { FOREVER } from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { StateEditor } from "../../src/memory/state-editor.ts";
-import { InconsistentChanges, SpanRows } from "../support/span-rows.ts";
+import { InconsistentChanges, VersionRows } from "../simulation/fakes/version-rows.ts";
 import { keyOf, newVersion, row, TOMBSTONE } from "../support/versions.ts";
 
 const KEY = keyOf("a");
@@ -179,8 +179,8 @@ describe("the rows that the property test writes to refuse", () => {
 	const held = row("a", 1n, { fromBlock: 3n });
 	const identity = { memoryKey: KEY, namespace: "test", id: "a", layer: "semantic" } as const;
 
-	function holding(): SpanRows {
-		const rows = new SpanRows();
+	function holding(): VersionRows {
+		const rows = new VersionRows();
 		rows.apply({ ...NOTHING, insert: [held], newMemories: [identity] }, 0n);
 		return rows;
 	}

@@ -51,6 +51,18 @@ describe("a recorded embedder", () => {
 		expect(inner.texts.toSorted()).toEqual(["a", "b", "c"]);
 	});
 
+	test("says which texts it would have to ask for, and asks for none of them", async () => {
+		const inner = new CountingEmbedder();
+		const store = new MemoryStore();
+		await new RecordedEmbedder(inner, store).embed(["a", "b"]);
+		const embedder = new RecordedEmbedder(inner, store);
+		expect(await embedder.unknown(["a", "c", "b", "d", "c"])).toEqual(["c", "d"]);
+		expect(await embedder.unknown(["b", "a"])).toEqual([]);
+		expect(inner.texts).toEqual(["a", "b"]);
+		await embedder.embed(["c"]);
+		expect(await embedder.unknown(["c", "d"])).toEqual(["d"]);
+	});
+
 	test("gives what it has while the embedder is away, and forgets no failure into an answer", async () => {
 		const inner = new CountingEmbedder();
 		const embedder = new RecordedEmbedder(inner, new MemoryStore());

@@ -64,6 +64,12 @@ describe("the way out of a rollback that failed", () => {
 		}
 	});
 
+	test("of a recovery is another recovery", () => {
+		const recoveryId = "00000000-0000-4000-8000-000000000002";
+		const hint = wayOut("handler_failed", { rollbackId, cause: "reorg", recoveryId });
+		expect(hint).toBe("`recant recover` looks again at what is possible");
+	});
+
 	test.each([
 		["handler_failed", "reorg", `\`recant rollbacks retry ${rollbackId}\` goes on with it`],
 		["rollback_interrupted", "reorg", `\`recant rollbacks retry ${rollbackId}\` tries it again`],

@@ -2,6 +2,7 @@
 import type { ChainAnswer, StatusAnswer } from "../../client/answers.ts";
 import { hasEveryRole, rolesText } from "../../domain/role.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
+import { stepOf } from "../rollback-progress.ts";
 import type { Session } from "../session.ts";
 import { paint, printable, printJson, printLine, printTable, type Terminal } from "../terminal.ts";
 
@@ -76,9 +77,11 @@ function printDetails(terminal: Terminal, chain: ChainAnswer): void {
 		printLine(terminal, `${printable(name)}: ${said}`);
 	}
 	if (rollback !== undefined) {
-		const { id, stage, state, progress } = rollback;
-		const where = `${stage ?? state} ${progress.done}/${progress.total}`;
-		printLine(terminal, `${printable(name)}: rollback ${id} is at ${where}`);
+		const held = rollback.paused ? ", paused" : "";
+		printLine(
+			terminal,
+			`${printable(name)}: rollback ${rollback.id} is at ${stepOf(rollback)}${held}`,
+		);
 	}
 	for (const { name: collection, index } of chain.collections) {
 		if (index?.recall === undefined) continue;

@@ -15,6 +15,7 @@ import type { LogEntry } from "../../writer/commit-batch.ts";
 import type { Problem } from "../../writer/writer-store.ts";
 import { hexBytes, toJson } from "../codec.ts";
 import type { Database } from "../database.ts";
+import { sendNotice } from "../notices.ts";
 import { pgArray } from "../pg-array.ts";
 import { blockChecksum, checkpointChecksum, logChecksum } from "../row-checksum.ts";
 import type { Tx } from "../sql.ts";
@@ -86,6 +87,7 @@ export class PostgresImportStore implements ImportStore {
 			await insertCheckpoint(tx, state);
 			await insertOperations(tx, state);
 			await moveChain(tx, state);
+			await sendNotice(tx, { kind: "replaced", chainId });
 		});
 	}
 

@@ -29,8 +29,8 @@ import type { Queryable } from "../sql.ts";
 import { commitBatch } from "./commit.ts";
 import { isFinalAt, isOpenAt } from "./final-operations.ts";
 import { leafPages } from "./leaf-pages.ts";
-import { recordHalt } from "./record-halt.ts";
 import { PostgresWriterLookUps } from "./postgres-writer-look-ups.ts";
+import { recordHalt } from "./record-halt.ts";
 import { TableStatistics } from "./table-statistics.ts";
 
 export class PostgresWriterStore extends PostgresWriterLookUps implements WriterStore {

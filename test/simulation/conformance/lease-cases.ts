@@ -74,6 +74,25 @@ export const LEASE_CASES: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: "what a holder says of itself stays until it says something else, and goes with its lease",
+		run: async (stores) => {
+			const { writer } = stores.ports;
+			await stores.registerChain(chainNamed());
+			await writer.acquireLease(CHAIN, "one", 60_000);
+			const said = async () => (await stores.dump())["chains"]?.[0]?.["follower_status"];
+			const lease = { chainId: CHAIN, fence: 1n, ttlMs: 60_000 };
+			await writer.renewLease({ ...lease, status: '{"state":"following"}' });
+			await writer.renewLease(lease);
+			await writer.renewLease({ ...lease, fence: 0n, status: "late" });
+			expect(await said()).toBe('{"state":"following"}');
+			await writer.acquireLease(CHAIN, "one", 60_000);
+			expect(await said()).toBeUndefined();
+			await writer.renewLease({ ...lease, fence: 2n, status: "{}" });
+			await writer.releaseLease(CHAIN, 2n);
+			expect(await said()).toBeUndefined();
+		},
+	},
+	{
 		name: "a lease that lapsed is its holder's still while nobody took it",
 		run: async ({ ports: { writer }, registerChain, pass }) => {
 			await registerChain(chainNamed());

@@ -5,8 +5,9 @@ import { linkId } from "../../../src/domain/link.ts";
 import { type AnchorSet, NO_ANCHORS } from "../../../src/domain/operation.ts";
 import { heldKey } from "../../../src/memory/ground.ts";
 import { type StoredOperation, toWire } from "../../../src/memory/operation-codec.ts";
+import { NO_COUNTS } from "../../../src/rollback/rollback-record.ts";
 import type { OperationUpdate } from "../../../src/writer/commit-batch.ts";
-import { CHAIN, hashOf, keyOf, NAMESPACE, Scribe, uuid } from "./scribe.ts";
+import { CHAIN, hashOf, keyOf, NAMESPACE, rollbackId, Scribe, uuid } from "./scribe.ts";
 import type { ConformanceCase, StoresUnderTest } from "./stores-under-test.ts";
 
 const ALL_LAYERS = ["short_term", "long_term", "episodic", "semantic"] as const;
@@ -291,6 +292,45 @@ export const LOOK_UP_CASES: readonly ConformanceCase[] = [
 			expect(await finalAfter(scribe, 2n)).toEqual([]);
 			expect(await finalAfter(scribe, 7n)).toEqual([operationId(2)]);
 			expect(await finalAfter(scribe, 8n)).toEqual([operationId(1), operationId(2)]);
+		},
+	},
+	{
+		name: "where finality goes back with a recovery, what was final above it is open again",
+		run: async (stores) => {
+			const scribe = await Scribe.open(stores);
+			await queue(stores, [1, 2, 3].map(operationId));
+			await admit(scribe, [
+				applied(operationId(1), 1n, { effectiveSlot: 2n, judgedSlot: 2n }),
+				applied(operationId(2), 2n, { effectiveSlot: 5n, judgedSlot: 5n }),
+				{ ...applied(operationId(3), 3n), status: "refused" },
+			]);
+			const { blocks } = await scribe.commit({ seals: 7 });
+			await finalAfter(scribe, 6n);
+			const { writer, rollbacks } = stores.ports;
+			const open = async (finality: bigint | undefined) =>
+				(await writer.openOperations(CHAIN, { judgedAbove: 1n, finality })).map(
+					({ position }) => position,
+				);
+			expect(await open(undefined)).toEqual([]);
+			expect(await open(3n)).toEqual([2n]);
+			const problem = { code: "fork_below_finality", message: "deep", hint: "recover" };
+			const haltedAt = await writer.halt(CHAIN, scribe.fence, problem);
+			scribe.position = haltedAt ?? scribe.position;
+			const [, , , ancestor] = blocks;
+			if (ancestor === undefined) throw new RangeError("no block");
+			const of = { rollbackId: rollbackId(1), attempt: 1 };
+			const recoveryId = uuid(77);
+			await rollbacks.record(
+				{ ...scribe.newRollback(of.rollbackId, ancestor), recoveryId },
+				undefined,
+			);
+			await rollbacks.claim(of.rollbackId, "one", 10_000);
+			await rollbacks.prepared(of.rollbackId, 1, { parts: [], counts: NO_COUNTS });
+			const said = { finality: { safe: 3n, finalized: 3n } };
+			const commit = await scribe.rollbackCommit(of, { ancestor, said });
+			await rollbacks.commit({ ...commit, recoveryId });
+			expect((await writer.loadChain(CHAIN)).halt).toBeUndefined();
+			expect(await finals(stores)).toEqual([operationId(1), operationId(3)]);
 		},
 	},
 	{

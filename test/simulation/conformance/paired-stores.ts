@@ -15,6 +15,7 @@ const UNORDERED: ReadonlySet<string> = new Set([
 	"snapshots",
 	"touched",
 	"unattended",
+	"versionsAround",
 	"waiting",
 ]);
 const LEAF_BYTES = 48;

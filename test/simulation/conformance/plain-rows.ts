@@ -83,8 +83,14 @@ function byAllColumns(a: DumpedRow, b: DumpedRow): number {
  */
 export function plainAnswer(answer: unknown, isOrdered: boolean): unknown {
 	const plain = plainValue(answer);
-	if (isOrdered || !Array.isArray(plain)) return plain;
-	return plain.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+	return isOrdered ? plain : unordered(plain);
+}
+
+/** Lists sorted by what is in them, all the way down. */
+function unordered(value: unknown): unknown {
+	if (!Array.isArray(value)) return value;
+	const items = value.map(unordered);
+	return items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
 function plainValue(value: unknown): unknown {
@@ -102,8 +108,15 @@ function plainValue(value: unknown): unknown {
 	return plainFields(value);
 }
 
+/** A pointer at no version of a table yet: its time is that of the row. */
+function isUnmade(value: object): boolean {
+	return "tableVersion" in value && value.tableVersion === 0n;
+}
+
 function plainFields(value: object): unknown {
-	const fields = Object.entries(value).filter(([, item]) => item !== undefined);
+	const fields = Object.entries(value).filter(
+		([key, item]) => item !== undefined && !(key === "at" && isUnmade(value)),
+	);
 	return Object.fromEntries(
 		fields
 			.sort(([a], [b]) => (a < b ? -1 : 1))

@@ -370,7 +370,11 @@ export const SHADOW_CASES: readonly ConformanceCase[] = [
 	},
 ];
 
-function shadowRow(id: string, versionId: bigint, parts: Partial<ShadowRow> = {}): ShadowRow {
+export function shadowRow(
+	id: string,
+	versionId: bigint,
+	parts: Partial<ShadowRow> = {},
+): ShadowRow {
 	const body = {
 		namespace: NAMESPACE,
 		id,

@@ -60,6 +60,22 @@ export const TASK_CASES: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: "of two takings by one holder only the later one's word counts",
+		run: async (stores) => {
+			await claimed(stores);
+			const { tasks } = stores.ports;
+			await tasks.add(OF, ["first"]);
+			const first = await takeAs(stores, "one");
+			await stores.pass(TTL_MS + 1);
+			const second = await takeAs(stores, "one");
+			if (first === undefined || second === undefined) throw new RangeError("nothing was taken");
+			await tasks.done(first);
+			expect(await tasks.open(OF, MOST)).toEqual({ open: 1, spent: 0 });
+			await tasks.done(second);
+			expect(await tasks.open(OF, MOST)).toEqual({ open: 0, spent: 0 });
+		},
+	},
+	{
 		name: "a claim that is renewed does not lapse",
 		run: async (stores) => {
 			await claimed(stores);

@@ -51,6 +51,8 @@ export interface ChainRow {
 	readonly fence: bigint;
 	readonly leaseHolder: string | undefined;
 	readonly leaseUntilMs: number | undefined;
+	/** JSON of what the holder said last of how it follows the chain. */
+	readonly followerStatus: string | undefined;
 }
 
 interface Generations {
@@ -193,6 +195,7 @@ const NEW_CHAIN: Omit<ChainRow, "handlersHash" | "id" | "name" | "startBlock"> =
 	fence: 0n,
 	leaseHolder: undefined,
 	leaseUntilMs: undefined,
+	followerStatus: undefined,
 };
 
 export const NEW_GENERATION: Omit<GenerationRow, "generation"> = {

@@ -80,6 +80,7 @@ function chainColumns({ row }: ChainTables): Columns {
 		fence: row.fence,
 		lease_holder: row.leaseHolder,
 		lease_until: row.leaseUntilMs,
+		follower_status: row.followerStatus,
 	};
 }
 

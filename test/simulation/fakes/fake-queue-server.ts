@@ -9,7 +9,7 @@
  */
 import { FatalError, RetryableError } from "../../../src/domain/errors.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
-import { QUEUE_TIMING } from "../../../src/queue/queue-timing.ts";
+import { QUEUE_TIMING, type QueueTiming } from "../../../src/queue/queue-timing.ts";
 import { redeliveryDelayMs, rollbackJobId } from "../../../src/queue/rollback-job.ts";
 import type {
 	RollbackJob,
@@ -31,6 +31,8 @@ export interface FakeQueueOptions {
 	readonly duplicates?: () => boolean;
 	/** Whether the newest waiting job comes first; left out: never. */
 	readonly reorders?: () => boolean;
+	/** Left out: that of the service. */
+	readonly timing?: Pick<QueueTiming, "backoffMs" | "lockMs" | "stalledCheckMs">;
 }
 
 interface StoredJob {
@@ -59,6 +61,7 @@ interface Consumer {
 
 export class FakeQueueServer {
 	readonly #options: FakeQueueOptions;
+	readonly #timing: NonNullable<FakeQueueOptions["timing"]>;
 	readonly #jobs = new Map<string, StoredJob>();
 	readonly #consumers = new Map<string, Consumer>();
 	/** Whoever was killed: what it had sent may come late, and nobody is there to be served. */
@@ -69,6 +72,7 @@ export class FakeQueueServer {
 
 	constructor(options: FakeQueueOptions) {
 		this.#options = options;
+		this.#timing = options.timing ?? QUEUE_TIMING;
 	}
 
 	/** What there is, in the order in which it came. */
@@ -217,7 +221,7 @@ export class FakeQueueServer {
 			this.#jobs.delete(job.id);
 			return;
 		}
-		const longestMs = QUEUE_TIMING.backoffMs * 2 ** (job.attemptsMade - 1);
+		const longestMs = this.#timing.backoffMs * 2 ** (job.attemptsMade - 1);
 		this.#delay(job, longestMs * (0.5 + this.#options.random() / 2));
 	}
 
@@ -232,7 +236,7 @@ export class FakeQueueServer {
 
 	/** After the locks of what it holds have lapsed, if it is still gone then. */
 	#lapse(process: string, isGone: () => boolean): void {
-		const { lockMs, stalledCheckMs } = QUEUE_TIMING;
+		const { lockMs, stalledCheckMs } = this.#timing;
 		for (const job of this.#jobs.values()) {
 			if (job.holder !== process) continue;
 			const { token } = job;

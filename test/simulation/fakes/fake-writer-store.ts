@@ -47,18 +47,25 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 		const now = this.#database.now();
 		const isOther = leaseHolder !== undefined && leaseHolder !== holder;
 		if (isOther && leaseUntilMs > now && !this.#isGone(leaseHolder)) return { heldBy: leaseHolder };
-		tables.update({ fence: fence + 1n, leaseHolder: holder, leaseUntilMs: now + ttlMs });
+		const lease = { leaseHolder: holder, leaseUntilMs: now + ttlMs, followerStatus: undefined };
+		tables.update({ fence: fence + 1n, ...lease });
 		return { fence: fence + 1n };
 	}
 
-	async renewLease(lease: { chainId: ChainId; fence: bigint; ttlMs: number }): Promise<boolean> {
-		return this.#fenced(lease.chainId, lease.fence, {
-			leaseUntilMs: this.#database.now() + lease.ttlMs,
-		});
+	async renewLease({
+		chainId,
+		fence,
+		ttlMs,
+		status,
+	}: Parameters<WriterStore["renewLease"]>[0]): Promise<boolean> {
+		const leaseUntilMs = this.#database.now() + ttlMs;
+		const said = status === undefined ? {} : { followerStatus: status };
+		return this.#fenced(chainId, fence, { leaseUntilMs, ...said });
 	}
 
 	async releaseLease(chainId: ChainId, fence: bigint): Promise<void> {
-		this.#fenced(chainId, fence, { leaseHolder: undefined, leaseUntilMs: undefined });
+		const none = { leaseHolder: undefined, leaseUntilMs: undefined, followerStatus: undefined };
+		this.#fenced(chainId, fence, none);
 	}
 
 	async loadChain(chainId: ChainId): Promise<LoadedChain> {
@@ -161,7 +168,7 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 			const tables = this.#chain(chainId);
 			const { generation, headHeight, logPosition } = tables.row;
 			const position = logPosition + 1n;
-			tables.log.insert({
+			const isNew = tables.log.insertIfNew({
 				position,
 				generation,
 				height: headHeight ?? 0n,
@@ -170,6 +177,7 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 				memoryKey: undefined,
 				body: canonicalJson(problem === undefined ? { isOver: true } : { ...problem }),
 			});
+			if (!isNew) return undefined;
 			tables.update({ logPosition: position });
 			return position;
 		});

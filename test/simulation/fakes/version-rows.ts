@@ -142,7 +142,9 @@ export class VersionRows {
 	/** Every inserted row has its memory's identity, and identities come with a row. */
 	#requireIdentities(changes: StateChanges): void {
 		const fresh = new Set(changes.newMemories.map((memory) => memory.memoryKey));
-		const named = new Set(changes.newMemories.map(({ layer, memoryKey }) => `${layer}/${memoryKey}`));
+		const named = new Set(
+			changes.newMemories.map(({ layer, memoryKey }) => `${layer}/${memoryKey}`),
+		);
 		check(named.size === changes.newMemories.length, "a memory is new twice in a layer");
 		for (const row of changes.insert) {
 			const known = fresh.has(row.memoryKey) || this.#known.has(row.memoryKey);
