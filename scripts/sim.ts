@@ -34,6 +34,7 @@ interface Tally {
 
 /** Of the figures; the rest is in --json. */
 const SHOWN = [
+	"known defects",
 	"forks",
 	"rollbacks",
 	"commits",

@@ -88,9 +88,7 @@ export const recoveriesAnswer = z
 					plan: plan.optional(),
 				}),
 			),
-			evidence: json
-				.optional()
-				.openapi({ description: "What each provider said just now." }),
+			evidence: json.optional().openapi({ description: "What each provider said just now." }),
 		}),
 		items: z.array(recoveryAnswer),
 		cursor: z.string().optional().openapi({ description: "Absent: there is no next page." }),

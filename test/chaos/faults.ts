@@ -78,7 +78,7 @@ const FAULTS: readonly Fault[] = [
 	{
 		kind: "SIGSTOP of the lease holder past its lease",
 		layouts: TWO,
-		weight: 1,
+		weight: 2,
 		strike: async (chaos, random) => {
 			const leader = await chaos.leader();
 			leader?.freeze();

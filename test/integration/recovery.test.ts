@@ -124,7 +124,10 @@ async function refusal(asked: Promise<unknown>): Promise<RecantApiError> {
 	throw new Error(`it was not refused: ${String(error)}`);
 }
 
-describe("a fork below finality", () => {
+/** Of a test with straight runs, on a machine with other tests on it. */
+const TIMEOUT_MS = 180_000;
+
+describe("a fork below finality", { timeout: TIMEOUT_MS }, () => {
 	test("halts the chain read-only, and everybody is told", async () => {
 		const world = await lived();
 		const { logPosition, chainId } = await world.service.chain(CHAIN);

@@ -19,8 +19,9 @@ export interface Mutant {
 	readonly caughtBy: readonly [string, ...string[]];
 }
 
-const SIMULATION = "test/simulation/simulation.test.ts";
+const SIMULATION = "test/simulation/seeds-0.test.ts";
 const REAL_SIMULATION = "test/integration/simulation-postgres.test.ts";
+const CONFORMANCE = "test/integration/conformance-postgres.test.ts";
 const PROVENANCE = "test/property/provenance.test.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -142,10 +143,11 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "outbox-skipped",
 		wrong: "a recorded rollback has no job",
-		file: "src/store/writing/postgres-rollback-store.ts",
-		find: "	await tx`insert into outbox (topic, payload)",
-		plant: "	if (Date.now() < 0) await tx`insert into outbox (topic, payload)",
-		caughtBy: ["test/integration/simulation-conformance.test.ts"],
+		file: "src/store/writing/rollback-moves.ts",
+		find: "await tx`insert into outbox (topic, payload) values (${ROLLBACK_TOPIC}",
+		plant:
+			"if (job.retries < 0)\n\t\tawait tx`insert into outbox (topic, payload) values (${ROLLBACK_TOPIC}",
+		caughtBy: [CONFORMANCE],
 	},
 	{
 		name: "generation-read-twice",
@@ -159,18 +161,18 @@ export const MUTANTS: readonly Mutant[] = [
 		name: "superseded-changes-merged",
 		wrong: "what was prepared for a branch that lost is committed",
 		file: "src/store/writing/postgres-rollback-store.ts",
-		find: "				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}\n					and state = 'prepared'`;",
-		plant: "				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}`;",
-		caughtBy: ["test/integration/simulation-conformance.test.ts"],
+		find: "and state = 'prepared' and not paused`;",
+		plant: "and not paused`;",
+		caughtBy: [CONFORMANCE],
 	},
 	{
 		name: "attempt-not-checked",
 		wrong: "an attempt that was overtaken leaves its change set",
 		file: "src/store/writing/postgres-rollback-store.ts",
-		find: "					finished_at = now(), claim_until = null, error = null\n				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}",
+		find: "					done = total, stage_started_at = null\n				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}",
 		plant:
-			"					finished_at = now(), claim_until = null, error = null\n				where rollback_id = ${commit.rollbackId} and attempt >= ${commit.attempt}",
-		caughtBy: ["test/integration/simulation-conformance.test.ts"],
+			"					done = total, stage_started_at = null\n				where rollback_id = ${commit.rollbackId} and attempt >= ${commit.attempt}",
+		caughtBy: [CONFORMANCE],
 	},
 	{
 		name: "base-position-not-checked",
@@ -246,10 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "src/store/writing/postgres-inbox-store.ts",
 		find: "	return count === 1 ? undefined : findEarlier(tx, chainId, idempotency);",
 		plant: "	return count >= 0 ? undefined : findEarlier(tx, chainId, idempotency);",
-		caughtBy: [
-			"test/integration/simulation-conformance.test.ts",
-			"test/integration/memory-verbs.test.ts",
-		],
+		caughtBy: [CONFORMANCE, "test/integration/memory-verbs.test.ts"],
 	},
 	{
 		name: "copy-not-taken-away-before-the-commit",
@@ -262,22 +261,19 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "pointers-not-set-back",
 		wrong: "search finds vectors of the lost branch",
-		file: "src/store/writing/postgres-rollback-store.ts",
+		file: "src/store/writing/rollback-moves.ts",
 		find: "tx`update collections set table_version = ${pointer.tableVersion},\n						pointer_version_id = ${pointer.versionId},",
 		plant:
 			"tx`update collections set table_version = table_version + 0 * ${pointer.tableVersion},\n						pointer_version_id = pointer_version_id + 0 * ${pointer.versionId},",
-		caughtBy: ["test/integration/simulation-conformance.test.ts", REAL_SIMULATION],
+		caughtBy: [CONFORMANCE, REAL_SIMULATION],
 	},
 	{
 		name: "orphaned-blocks-stay-canonical",
 		wrong: "two blocks stand at one height of one generation",
-		file: "src/store/writing/postgres-rollback-store.ts",
+		file: "src/store/writing/rollback-moves.ts",
 		find: "tx`update blocks set to_gen = ${next} where",
 		plant: "tx`update blocks set to_gen = to_gen + 0 * ${next} where",
-		caughtBy: [
-			"test/integration/simulation-conformance.test.ts",
-			"test/integration/reorg-depth.test.ts",
-		],
+		caughtBy: [CONFORMANCE, "test/integration/reorg-depth.test.ts"],
 	},
 	{
 		name: "finality-goes-back",
@@ -301,6 +297,39 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "src/store/writing/postgres-rollback-store.ts",
 		find: 'if (other && row.live && !this.#isGone(row.claim_holder ?? "")) return undefined;',
 		plant: 'if (other && row.live && row.claim_holder === "") return undefined;',
-		caughtBy: ["test/integration/simulation-conformance.test.ts"],
+		caughtBy: [CONFORMANCE],
+	},
+	{
+		name: "no-sweep",
+		wrong: "a rollback whose job was wiped stands for ever",
+		file: "src/store/writing/outbox.ts",
+		find: "where state in ('recorded', 'running', 'prepared') and not paused",
+		plant: "where state in ('nothing') and not paused",
+		caughtBy: ["test/integration/rollback-sweep.test.ts"],
+	},
+	{
+		name: "silent-transaction-keeps-its-locks",
+		wrong: "a process that stands still keeps everybody from the lease",
+		file: "src/store/database.ts",
+		find: "const BEGIN = `begin; set local idle_in_transaction_session_timeout = ${TRANSACTION_IDLE_MS}`;",
+		plant:
+			"const BEGIN = `begin; set local idle_in_transaction_session_timeout = ${0 * TRANSACTION_IDLE_MS}`;",
+		caughtBy: ["test/chaos/zombies.test.ts"],
+	},
+	{
+		name: "paused-and-committed",
+		wrong: "what an operator paused is committed",
+		file: "src/store/writing/postgres-rollback-store.ts",
+		find: "and state = 'prepared' and not paused`;",
+		plant: "and state = 'prepared'`;",
+		caughtBy: ["test/integration/rollback-store.test.ts"],
+	},
+	{
+		name: "quorum-of-one",
+		wrong: "one provider's word takes back what was final",
+		file: "src/recovery/quorum.ts",
+		find: "largest.length < needed",
+		plant: "largest.length < 1",
+		caughtBy: ["test/unit/recovery-quorum.test.ts"],
 	},
 ];

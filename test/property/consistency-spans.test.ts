@@ -91,7 +91,7 @@ class History {
 	}
 
 	stored(id: string): StoredVersion[] {
-		return this.rows.of(keyOf(id)).sort(byPlace).map(stored);
+		return this.rows.of(keyOf(id)).toSorted(byPlace).map(stored);
 	}
 }
 

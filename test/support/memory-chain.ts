@@ -45,8 +45,8 @@ import type {
 import type { DerivedBlock } from "../../src/writer/derived-blocks.ts";
 import type { Consolidator } from "../../src/writer/system-work.ts";
 import type { OpenOperation, WriterStore } from "../../src/writer/writer-store.ts";
-import { Random } from "./random.ts";
 import { VersionRows } from "../simulation/fakes/version-rows.ts";
+import { Random } from "./random.ts";
 
 export const HANDLERS: Hex = `0x${"42".repeat(32)}`;
 const COUNTERS = ["x", "y"];

@@ -18,7 +18,7 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 	[
 		[
 			"src/service/recant-service.ts",
-			{ lines: 540, why: "what Recant offers, in one place; it holds types only" },
+			{ lines: 570, why: "what Recant offers, in one place; it holds types only" },
 		],
 		[
 			"src/domain/limits.ts",

@@ -360,8 +360,11 @@ export class RandomCalls {
 
 	#shadowRows(height: bigint) {
 		const random = this.#random;
+		// No version is of two memories: which of them comes first would be open.
+		const idOf = (id: (typeof IDS)[number]) =>
+			BigInt(random.between(0, 2) * 4 + IDS.indexOf(id) + 1);
 		return IDS.filter(() => random.chance(0.5)).map((id) =>
-			shadowRow(id, BigInt(random.between(1, 9)), {
+			shadowRow(id, idOf(id), {
 				fromBlock: height - BigInt(random.between(0, Number(height))),
 				fromGen: this.#scribe.generation + 1n,
 				content: random.chance(0.8) ? { restored: id } : undefined,

@@ -231,7 +231,7 @@ async function forked(stores: StoresUnderTest) {
 	return { scribe, ancestor };
 }
 
-export async function rolledBack(
+async function rolledBack(
 	scribe: Scribe,
 	ancestor: BlockHeader,
 	number: number,

@@ -270,7 +270,7 @@ export const TABLE_CASES: readonly TableCase[] = [
 	},
 ];
 
-export function row(versionId: number, parts: Partial<VectorRow> = {}): VectorRow {
+function row(versionId: number, parts: Partial<VectorRow> = {}): VectorRow {
 	return {
 		versionId: BigInt(versionId),
 		memoryKey: `00000000-0000-4000-8000-${String(versionId).padStart(12, "0")}` as MemoryKey,
@@ -283,7 +283,7 @@ export function row(versionId: number, parts: Partial<VectorRow> = {}): VectorRo
 }
 
 /** Version ids, rising. */
-export async function rowsOf(
+async function rowsOf(
 	tables: VectorTables,
 	version: TableVersion,
 	table = TABLE,

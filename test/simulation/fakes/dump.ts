@@ -9,7 +9,7 @@ import { layerNumber, ownerNumber, toJson } from "../../../src/store/codec.ts";
 import type { ChainTables } from "./chain-tables.ts";
 import type { FakeDatabase, RollbackRow, ShadowVersionRow } from "./fake-database.ts";
 
-export type Columns = Readonly<Record<string, unknown>>;
+type Columns = Readonly<Record<string, unknown>>;
 
 export function dumpTables(database: FakeDatabase): Readonly<Record<string, readonly Columns[]>> {
 	const chains = database.chains();

@@ -140,7 +140,7 @@ export class FakeDatabase {
 	}
 }
 
-export function partKey({ rollbackId, attempt, part, seq }: PartRow): string {
+function partKey({ rollbackId, attempt, part, seq }: PartRow): string {
 	return JSON.stringify([rollbackId, attempt, part, seq]);
 }
 

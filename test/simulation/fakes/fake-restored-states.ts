@@ -111,7 +111,7 @@ export class FakeRestoredStates implements RestoredStates {
 	): Promise<readonly WrittenMemory[]> {
 		return this.#visible(shadow, query.namespace)
 			.filter(({ layer }) => layer === "short_term")
-			.sort((a, b) => rising(a.position, b.position))
+			.sort((a, b) => rising(a.position, b.position) || rising(a.versionId, b.versionId))
 			.slice(0, query.limit)
 			.map(({ memoryKey, position, expiresBlock }) => ({ memoryKey, position, expiresBlock }));
 	}

@@ -86,7 +86,7 @@ export class FakeWriterLookUps {
 		query: { namespace: string; height: Height; limit: number },
 	): Promise<readonly WrittenMemory[]> {
 		return visible(this.#database.find(chainId), { ...query, layers: ["short_term"] })
-			.sort((a, b) => rising(a.position, b.position))
+			.sort((a, b) => rising(a.position, b.position) || rising(a.versionId, b.versionId))
 			.slice(0, query.limit)
 			.map(({ memoryKey, position, expiresBlock }) => ({ memoryKey, position, expiresBlock }));
 	}
