@@ -34,7 +34,6 @@ interface Tally {
 
 /** Of the figures; the rest is in --json. */
 const SHOWN = [
-	"known defects",
 	"forks",
 	"rollbacks",
 	"commits",

@@ -5,7 +5,7 @@
  * does itself. In the pending slot agents' operations come as they were written.
  */
 import type { HeaderWindow } from "../chain/header-window.ts";
-import type { Height, MemoryKey } from "../domain/ids.ts";
+import type { ChainId, Height, Hex, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { ACYCLIC_TYPES } from "../domain/link.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
@@ -60,8 +60,9 @@ export async function assembleInbox(
 		heights: undefined,
 		asked: coming.flatMap(({ operation }) => (operation.kind === "consolidate" ? [operation] : [])),
 	});
+	const below = await hashesBelow(context, state.chainId, coming);
 	for (const entry of entries) {
-		const refusal = previewEntry(entry, { ...context, assembly, slot, system });
+		const refusal = previewEntry(entry, { ...context, assembly, slot, system, below });
 		for (const stored of entry.operations) {
 			if (refusal !== undefined) {
 				assembly.refuse(stored, slot, refusal.reasonFor(stored));
@@ -83,6 +84,20 @@ export async function assembleInbox(
 		assembly.settle(entry.entryId);
 	}
 	return assembly;
+}
+
+/** A request may have waited while the block of its anchor was orphaned and finality passed it. */
+async function hashesBelow(
+	{ window, store }: { readonly window: HeaderWindow | undefined } & Pick<AssembleContext, "store">,
+	chainId: ChainId,
+	coming: readonly StoredOperation[],
+): Promise<ReadonlyMap<Height, Hex>> {
+	const floor = window?.oldest.number ?? 0n;
+	const places = coming.flatMap(({ anchors }) =>
+		anchors.anchors.flatMap(({ place }) => place ?? []),
+	);
+	const heights = new Set(places.map(({ height }) => height).filter((height) => height < floor));
+	return heights.size === 0 ? new Map() : store.blockHashes(chainId, [...heights]);
 }
 
 /** Blocks on top of the head, with what was derived from them and what they give back. */

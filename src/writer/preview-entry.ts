@@ -3,7 +3,7 @@
  * nothing is applied. One that fails refuses the whole request, so no request is ever half done.
  */
 import type { HeaderWindow } from "../chain/header-window.ts";
-import type { Height, MemoryKey } from "../domain/ids.ts";
+import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
 import type { AnchorSet, OperationReason } from "../domain/operation.ts";
@@ -35,6 +35,8 @@ interface PreviewContext {
 	readonly assembly: Assembly;
 	readonly slot: Height;
 	readonly window: HeaderWindow | undefined;
+	/** Hashes of the committed chain below the window, where anchors stand and a header is kept. */
+	readonly below: ReadonlyMap<Height, Hex>;
 	readonly system: Pick<SystemWork, "imagine">;
 	/** See WriterSettings. */
 	readonly contentProblem: WriterSettings["contentProblem"];
@@ -51,7 +53,7 @@ export function previewEntry(entry: InboxEntry, context: PreviewContext): Refusa
 	const unsaid = new Set<MemoryKey>();
 	for (const stored of entry.operations) {
 		if (unsaid.size > 0 && unsaid.has(keyOf(stored))) continue;
-		const reason = anchorProblem(stored.anchors, context.window) ?? overlay.take(stored);
+		const reason = anchorProblem(stored.anchors, context) ?? overlay.take(stored);
 		if (reason === undefined) continue;
 		failed.set(stored, reason);
 		unsaid.add(keyOf(stored));
@@ -215,18 +217,18 @@ function imagined(
 }
 
 /**
- * The anchors were looked up when the request came in; the chain may have moved since. Below the window
- * blocks are final, and what the node said of them holds.
+ * The anchors were looked up when the request came in; the chain may have moved since, and finality with
+ * it. Where no header is kept, what the node said holds.
  */
 function anchorProblem(
 	{ anchors }: AnchorSet,
-	window: HeaderWindow | undefined,
+	{ window, below }: Pick<PreviewContext, "window" | "below">,
 ): OperationReason | undefined {
 	const tip = window?.tip.number ?? -1n;
 	const places = anchors.flatMap(({ place }) => (place === undefined ? [] : [place]));
 	const gone = places.find(({ height, blockHash }) => {
-		const committed = window?.at(height);
-		return height > tip || (committed !== undefined && committed.hash !== blockHash);
+		const committed = window?.at(height)?.hash ?? below.get(height);
+		return height > tip || (committed !== undefined && committed !== blockHash);
 	});
 	return (
 		gone && {

@@ -4,6 +4,7 @@ import type {
 	ChainId,
 	Generation,
 	Height,
+	Hex,
 	LogPosition,
 	MemoryKey,
 	VersionId,
@@ -180,6 +181,8 @@ export interface WriterStore {
 		chainId: ChainId,
 		which: { readonly judgedAbove: Height | undefined; readonly finality?: Height | undefined },
 	): Promise<readonly OpenOperation[]>;
+	/** Hashes of the present generation's blocks at these heights; one that is not kept has no entry. */
+	blockHashes(chainId: ChainId, heights: readonly Height[]): Promise<ReadonlyMap<Height, Hex>>;
 	/** Vectors of these versions; what has none is left out. */
 	vectors(
 		chainId: ChainId,

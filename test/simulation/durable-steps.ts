@@ -68,6 +68,7 @@ const writer: PortSteps<WriterStore> = {
 	writingOrder: "read",
 	linksFrom: "read",
 	nextPuts: "read",
+	blockHashes: "read",
 	openOperations: "read",
 	vectors: "read",
 	commit: by("writer", "ChainWriter.#commit"),

@@ -10,7 +10,6 @@ import { Random } from "../support/random.ts";
 import { seedIds } from "./builtins.ts";
 import type { StoreName } from "./durable-steps.ts";
 import { type Fault, type Faults, SeededFaults } from "./faults.ts";
-import { isKnown } from "./known-defects.ts";
 import { Machine } from "./machine.ts";
 import { Operators } from "./operators.ts";
 import { judge } from "./oracle.ts";
@@ -118,9 +117,7 @@ class Simulation {
 		try {
 			await this.#live(stores);
 		} catch (error) {
-			const what = readable(error);
-			if (isKnown(what)) this.#count("known defects");
-			else failure = what;
+			failure = readable(error);
 		} finally {
 			process.off("unhandledRejection", strays);
 			seedIds(undefined);

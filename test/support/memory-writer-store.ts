@@ -146,6 +146,12 @@ export class MemoryWriterStore {
 					.slice(0, limit),
 			linksFrom: async (_chain, { keys, type, limit }) =>
 				reachable([...this.#links.values()], keys, type).slice(0, limit),
+			blockHashes: async (_chain, heights) =>
+				new Map(
+					this.#headers.flatMap(({ number, hash }) =>
+						heights.includes(number) ? [[number, hash] as const] : [],
+					),
+				),
 			nextPuts: async (_chain, above, upTo) => above.flatMap((place) => this.#nextPut(place, upTo)),
 			openOperations: async (_chain, { judgedAbove }) => this.#open(judgedAbove),
 			vectors: async () => new Map<VersionId, Float32Array>(),

@@ -124,7 +124,7 @@ export class PostgresRestoredStates implements RestoredStates {
 				where shadow_id = ${shadowId} and namespace = ${query.namespace}
 					and layer = ${layerNumber("short_term")} and content is not null
 					and (expires_block is null or expires_block > ${height})
-				order by position limit ${query.limit}`,
+				order by position, version_id limit ${query.limit}`,
 		);
 		return rows.map((row) => ({
 			memoryKey: row.memory_key,

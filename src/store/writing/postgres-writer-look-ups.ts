@@ -1,5 +1,5 @@
 /** What the writer looks up before it works on a commit: which memories may end, be pushed out, or be rested on. */
-import { type ChainId, FOREVER, type Height, type MemoryKey } from "../../domain/ids.ts";
+import { type ChainId, FOREVER, type Height, type Hex, type MemoryKey } from "../../domain/ids.ts";
 import type { Layer } from "../../domain/layer.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { SourceRef } from "../../domain/provenance.ts";
@@ -52,6 +52,18 @@ export class PostgresWriterLookUps {
 		return this.#database.run((sql) => findHeldSources(sql, chainId, { sources, upTo }));
 	}
 
+	async blockHashes(
+		chainId: ChainId,
+		heights: readonly Height[],
+	): Promise<ReadonlyMap<Height, Hex>> {
+		const rows = await this.#database.run(
+			(sql) => sql<{ height: bigint; hash: Hex }[]>`
+				select height, hash from blocks where chain_id = ${chainId}
+					and height = any(${pgArray(heights)}::bigint[]) and to_gen = ${FOREVER}`,
+		);
+		return new Map(rows.map(({ height, hash }) => [height, hash]));
+	}
+
 	async population(
 		chainId: ChainId,
 		query: { namespace: string; layers: readonly Layer[]; height: Height; limit: number },
@@ -82,7 +94,8 @@ export class PostgresWriterLookUps {
 			(sql) => sql<{ memory_key: MemoryKey; position: bigint; expires_block: bigint | null }[]>`
 				select m.memory_key, v.position, v.expires_block from memories m
 				cross join lateral (
-					select position, expires_block, layer, to_block, content is null as gone from versions
+					select position, version_id, expires_block, layer, to_block, content is null as gone
+					from versions
 					where chain_id = ${chainId} and memory_key = m.memory_key
 						and from_block <= ${query.height} and to_gen = ${FOREVER}
 					order by from_block desc limit 1
@@ -90,7 +103,7 @@ export class PostgresWriterLookUps {
 				where m.chain_id = ${chainId} and m.namespace = ${query.namespace}
 					and m.layer = ${layerNumber("short_term")} and v.layer = m.layer
 					and v.to_block > ${query.height} and not v.gone
-				order by v.position limit ${query.limit}`,
+				order by v.position, v.version_id limit ${query.limit}`,
 		);
 		return rows.map((row) => ({
 			memoryKey: row.memory_key,

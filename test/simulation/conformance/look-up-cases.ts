@@ -183,6 +183,18 @@ export const LOOK_UP_CASES: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: "hashes are those of the present generation's blocks, where one is kept",
+		run: async (stores) => {
+			const scribe = await Scribe.open(stores);
+			const sealed = await scribe.commit({ seals: 2 });
+			const known = new Map(sealed.blocks.map(({ number, hash }) => [number, hash]));
+			expect(known.size).toBe(2);
+			const heights = [...known.keys(), 99n];
+			expect(await stores.ports.writer.blockHashes(CHAIN, heights)).toEqual(known);
+			expect(await stores.ports.writer.blockHashes(CHAIN, [99n])).toEqual(new Map());
+		},
+	},
+	{
 		name: "the next put above a place is the first that takes effect",
 		run: async (stores) => {
 			const scribe = await Scribe.open(stores);

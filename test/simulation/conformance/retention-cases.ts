@@ -231,11 +231,7 @@ async function forked(stores: StoresUnderTest) {
 	return { scribe, ancestor };
 }
 
-async function rolledBack(
-	scribe: Scribe,
-	ancestor: BlockHeader,
-	number: number,
-): Promise<void> {
+async function rolledBack(scribe: Scribe, ancestor: BlockHeader, number: number): Promise<void> {
 	const { rollbacks } = scribe.stores.ports;
 	const id = rollbackId(number);
 	await rollbacks.record(scribe.newRollback(id, ancestor), undefined);

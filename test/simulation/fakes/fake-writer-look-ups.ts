@@ -3,6 +3,7 @@ import {
 	type ChainId,
 	FOREVER,
 	type Height,
+	type Hex,
 	type LogPosition,
 	type MemoryKey,
 } from "../../../src/domain/ids.ts";
@@ -107,6 +108,17 @@ export class FakeWriterLookUps {
 			}
 		}
 		return [...found.values()].slice(0, query.limit);
+	}
+
+	async blockHashes(
+		chainId: ChainId,
+		heights: readonly Height[],
+	): Promise<ReadonlyMap<Height, Hex>> {
+		const blocks = this.#database.find(chainId)?.blocks.all() ?? [];
+		const kept = blocks.filter(
+			({ number, toGen }) => toGen === FOREVER && heights.includes(number),
+		);
+		return new Map(kept.map(({ number, hash }) => [number, hash]));
 	}
 
 	async nextPuts(
