@@ -45,7 +45,7 @@ export async function openFakeStores(parts: RunParts): Promise<Stores> {
 }
 
 /** Vectors by model and hash. */
-export class FakeEmbeddings implements EmbeddingStore {
+class FakeEmbeddings implements EmbeddingStore {
 	readonly #kept = new Map<string, Float32Array>();
 
 	async find(model: string, hashes: readonly string[]) {

@@ -17,7 +17,7 @@ export type Fault =
 	| "none"
 	| "slow";
 
-export const CRASHES: ReadonlySet<Fault> = new Set([
+const CRASHES: ReadonlySet<Fault> = new Set([
 	"crash_after",
 	"crash_before",
 	"crash_under_way",
@@ -49,7 +49,7 @@ export interface Faults {
 
 export const AT_ONCE: CallPlan = { fault: "none", requestMs: 0, answerMs: 0, outlives: false };
 
-export const NO_FAULTS: Faults = { plan: () => AT_ONCE };
+const NO_FAULTS: Faults = { plan: () => AT_ONCE };
 
 /** How bad a run is; each a probability of a call unless it says otherwise. */
 export interface FaultProfile {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 
 export type OracleCheck = "content" | "model" | "roots" | "vectors" | "writes";
 
-export class OracleFailure extends Error {
+class OracleFailure extends Error {
 	override readonly name = "OracleFailure";
 	readonly check: OracleCheck;
 

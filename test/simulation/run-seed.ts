@@ -15,7 +15,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
 	return runSchedule(scheduleOf(seed), options);
 }
 
-export async function runSchedule(
+async function runSchedule(
 	schedule: Schedule,
 	{ without = new Set(), openStores = openFakeStores, verbose = false }: SeedOptions = {},
 ): Promise<RunResult> {

@@ -669,7 +669,7 @@ export async function claimed(stores: StoresUnderTest): Promise<World> {
 	return world;
 }
 
-export async function prepared(stores: StoresUnderTest): Promise<World> {
+async function prepared(stores: StoresUnderTest): Promise<World> {
 	const world = await claimed(stores);
 	await stores.ports.rollbacks.prepared(ONE, 1, { parts: PARTS, counts: NO_COUNTS });
 	return world;

@@ -206,7 +206,7 @@ export const NEW_GENERATION: Omit<GenerationRow, "generation"> = {
 	pointers: undefined,
 };
 
-export function nameKey({
+function nameKey({
 	namespace,
 	layer,
 	id,

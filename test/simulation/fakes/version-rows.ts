@@ -172,7 +172,7 @@ export class VersionRows {
 	}
 }
 
-export function nameOf(key: RowKey): string {
+function nameOf(key: RowKey): string {
 	return `${key.memoryKey}/${key.fromBlock}/${key.fromGen}`;
 }
 
@@ -186,7 +186,7 @@ function touchedBy(changes: StateChanges): ReadonlySet<MemoryKey> {
 }
 
 /** Spans of one memory that are not empty, and of which no two overlap. */
-export function requireConsistent(rows: readonly Version[]): void {
+function requireConsistent(rows: readonly Version[]): void {
 	for (const [index, row] of rows.entries()) {
 		check(row.fromBlock < row.toBlock, `row ${nameOf(row)} is empty in heights`);
 		check(row.fromGen < row.toGen, `row ${nameOf(row)} is empty in generations`);
