@@ -17,11 +17,7 @@ export type Fault =
 	| "none"
 	| "slow";
 
-const CRASHES: ReadonlySet<Fault> = new Set([
-	"crash_after",
-	"crash_before",
-	"crash_under_way",
-]);
+const CRASHES: ReadonlySet<Fault> = new Set(["crash_after", "crash_before", "crash_under_way"]);
 
 export interface CallPlan {
 	readonly fault: Fault;
@@ -48,8 +44,6 @@ export interface Faults {
 }
 
 export const AT_ONCE: CallPlan = { fault: "none", requestMs: 0, answerMs: 0, outlives: false };
-
-const NO_FAULTS: Faults = { plan: () => AT_ONCE };
 
 /** How bad a run is; each a probability of a call unless it says otherwise. */
 export interface FaultProfile {
