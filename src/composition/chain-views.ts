@@ -73,9 +73,9 @@ async function chainStatus({ spec, process, elsewhere }: ChainParts): Promise<Ch
 		return { ...process.status(), followedBy: process.holder };
 	}
 	const status = statusOf(spec.name, await elsewhere.standing());
-	// Nobody follows it: why this process cannot says more than that, unless it has not tried since.
+	// Nobody follows it: that this process is about to, or why it cannot, says more, unless another had it.
 	const own = status.followedBy === undefined ? process?.status() : undefined;
-	const isTold = own?.problem !== undefined && own.problem.code !== "lease_held";
+	const isTold = own !== undefined && own.problem?.code !== "lease_held";
 	return isTold && status.state !== "halted" ? { ...status, ...own } : status;
 }
 

@@ -33,3 +33,18 @@ export const systemClock: Clock = {
 	},
 	random: () => Math.random(),
 };
+
+/**
+ * As `every`, but nothing is begun while the last is under way: of work that hangs there is one, and not one
+ * more each time. `work` must not reject.
+ */
+export function everyInTurn(clock: Clock, ms: number, work: () => Promise<void>): () => void {
+	let isWorking = false;
+	return clock.every(ms, () => {
+		if (isWorking) return;
+		isWorking = true;
+		void work().finally(() => {
+			isWorking = false;
+		});
+	});
+}

@@ -2,7 +2,7 @@
  * One chain in this process: takes the lease, then runs writer, follower and flusher under it, and
  * begins again when the lease was lost. While another process holds the lease this one waits.
  */
-import { type Clock, systemClock } from "../domain/clock.ts";
+import { type Clock, everyInTurn, systemClock } from "../domain/clock.ts";
 import { RecantError } from "../domain/errors.ts";
 import type { ChainId, LogPosition } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -202,16 +202,19 @@ export class ChainProcess {
 			return undefined;
 		}
 		this.#heldBy = undefined;
+		// Before what may take minutes: every renewal says more.
+		this.#leaseHeldUntilMs = askedMs + LEASE_MS - LEASE_MARGIN_MS;
 		const errand = this.#errand;
 		this.#errand = undefined;
 		if (errand !== undefined) {
 			await this.#underLease(lease.fence, () => errand(lease.fence));
 			collections.forget();
 		}
-		this.#leaseHeldUntilMs = askedMs + LEASE_MS - LEASE_MARGIN_MS;
-		await collections.ensure(DEFAULT_COLLECTION);
 		const lost = Promise.withResolvers<void>();
-		const running = await this.#underLease(lease.fence, () => this.#build(lease.fence, lost));
+		const running = await this.#underLease(lease.fence, async () => {
+			await collections.ensure(DEFAULT_COLLECTION);
+			return this.#build(lease.fence, lost);
+		});
 		running.flusher.start();
 		running.retention.start();
 		running.snapshots?.start();
@@ -309,13 +312,10 @@ export class ChainProcess {
 
 	#renew(fence: bigint, stepDown: () => void): () => void {
 		const { spec, writerStore, log } = this.#options;
-		let asking = false;
-		return this.#clock.every(LEASE_MS / 4, () => {
-			// One may wait for minutes behind a commit; more of them would take up every connection.
-			if (asking) return;
-			asking = true;
+		// One may wait for minutes behind a commit; more of them would take up every connection.
+		return everyInTurn(this.#clock, LEASE_MS / 4, () => {
 			const askedMs = this.#clock.now();
-			writerStore
+			return writerStore
 				.renewLease({ chainId: spec.id, fence, ttlMs: LEASE_MS, status: this.#statusText() })
 				.then((held) => {
 					this.#leaseHeldUntilMs = held ? askedMs + LEASE_MS - LEASE_MARGIN_MS : 0;
@@ -323,10 +323,7 @@ export class ChainProcess {
 				})
 				.catch((error: unknown) =>
 					log.warn({ chain: spec.name, err: error }, "the lease was not renewed"),
-				)
-				.finally(() => {
-					asking = false;
-				});
+				);
 		});
 	}
 

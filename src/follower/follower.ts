@@ -200,14 +200,21 @@ export class Follower {
 		readonly ancestor: BlockHeader;
 		readonly blocks: readonly BlockHeader[];
 	}): Promise<void> {
-		// A round that fails half way leaves a rollback behind, for the next one to finish. One that stands
-		// looks for what an operator has made active again, in whatever process.
-		this.#rollbackDue = true;
 		const problem = await this.#rounds.standsOn(fork);
-		if (problem !== undefined) return this.#stand(problem);
+		if (problem !== undefined) {
+			// An operator may make it active again, in whatever process.
+			this.#rollbackDue = true;
+			return this.#stand(problem);
+		}
 		this.#say("rolling_back");
-		await this.#rounds.reorg(fork);
-		this.#rollbackDue = false;
+		try {
+			await this.#rounds.reorg(fork);
+		} catch (error) {
+			// A round that fails half way leaves a rollback behind, for the next one to finish.
+			this.#rollbackDue = true;
+			throw error;
+		}
+		// Whoever said meanwhile that one is due may mean the next one.
 		this.#afterRollback();
 	}
 

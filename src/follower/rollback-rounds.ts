@@ -84,6 +84,9 @@ export interface RollbackRoundsOptions {
 export class RollbackRounds {
 	readonly #options: RollbackRoundsOptions;
 	readonly #clock: Clock;
+	/** Rollbacks that this process worked on, in the generation that is present. */
+	readonly #workedOn = new Set<RollbackId>();
+	#workedIn: Generation | undefined;
 
 	constructor(options: RollbackRoundsOptions) {
 		this.#options = options;
@@ -92,13 +95,21 @@ export class RollbackRounds {
 
 	/**
 	 * Why the chain stands on that fork, if a rollback onto its branch failed: it is not to be recorded
-	 * again. Undefined: it is.
+	 * again. Undefined: it is. A recovery's rollback is another attempt on what the chain stands on anyway.
 	 */
 	async standsOn(fork: Fork): Promise<Problem | undefined> {
 		const { coordinator, spec, writer } = this.#options;
 		const failed = await coordinator.store.failedForks(spec.id, writer.state.generation);
-		const found = failed.find((rollback) => isOfBranch(rollback, fork));
+		const found = failed.find(
+			(each) =>
+				each.recoveryId === undefined && isOfBranch(each, fork) && !this.#mayBeCorrected(each),
+		);
 		return found && standing(found);
+	}
+
+	/** A handler is corrected in a file, and then the process is started again: it has one try. */
+	#mayBeCorrected({ rollbackId, error }: RollbackRecord): boolean {
+		return error?.code === "handler_failed" && !this.#workedOn.has(rollbackId);
 	}
 
 	/**
@@ -121,6 +132,14 @@ export class RollbackRounds {
 		});
 	}
 
+	/** Of the present generation alone: only its forks are looked at again. */
+	#workOn(rollbackId: RollbackId): void {
+		const { generation } = this.#options.writer.state;
+		if (generation !== this.#workedIn) this.#workedOn.clear();
+		this.#workedIn = generation;
+		this.#workedOn.add(rollbackId);
+	}
+
 	async #held(work: () => Promise<void>): Promise<void> {
 		const { writer } = this.#options;
 		writer.hold();
@@ -136,6 +155,7 @@ export class RollbackRounds {
 		const { isStopped } = this.#options;
 		let rollbackId: RollbackId | undefined = first;
 		while (rollbackId !== undefined && !isStopped()) {
+			this.#workOn(rollbackId);
 			const outcome: RunOutcome = await this.#run(rollbackId);
 			rollbackId = await this.#after(rollbackId, outcome);
 		}

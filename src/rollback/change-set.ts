@@ -56,10 +56,7 @@ export async function encodeChangeSet(changes: ChangeSet): Promise<readonly Part
 	const lists: Outsourced[] = [];
 	const head = encoded(outlined(changes, "", lists));
 	const parts: Part[] = [];
-	for (let start = 0; start < head.length; start += PART_CHARACTERS) {
-		const body = head.slice(start, start + PART_CHARACTERS);
-		parts.push({ part: HEAD, seq: parts.length, body });
-	}
+	for (const body of slices(head)) parts.push({ part: HEAD, seq: parts.length, body });
 	for (const list of lists) {
 		let seq = 0;
 		for (const body of pieces(list.items)) {
@@ -84,6 +81,18 @@ function outlined(value: unknown, path: string, lists: Outsourced[]): unknown {
 	return Object.fromEntries(
 		Object.entries(value).map(([name, item]) => [name, outlined(item, `${path}/${name}`, lists)]),
 	);
+}
+
+/** Never cut within a surrogate pair: half of one is no text, and would be stored as another character. */
+function* slices(text: string): Generator<string> {
+	let start = 0;
+	while (start < text.length) {
+		const last = text.charCodeAt(start + PART_CHARACTERS - 1);
+		const isHalf = last >= 0xd800 && last <= 0xdbff;
+		const end = start + PART_CHARACTERS - (isHalf ? 1 : 0);
+		yield text.slice(start, end);
+		start = end;
+	}
 }
 
 /** Arrays as JSON, each as full as a part may be; an item that is larger is alone. */

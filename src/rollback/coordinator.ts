@@ -11,7 +11,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { LeafChange } from "../commitment/leaf-changes.ts";
-import { type Clock, systemClock } from "../domain/clock.ts";
+import { type Clock, everyInTurn, systemClock } from "../domain/clock.ts";
 import { FatalError, type RecantError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -153,11 +153,12 @@ export class RollbackCoordinator {
 		if (claimed === undefined) return { type: await this.#withoutClaim(rollbackId) };
 		const { onProgress, beforeStage } = this.#options;
 		const clock = new StageClock(store, claimed, { onProgress, beforeStage, clock: this.#clock });
-		const stopBeating = this.#clock.every(CLAIM_MS / 4, () => {
+		// A change set that is being written holds the row for seconds: one connection may wait for it, not all.
+		const stopBeating = everyInTurn(this.#clock, CLAIM_MS / 4, () =>
 			store.renewClaim(rollbackId, claimed.attempt, CLAIM_MS).catch((error: unknown) => {
 				this.#options.log.warn({ rollbackId, err: error }, "the claim was not renewed");
-			});
-		});
+			}),
+		);
 		try {
 			return await this.#work(claimed, deriver, { committer, clock });
 		} catch (error) {

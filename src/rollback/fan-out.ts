@@ -14,7 +14,7 @@
  *    it is nobody's, and the attempt fails: a task that ends each process which takes it must end.
  * 5. A process that failed at a task leaves the rest of that attempt to others.
  */
-import { type Clock, systemClock } from "../domain/clock.ts";
+import { type Clock, everyInTurn, systemClock } from "../domain/clock.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -73,8 +73,9 @@ export class FanOut {
 
 	/**
 	 * Resolves when the embedder knows these texts, or knows them as fast as by itself: few texts are left to
-	 * it. Throws `rollback_fenced`, what the embedder throws, and `rollback_interrupted` for a task that was
-	 * taken too often. `onProgress` is told what share of them is done, in [0, 1].
+	 * it. Throws `rollback_fenced`, `not_ready` after `stop`, what the embedder throws, and
+	 * `rollback_interrupted` for a task that was taken too often. `onProgress` is told what share of them is
+	 * done, in [0, 1].
 	 */
 	async embed(
 		of: AttemptOf,
@@ -88,11 +89,11 @@ export class FanOut {
 		const bodies = splitTexts(unknown, modelOf(embedder), sizes);
 		await store.add(of, bodies);
 		this.#working.add(keyOf(of));
-		const stopTelling = this.#clock.every(TELL_MS, () => {
+		const stopTelling = everyInTurn(this.#clock, TELL_MS, () =>
 			this.#shareDone(of, bodies.length).then(onProgress, (err: unknown) => {
 				this.#options.log.debug({ ...of, err }, "progress is not told");
-			});
-		});
+			}),
+		);
 		try {
 			void this.#remind(of);
 			await this.#seeThrough(of);
@@ -174,11 +175,11 @@ export class FanOut {
 
 	async #do(task: TakenTask, failing: AbortController): Promise<void> {
 		const { store, embedder, log } = this.#options;
-		const stopBeating = this.#clock.every(CLAIM_MS / 3, () => {
+		const stopBeating = everyInTurn(this.#clock, CLAIM_MS / 3, () =>
 			store.renew(task, CLAIM_MS).catch((err: unknown) => {
 				log.warn({ ...placeOf(task), err }, "the claim on a rollback's task was not renewed");
-			});
-		});
+			}),
+		);
 		try {
 			const { model, texts } = readEmbeddingTask(task.body);
 			if (model !== modelOf(embedder)) throw otherModel(model, modelOf(embedder));
@@ -231,8 +232,9 @@ function placeOf({ rollbackId, attempt, task }: TakenTask) {
 	return { rollbackId, attempt, task };
 }
 
+/** Nobody has overtaken it: it must not count against a rollback by hand, see `isPassing`. */
 function stopping(of: AttemptOf): RetryableError {
-	return new RetryableError("rollback_fenced", {
+	return new RetryableError("not_ready", {
 		message: `rollback ${of.rollbackId} is left to another process: this one is stopping`,
 		hint: "it is taken over, or goes on at the next start",
 		fields: { ...of },

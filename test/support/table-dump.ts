@@ -2,7 +2,7 @@
 import postgres from "postgres";
 
 /** They say who writes the chain, and for how long: a restart and every second change them. */
-const LEASE = ["fence", "lease_holder", "lease_until"];
+const LEASE = ["fence", "lease_holder", "lease_until", "follower_status"];
 
 /** Sorted rows by table, of every table that has a chain. */
 export async function tableDump(

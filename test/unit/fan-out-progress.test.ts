@@ -1,4 +1,4 @@
-/** What a progress bar hears of a preparation that is fanned out. */
+/** What a progress bar hears of a preparation that is fanned out, and what is heard when the process stops. */
 import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
@@ -67,4 +67,18 @@ test("the share of the texts that are done, here and elsewhere", async () => {
 	expect(shares[0]).toBe(0);
 	expect(shares).toEqual([...shares].sort());
 	expect(shares.at(-1)).toBeLessThan(1);
+});
+
+test("a process that stops leaves the texts without saying that it was overtaken", async () => {
+	const fanOut = new FanOut({
+		store: { add: async () => undefined } as Partial<TaskStore> as TaskStore,
+		embedder: { unknown: async (asked) => [...asked] } as Partial<Embedder> as Embedder,
+		queue: { enqueue: async () => undefined },
+		holder: "here",
+		log: SILENT,
+	});
+	fanOut.stop();
+	const texts = Array.from({ length: TASK_SIZES.leastTexts }, (_, index) => `text ${index}`);
+	const refusal = { code: "not_ready", retryable: true };
+	await expect(fanOut.embed(OF, texts)).rejects.toMatchObject(refusal);
 });

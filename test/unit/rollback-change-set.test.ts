@@ -50,6 +50,18 @@ test("a change set that lacks a part is refused", async () => {
 	await expectRefused([]);
 });
 
+test.each([0, 1])(
+	"no part is cut within a character of two units, shifted by %i",
+	async (shift) => {
+		const changes = changesWith({ text: "x".repeat(shift) + "😀".repeat(2_500_000) });
+		const parts = await encodeChangeSet(changes);
+		expect(parts.length).toBeGreaterThan(1);
+		// As a database keeps text.
+		const stored = parts.map((part) => ({ ...part, body: Buffer.from(part.body).toString() }));
+		expect(await decodeChangeSet(stored)).toEqual(changes);
+	},
+);
+
 /** A change set of so many memories, each with a vector. */
 function manyChanges(memories: number) {
 	const one = changesWith({});

@@ -126,7 +126,8 @@ export class PostgresRecoveryStore implements RecoveryStore {
 	async begin(recovery: NewRecovery, work: RecoveryWork): Promise<Recovery> {
 		const { chainId, recoveryId, kind, problem } = recovery;
 		return this.#settled(chainId, async (tx, { halt, holder }) => {
-			if (halt !== undefined && halt !== toJson(problem)) throw haltMoved(chainId);
+			const isMet = halt === undefined ? await standsOnFork(tx, chainId) : halt === toJson(problem);
+			if (!isMet) throw haltMoved(chainId);
 			const attempt = (await attemptsOf(tx, chainId, problem)) + 1;
 			if (attempt > LIMITS.recoveryAttempts) throw exhausted(chainId);
 			const made = work.type === "rollback" ? { rollbackId: work.rollback.rollbackId } : {};
@@ -194,6 +195,15 @@ function recoveryOf(row: RecoveryRow): Recovery {
 	};
 }
 
+/** Whether the chain stands on a fork whose rollback failed: no halt is recorded then. */
+async function standsOnFork(tx: Tx, chainId: ChainId): Promise<boolean> {
+	const [row] = await tx`
+		select 1 from rollbacks r join chains c using (chain_id)
+		where r.chain_id = ${chainId} and r.state = 'failed' and r.cause = 'reorg'
+			and r.recovery_id is null and r.from_generation = c.generation limit 1`;
+	return row !== undefined;
+}
+
 /** A halt that comes back in the same words after one was mended is another halt. */
 async function attemptsOf(sql: Queryable, chainId: ChainId, problem: Problem): Promise<number> {
 	const [row] = await sql<{ count: bigint }[]>`
@@ -233,7 +243,7 @@ function busy(chainId: ChainId): RetryableError {
 
 function haltMoved(chainId: ChainId): RetryableError {
 	return new RetryableError("chain_busy", {
-		message: `chain ${chainId} is halted by something else since it was looked at`,
+		message: `chain ${chainId} is not halted any more by what it was when it was looked at`,
 		hint: "look again what is possible",
 		fields: { chainId },
 	});

@@ -122,11 +122,12 @@ export class PostgresRollbackStore implements RollbackStore {
 	}
 
 	async renewClaim(rollbackId: RollbackId, attempt: number, ttlMs: number): Promise<void> {
+		// From when it is written: it may have waited behind the transaction that writes the change set.
 		await this.#fenced(
 			rollbackId,
 			attempt,
 			(sql) => sql`
-			update rollbacks set claim_until = now() + ${ttlMs} * interval '1 millisecond'
+			update rollbacks set claim_until = clock_timestamp() + ${ttlMs} * interval '1 millisecond'
 			where rollback_id = ${rollbackId} and attempt = ${attempt}
 				and state in ('running', 'prepared')`,
 		);
