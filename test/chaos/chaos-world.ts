@@ -194,12 +194,15 @@ export class ChaosWorld {
 		);
 	}
 
-	/** Where the process with the lease runs; undefined: nobody who runs here has it. */
+	/**
+	 * Where the process with the lease runs; undefined: nobody who runs here has it, or another fault has just
+	 * struck Postgres, so that it cannot be told.
+	 */
 	async leader(): Promise<Seat | undefined> {
 		const [row] = await withSql(
 			this.databaseUrl,
 			(sql) => sql<{ lease_holder: string | null }[]>`select lease_holder from chains`,
-		);
+		).catch(() => []);
 		const pid = Number(row?.lease_holder?.split(":")[1]);
 		return this.seats.find(({ process }) => process?.pid === pid);
 	}
