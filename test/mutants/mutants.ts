@@ -332,4 +332,12 @@ export const MUTANTS: readonly Mutant[] = [
 		plant: "largest.length < 1",
 		caughtBy: ["test/unit/recovery-quorum.test.ts"],
 	},
+	{
+		name: "anchor-below-the-window-believed",
+		wrong: "what waited while its block was orphaned and became final is admitted",
+		file: "src/writer/assemble.ts",
+		find: "return heights.size === 0 ? new Map() : store.blockHashes(",
+		plant: "return heights.size >= 0 ? new Map() : store.blockHashes(",
+		caughtBy: ["test/simulation/found.test.ts"],
+	},
 ];
