@@ -39,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "src/store/writing/commit.ts",
 		find: 'and generation = ${statement.scalar("bigint", expected.generation)}',
 		plant: 'and generation >= 0 * ${statement.scalar("bigint", expected.generation)}',
-		caughtBy: ["test/integration/commit-fence.test.ts"],
+		caughtBy: ["test/integration/commit-fence.test.ts", CONFORMANCE],
 	},
 	{
 		name: "skip-the-log-position-check",
@@ -129,7 +129,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "src/store/writing/postgres-flush-store.ts",
 		find: "fence = ${move.fence}",
 		plant: "fence >= 0 * ${move.fence}",
-		caughtBy: ["test/integration/vector-flusher.test.ts"],
+		caughtBy: [CONFORMANCE, "test/chaos/zombies.test.ts"],
 	},
 	{
 		name: "job-acknowledged-before-the-effect",
