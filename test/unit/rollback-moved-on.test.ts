@@ -10,47 +10,29 @@ import type { ShadowStore } from "../../src/restore/shadow-store.ts";
 import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
 import { type ChangeSet, encodeChangeSet } from "../../src/rollback/change-set.ts";
 import { type CoordinatorOptions, RollbackCoordinator } from "../../src/rollback/coordinator.ts";
-import { NO_COUNTS, type RollbackRecord } from "../../src/rollback/rollback-record.ts";
+import type { RollbackRecord } from "../../src/rollback/rollback-record.ts";
 import type { Part, RollbackStore } from "../../src/rollback/rollback-store.ts";
 import type { ChainState } from "../../src/writer/chain-state.ts";
 import { SealedStates } from "../../src/writer/sealed-states.ts";
 import type { Problem } from "../../src/writer/writer-store.ts";
+import { rollbackRecord } from "../support/rollback-record.ts";
 import { keyOf } from "../support/versions.ts";
 
 const HASH: Hex = `0x${"11".repeat(32)}`;
 const PREPARED_AT = 7n;
 
-const PREPARED: RollbackRecord = {
+const PREPARED = rollbackRecord({
 	rollbackId: "00000000-0000-4000-8000-000000000001" as RollbackId,
 	chainId: 1,
 	cause: "reorg",
 	fromGeneration: 0n,
 	ancestor: { height: 3n, hash: HASH },
 	from: { height: 5n, hash: HASH },
-	branch: [],
-	supersessions: 0,
-	wantedStrategy: undefined,
 	state: "prepared",
-	stage: "replay",
-	paused: false,
-	failedStage: undefined,
-	retries: 0,
-	attempt: 1,
-	claimHolder: "here",
-	claimUntil: undefined,
-	done: 0,
-	total: 0,
-	counts: NO_COUNTS,
-	stageMs: {},
 	stageStartedAt: undefined,
 	readAt: new Date(0),
-	strategy: "rewind",
 	strategyReason: "what changed above the ancestor is set back",
-	error: undefined,
-	supersededBy: undefined,
-	createdAt: new Date(0),
-	finishedAt: undefined,
-};
+});
 
 const STATE: ChainState = {
 	chainId: 1,
