@@ -18,6 +18,27 @@ export interface LogFilter {
 	readonly topics: readonly Hex[];
 }
 
+/** What the providers of a chain say of one block, each asked by itself; the three add up to all of them. */
+export interface BranchSupport {
+	/** Have exactly this block at its height. */
+	readonly confirming: number;
+	/** Have another block there, or none although their head is as high. */
+	readonly denying: number;
+	/** Gave no answer in time, are put aside, or lag below that height. */
+	readonly silent: number;
+}
+
+export interface ChainCall {
+	readonly to: Hex;
+	readonly data: Hex;
+	readonly block: { readonly number: Height; readonly hash: Hex };
+}
+
+/** reverted: the contract refused, with this data; it does so whoever is asked. */
+export type CallResult =
+	| { readonly type: "ok"; readonly data: Hex }
+	| { readonly type: "reverted"; readonly data: Hex };
+
 export interface ChainSource {
 	chainId(): Promise<ChainId>;
 	latest(): Promise<ChainBlock>;
@@ -44,6 +65,10 @@ export interface ChainSource {
 		filter: LogFilter,
 	): Promise<readonly ChainLog[]>;
 	receipt(transactionHash: Hex): Promise<TransactionReceipt | undefined>;
+	/** Asks every provider, all at once and each within the time limit of one request. Never throws for one. */
+	support(block: { readonly number: Height; readonly hash: Hex }): Promise<BranchSupport>;
+	/** eth_call on the state after exactly that block, from nobody, with all the gas that the node gives. */
+	call(request: ChainCall): Promise<CallResult>;
 	/**
 	 * Calls `onHead` when there may be a new head: at each poll interval, and with WebSocket at each
 	 * announced head as well, and once when a subscription begins. Carries no data: the follower asks;

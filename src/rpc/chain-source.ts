@@ -6,14 +6,16 @@
  */
 import type { ChainLog } from "../domain/block.ts";
 import { FatalError } from "../domain/errors.ts";
-import type { ChainId } from "../domain/ids.ts";
-import type { ChainSource, LogFilter } from "../follower/chain-source.ts";
+import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { BranchSupport, ChainSource, LogFilter } from "../follower/chain-source.ts";
 import { fetchBlockByHash, fetchBlocks, fetchLatest, fetchReceipt, fetchTagged } from "./blocks.ts";
+import { fetchCall } from "./call.ts";
 import { watchHeads } from "./head-watch.ts";
 import type { HeightRange } from "./logs.ts";
 import { fetchLogChunk, fetchLogsOfBlock } from "./logs.ts";
 import type { RpcLog } from "./provider.ts";
 import { Provider } from "./provider.ts";
+import { ProviderError } from "./provider-error.ts";
 import { ProviderSet } from "./provider-set.ts";
 import { parseProviderUrl } from "./provider-url.ts";
 
@@ -56,6 +58,8 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 				: await providers.run((provider) => fetchLogsOfBlock(provider, blockHash, filter)),
 		logsOfRange: (range, filter) => logsOfRange(providers, range, filter),
 		receipt: (hash) => providers.run((provider) => fetchReceipt(provider, hash)),
+		support: (block) => askEach(providers, block),
+		call: (request) => providers.run((provider) => fetchCall(provider, request)),
 		watch: (onHead) => {
 			const stop = watchHeads({ providers: providers.all, pollIntervalMs, onHead });
 			watches.add(stop);
@@ -88,6 +92,32 @@ async function logsOfRange(
 		from = chunk.to + 1n;
 	}
 	return logs;
+}
+
+async function askEach(
+	providers: ProviderSet,
+	{ number, hash }: { readonly number: Height; readonly hash: Hex },
+): Promise<BranchSupport> {
+	const says = await Promise.all(
+		providers.all.map(async (provider) => {
+			if (provider.asideMs > 0) return "silent";
+			try {
+				const [block] = await provider.attempt((asked) => fetchBlocks(asked, [number]));
+				if (block !== undefined) return block.hash === hash ? "confirming" : "denying";
+				const head = await provider.attempt(fetchLatest);
+				return head.number < number ? "silent" : "denying";
+			} catch (error) {
+				if (error instanceof ProviderError) return "silent";
+				throw error;
+			}
+		}),
+	);
+	const count = (what: (typeof says)[number]) => says.filter((each) => each === what).length;
+	return {
+		confirming: count("confirming"),
+		denying: count("denying"),
+		silent: count("silent"),
+	};
 }
 
 function noUrls(): FatalError {

@@ -14,7 +14,13 @@ export interface RpcCall {
 
 export type RpcOutcome =
 	| { readonly kind: "result"; readonly value: unknown }
-	| { readonly kind: "error"; readonly code: number; readonly message: string };
+	| {
+			readonly kind: "error";
+			readonly code: number;
+			readonly message: string;
+			/** Whatever the node adds; of a reverted call what the contract answered. */
+			readonly data: unknown;
+	  };
 
 /** One answer on the wire. */
 export interface RpcAnswer {
@@ -108,14 +114,14 @@ function isRateLimit({ code, message }: RpcFailure): boolean {
 
 function readFailure(error: unknown): RpcFailure | undefined {
 	if (!isRawError(error)) return undefined;
-	const { code, message } = error;
+	const { code, message, data } = error;
 	if (typeof code !== "number" || typeof message !== "string") return undefined;
-	return { kind: "error", code, message };
+	return { kind: "error", code, message, data };
 }
 
 function isRawError(
 	value: unknown,
-): value is { readonly code?: unknown; readonly message?: unknown } {
+): value is { readonly code?: unknown; readonly message?: unknown; readonly data?: unknown } {
 	return isObject(value);
 }
 

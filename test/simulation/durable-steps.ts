@@ -171,6 +171,8 @@ const source: PortSteps<ChainSource> = {
 	logsOfBlock: "read",
 	logsOfRange: "read",
 	receipt: "read",
+	support: "read",
+	call: "read",
 	watch: "local",
 	health: "local",
 	close: "read",

@@ -12,7 +12,12 @@ import type { ChainBlock, ChainLog, TransactionReceipt } from "../../src/domain/
 import type { Clock } from "../../src/domain/clock.ts";
 import { RetryableError } from "../../src/domain/errors.ts";
 import type { ChainId, Height, Hex } from "../../src/domain/ids.ts";
-import type { ChainSource, LogFilter, ProviderHealth } from "../../src/follower/chain-source.ts";
+import type {
+	CallResult,
+	ChainSource,
+	LogFilter,
+	ProviderHealth,
+} from "../../src/follower/chain-source.ts";
 import { Random } from "../support/random.ts";
 import type { SimBlock, SimChain } from "./sim-chain.ts";
 import { SIM_CHAIN_ID } from "./sim-ledger.ts";
@@ -204,6 +209,27 @@ export class SimSource implements ChainSource {
 		return this.#ask("receipt", (provider) =>
 			this.#maybeNull(this.#chain.receipt(this.#headOf(provider), transactionHash)),
 		);
+	}
+
+	async support({ number, hash }: { readonly number: Height; readonly hash: Hex }) {
+		const now = this.#clock.now();
+		const says = this.#providers.map((provider) => {
+			if (this.#closed || now < this.#outageUntilMs || provider.asideUntilMs > now) return "silent";
+			const head = this.#headOf(provider);
+			if (head.number < number) return "silent";
+			return this.#chain.at(head, number)?.hash === hash ? "confirming" : "denying";
+		});
+		const count = (what: string) => says.filter((each) => each === what).length;
+		return {
+			confirming: count("confirming"),
+			denying: count("denying"),
+			silent: count("silent"),
+		};
+	}
+
+	/** No handler of the simulation calls a contract. */
+	async call(): Promise<CallResult> {
+		throw failed("the simulated chain has no contracts");
 	}
 
 	watch(onHead: () => void): () => void {
