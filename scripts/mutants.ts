@@ -16,6 +16,7 @@ import { ensureRedis } from "./support/install-redis.ts";
 const run = promisify(execFile);
 /** The slowest suite takes two minutes on a busy machine; one that hangs has been stopped by the bug. */
 const SUITE_MS = 600_000;
+const SAID = { passed: "NOT CAUGHT", failed: "caught    ", hung: "hung      " };
 /** What a failing suite says, at most. */
 const OUTPUT_BYTES = 64 * 1024 * 1024;
 
@@ -24,6 +25,8 @@ interface Verdict {
 	readonly wrong: string;
 	/** Suite that failed; undefined: none did. */
 	readonly caughtBy: string | undefined;
+	/** hung: the suite failed by coming to no end in its time. */
+	readonly how: "failed" | "hung" | undefined;
 	readonly ms: number;
 }
 
@@ -39,7 +42,7 @@ async function copyOfProject(): Promise<string> {
 	return target;
 }
 
-async function passes(folder: string, suite: string): Promise<boolean> {
+async function outcomeOf(folder: string, suite: string): Promise<"passed" | "failed" | "hung"> {
 	const vitest = join("node_modules", "vitest", "vitest.mjs");
 	try {
 		await run(process.execPath, [vitest, "run", suite], {
@@ -47,11 +50,12 @@ async function passes(folder: string, suite: string): Promise<boolean> {
 			timeout: SUITE_MS,
 			maxBuffer: OUTPUT_BYTES,
 		});
-		return true;
+		return "passed";
 	} catch (error) {
 		// Anything else than tests that failed or hung, such as vitest not found, is no verdict.
 		const { code, killed } = error as ExecFileException;
-		if (code === 1 || killed === true) return false;
+		if (killed === true) return "hung";
+		if (code === 1) return "failed";
 		throw error;
 	}
 }
@@ -69,18 +73,22 @@ async function verdictOn(folder: string, mutant: Mutant): Promise<Verdict> {
 	);
 	try {
 		for (const suite of mutant.caughtBy) {
-			if (await passes(folder, suite)) continue;
-			return verdict(mutant, suite, began);
+			const how = await outcomeOf(folder, suite);
+			if (how !== "passed") return verdict(mutant, { caughtBy: suite, how }, began);
 		}
-		return verdict(mutant, undefined, began);
+		return verdict(mutant, { caughtBy: undefined, how: undefined }, began);
 	} finally {
 		writeFileSync(path, source);
 	}
 }
 
-function verdict(mutant: Mutant, caughtBy: string | undefined, began: number): Verdict {
+function verdict(
+	mutant: Mutant,
+	caught: Pick<Verdict, "caughtBy" | "how">,
+	began: number,
+): Verdict {
 	const ms = Math.round(performance.now() - began);
-	return { mutant: mutant.name, wrong: mutant.wrong, caughtBy, ms };
+	return { mutant: mutant.name, wrong: mutant.wrong, ...caught, ms };
 }
 
 function say(line: string): void {
@@ -96,16 +104,15 @@ async function main(): Promise<boolean> {
 	const folder = await copyOfProject();
 	try {
 		for (const suite of new Set(mutants.flatMap(({ caughtBy }) => caughtBy))) {
-			if (!(await passes(folder, suite))) throw new RangeError(`${suite} fails without a mutant`);
+			const how = await outcomeOf(folder, suite);
+			if (how !== "passed") throw new RangeError(`${suite} ${how} without a mutant`);
 			say(`passes without a mutant: ${suite}`);
 		}
 		const verdicts: Verdict[] = [];
 		for (const mutant of mutants) {
 			const one = await verdictOn(folder, mutant);
 			verdicts.push(one);
-			say(
-				`${one.caughtBy === undefined ? "NOT CAUGHT" : "caught    "} ${one.mutant}  ${one.caughtBy ?? ""}`,
-			);
+			say(`${SAID[one.how ?? "passed"]} ${one.mutant}  ${one.caughtBy ?? ""}`);
 		}
 		const caught = verdicts.filter(({ caughtBy }) => caughtBy !== undefined).length;
 		say(`${caught} of ${verdicts.length} caught`);
