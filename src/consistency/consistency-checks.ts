@@ -3,7 +3,8 @@
  *
  * 1. A check by the clock that finds its chain busy is left out: the next tick comes soon enough.
  * 2. A check that somebody asked for waits for the one under way; LIMITS.consistencyWaiting wait at most.
- * 3. What a process left unfinished is ended as failed by the next one that leads the chain and runs a check.
+ * 3. A check that a process began and left is ended as failed by the next one that leads the chain and runs a
+ *    check; one that nobody began is run by it.
  */
 import { randomUUID } from "node:crypto";
 import { RetryableError } from "../domain/errors.ts";
@@ -31,7 +32,7 @@ interface Lane {
 	readonly runs: SerialLane;
 	/** Run under way, and those that wait. */
 	readonly known: Set<string>;
-	/** What an earlier process left was ended. */
+	/** What an earlier process left was ended, or taken on. */
 	tidied: boolean;
 }
 
@@ -72,17 +73,30 @@ export class ConsistencyChecks {
 		readonly level: Level;
 		readonly sample: SampleRequest | undefined;
 	}): Promise<ConsistencyRun> {
-		const { store, queue, chain, log } = this.#options;
+		const { store, queue, chain } = this.#options;
 		const { chainId } = asked;
 		const lane = this.#lane(chainId);
 		if (lane.known.size >= LIMITS.consistencyWaiting) throw tooMany(chainId);
-		const run = await store.create({ ...asked, runId: randomUUID(), cause: "operator" });
-		if (chain(chainId) === undefined) {
-			await queue.enqueue({ kind: "run", chainId, runId: run.runId });
+		const runId = randomUUID();
+		const isLed = chain(chainId) !== undefined;
+		// Known before its row is there: whoever tidies up meanwhile would take it for one that was left.
+		if (isLed) lane.known.add(runId);
+		try {
+			const run = await store.create({ ...asked, runId, cause: "operator" });
+			if (isLed) this.#begin(run);
+			else await queue.enqueue({ kind: "run", chainId, runId });
 			return run;
+		} catch (error) {
+			lane.known.delete(runId);
+			throw error;
 		}
-		this.#run(run).catch((err: unknown) => log.warn({ chainId, err }, "a check could not be run"));
-		return run;
+	}
+
+	#begin(run: ConsistencyRun): void {
+		const { chainId } = run;
+		this.#run(run).catch((err: unknown) =>
+			this.#options.log.warn({ chainId, err }, "a check could not be run"),
+		);
 	}
 
 	async #take(job: CheckJob): Promise<CheckJobOutcome> {
@@ -116,13 +130,22 @@ export class ConsistencyChecks {
 		lane.known.add(runId);
 		await lane.runs
 			.run(async () => {
-				if (!lane.tidied) await store.endInterrupted(chainId, lane.known);
-				lane.tidied = true;
+				if (!lane.tidied) await this.#tidy(chainId, lane);
 				const checked = chain(chainId);
 				if (checked === undefined) await store.end(runId, NOT_LED);
 				else await this.#checker.run(run, checked, this.#ending.signal);
 			})
 			.finally(() => lane.known.delete(runId));
+	}
+
+	/** What an earlier process left behind. */
+	async #tidy(chainId: ChainId, lane: Lane): Promise<void> {
+		const { store } = this.#options;
+		await store.endInterrupted(chainId, lane.known);
+		for (const left of await store.queued(chainId, LIMITS.consistencyWaiting)) {
+			if (!lane.known.has(left.runId)) this.#begin(left);
+		}
+		lane.tidied = true;
 	}
 
 	#lane(chainId: ChainId): Lane {

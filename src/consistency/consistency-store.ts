@@ -33,8 +33,10 @@ export interface ConsistencyStore {
 	addFindings(runId: string, findings: readonly KeptFinding[]): Promise<void>;
 	/** Ends it, and drops what is beyond LIMITS.consistencyRuns of its chain. */
 	end(runId: string, end: RunEnd): Promise<void>;
-	/** Runs that a process began and will not end. */
-	endInterrupted(chainId: ChainId, runs: ReadonlySet<string>): Promise<void>;
+	/** Runs that a process began and will not end; `known` are this one's own. */
+	endInterrupted(chainId: ChainId, known: ReadonlySet<string>): Promise<void>;
+	/** Runs that nobody began, the oldest first. */
+	queued(chainId: ChainId, limit: number): Promise<readonly ConsistencyRun[]>;
 	load(runId: string): Promise<ConsistencyRun | undefined>;
 	/** The newest first. */
 	runs(chainId: ChainId, query: RunQuery): Promise<readonly ConsistencyRun[]>;

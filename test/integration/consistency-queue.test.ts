@@ -11,6 +11,7 @@ import { CHAIN } from "../support/recant.ts";
 import { redisUrl } from "../support/redis.ts";
 import { atTestEnd } from "../support/test-end.ts";
 import { until } from "../support/until.ts";
+import { withSql } from "../support/with-sql.ts";
 import { World } from "../support/world.ts";
 
 const LOG = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -197,4 +198,34 @@ test("a run that a process left unfinished is ended as failed by the next", asyn
 		[slow, waiting].map(async ({ id }) => (await again.check(CHAIN, id)).run.state),
 	);
 	expect(ended).toEqual(["failed", "failed"]);
+});
+
+test("a run that nobody began is run by the process that leads the chain; one that was begun and left ends", async () => {
+	const world = await World.create({
+		name: "consistency-queued",
+		chainFile: { consistency: { basicEveryMs: 0 } },
+	});
+	const client = new RecantClient({ url: world.recant.url });
+	// As a process leaves them that is killed.
+	const [queued, begun] = await withSql(world.recant.home.databaseUrl, (sql) =>
+		Promise.all(
+			["queued", "running"].map(async (state) => {
+				const [row] = await sql<{ run_id: string }[]>`
+					insert into consistency_runs (run_id, chain_id, level, state, cause, rules)
+					values (gen_random_uuid(), 31337, 'basic', ${state}, 'operator', '{"results":{}}')
+					returning run_id`;
+				return row?.run_id ?? "";
+			}),
+		),
+	);
+	const next = await client.startCheck(CHAIN, { level: "basic" });
+	const stateOf = async (id: string | undefined) => (await client.check(CHAIN, id ?? "")).run;
+	await until("all have ended", async () =>
+		(await Promise.all([queued, begun, next.id].map(stateOf))).every(
+			({ finishedAt }) => finishedAt !== undefined,
+		),
+	);
+	expect(await stateOf(queued)).toMatchObject({ state: "done", score: 1 });
+	expect(await stateOf(begun)).toMatchObject({ state: "failed", error: { code: "interrupted" } });
+	expect(await stateOf(next.id)).toMatchObject({ state: "done", score: 1 });
 });

@@ -118,7 +118,7 @@ export class PostgresConsistencyStore implements ConsistencyStore {
 		});
 	}
 
-	async endInterrupted(chainId: ChainId, runs: ReadonlySet<string>): Promise<void> {
+	async endInterrupted(chainId: ChainId, known: ReadonlySet<string>): Promise<void> {
 		const error = {
 			code: "interrupted",
 			message: "the process that ran it ended, or gave the chain up",
@@ -128,9 +128,18 @@ export class PostgresConsistencyStore implements ConsistencyStore {
 			(sql) => sql`
 				update consistency_runs set state = 'failed', finished_at = now(),
 					error = ${toJson(error)}::text::jsonb
-				where chain_id = ${chainId} and finished_at is null
-					and not run_id = any(${pgArray([...runs])}::uuid[])`,
+				where chain_id = ${chainId} and state = 'running'
+					and not run_id = any(${pgArray([...known])}::uuid[])`,
 		);
+	}
+
+	async queued(chainId: ChainId, limit: number): Promise<readonly ConsistencyRun[]> {
+		const rows = await this.#database.run(
+			(sql) => sql<RunRow[]>`
+				select * from consistency_runs where chain_id = ${chainId} and state = 'queued'
+				order by started_at, run_id limit ${limit}`,
+		);
+		return rows.map(runOf);
 	}
 
 	async load(runId: string): Promise<ConsistencyRun | undefined> {
