@@ -30,8 +30,18 @@ export interface LedgerNode {
 	stop(): Promise<void>;
 }
 
-export async function startLedgerNode(): Promise<LedgerNode> {
-	const anvil = await startAnvil();
+export interface LedgerNodeOptions {
+	/** Anvil's own if left out. */
+	readonly chainId?: number;
+	/** Recipients in turn; 1,000 if left out. */
+	readonly holders?: number;
+}
+
+export async function startLedgerNode({
+	chainId,
+	holders = HOLDERS,
+}: LedgerNodeOptions = {}): Promise<LedgerNode> {
+	const anvil = await startAnvil(chainId === undefined ? {} : { chainId });
 	try {
 		const token = await deployToken(anvil.rpcUrl);
 		const nonces = await fund(anvil, token);
@@ -42,7 +52,7 @@ export async function startLedgerNode(): Promise<LedgerNode> {
 				return token.signTransfer({
 					from,
 					nonce: nonce - behind,
-					to: recipient(sent),
+					to: recipient(sent, holders),
 					value: BigInt(sent),
 				});
 			});
@@ -106,7 +116,7 @@ async function fund(
 }
 
 /** A stride that shares no factor with the number of holders visits them all. */
-function recipient(transfer: number): Hex {
-	const holder = (transfer * 379) % HOLDERS;
+function recipient(transfer: number, holders: number): Hex {
+	const holder = (transfer * 379) % holders;
 	return `0x${createHash("sha256").update(`holder ${holder}`).digest("hex").slice(0, 40)}`;
 }

@@ -10,8 +10,10 @@ import { reportToolError } from "./support/report-tool-error.ts";
 import { ToolError } from "./support/tool-error.ts";
 
 interface Target {
-	/** Below contracts/src, and the contract's own name. */
+	/** The contract's own name. */
 	readonly contract: string;
+	/** File below contracts/src; default: the contract's name. */
+	readonly source?: string;
 	/** Below contracts/out. */
 	readonly module: string;
 	/** What the module's exports begin with. */
@@ -20,6 +22,8 @@ interface Target {
 
 const TARGETS: readonly Target[] = [
 	{ contract: "Token", module: "token.ts", prefix: "token" },
+	{ contract: "Pool", module: "pool.ts", prefix: "pool" },
+	{ contract: "PoolFactory", source: "Pool", module: "pool-factory.ts", prefix: "poolFactory" },
 	{
 		contract: "StateProofVerifier",
 		module: "state-proof-verifier.ts",
@@ -112,8 +116,8 @@ function moduleText(target: Target, output: CompilerOutput): string {
 	].join("\n");
 }
 
-function sourceOf({ contract }: Target): string {
-	return `src/${contract}.sol`;
+function sourceOf({ contract, source }: Target): string {
+	return `src/${source ?? contract}.sol`;
 }
 
 function outputOf({ module }: Target): string {

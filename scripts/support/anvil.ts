@@ -24,6 +24,8 @@ export interface AnvilOptions {
 	readonly host?: string;
 	/** Finalized is 2 × this under the head, safe 1 ×. Default 32, Anvil's own. */
 	readonly slotsInAnEpoch?: number;
+	/** By Anvil's name for it, such as "london". Default: Anvil's newest. */
+	readonly hardfork?: string;
 	/** State is read from this file at the start, if it exists, and written there at the stop. */
 	readonly statePath?: string;
 	/** Seconds since the epoch of the genesis block: two nodes with one value begin alike. */
@@ -126,6 +128,7 @@ function anvilArguments(options: AnvilOptions, host: string): readonly string[] 
 		["--chain-id", options.chainId ?? 31_337],
 		["--block-time", options.blockTime],
 		["--slots-in-an-epoch", options.slotsInAnEpoch],
+		["--hardfork", options.hardfork],
 		["--state", options.statePath],
 		["--timestamp", options.genesisTimestamp],
 	];

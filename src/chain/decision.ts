@@ -3,6 +3,7 @@
  */
 import type { BlockHeader } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
+import type { BranchSupport, ForkDemands } from "./branch-support.ts";
 
 /** Nothing is to be done. below_window: too low to tell whether it is canonical. */
 export interface Ignore {
@@ -75,6 +76,47 @@ export interface Wait {
 	readonly reason: "unconfirmed_shrink" | "head_below_finality" | "head_below_window";
 	readonly polls: number;
 	readonly elapsedMs: number;
+}
+
+/**
+ * Why another branch is taken for the node's. parent_mismatch: the block above the tip names another parent.
+ * other_hash: a block at a committed height is another. head_below: the head is lower than the tip.
+ * tag_off_chain: the safe or the finalized block is not on the committed chain. removed_logs: a provider said
+ * of logs that they were taken back.
+ */
+export const FORK_SIGNALS = [
+	"parent_mismatch",
+	"other_hash",
+	"head_below",
+	"tag_off_chain",
+	"removed_logs",
+] as const;
+export type ForkSignal = (typeof FORK_SIGNALS)[number];
+
+/** What was enough to follow a fork; see branch-support.ts. */
+export const FORK_GROUNDS = ["shallow", "quorum", "polls", "grown"] as const;
+export type ForkGround = (typeof FORK_GROUNDS)[number];
+
+/** What a fork was followed on, as it stands in the rollback's record. */
+export interface ForkEvidence {
+	readonly signals: readonly ForkSignal[];
+	/** Blocks that it orphans. */
+	readonly depth: number;
+	/** Of its lowest block, or of the head of a shrink; undefined: only the provider that showed it was asked. */
+	readonly support: BranchSupport | undefined;
+	/** Looks in a row that showed it, and milliseconds from the first of them. */
+	readonly polls: number;
+	readonly heldMs: number;
+	readonly because: ForkGround;
+}
+
+/** A fork that is not followed yet; see branch-support.ts. */
+export interface Unconfirmed {
+	readonly type: "unconfirmed";
+	readonly ancestor: BlockHeader;
+	readonly because: "deep" | "returning" | "denied";
+	readonly evidence: Omit<ForkEvidence, "because">;
+	readonly demands: ForkDemands;
 }
 
 /** The fork lies deeper than may be rolled back. Has what a FatalError of that code takes. */

@@ -9,7 +9,7 @@
  */
 import type { BlockHeader } from "../domain/block.ts";
 import { FatalError } from "../domain/errors.ts";
-import type { Height } from "../domain/ids.ts";
+import type { Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { HeaderWindow } from "./header-window.ts";
 import { higher, lower } from "./height.ts";
@@ -76,6 +76,29 @@ export function retractFinality({ safe, finalized }: Finality, ancestor: Height)
 export function windowFloor(at: { readonly head: Height; readonly finalized: Height }): Height {
 	const cap = at.head - BigInt(LIMITS.windowBlocks) + 1n;
 	return higher(0n, higher(lower(at.finalized, at.head), cap));
+}
+
+/**
+ * Where a tagged block stands to the committed chain. off_chain: it is of another branch, above what is final.
+ * changed: it is another block at a height that was final. unknown: it is above the tip, or below the window.
+ */
+export type TagPlace = "changed" | "off_chain" | "on_chain" | "unknown";
+
+/** `kept`: hash of the committed block of that height, where the window does not reach down to it. */
+export function tagPlace(
+	tag: Pick<BlockHeader, "hash" | "number">,
+	committed: {
+		readonly window: HeaderWindow;
+		readonly finalized: Height;
+		readonly kept?: Hex | undefined;
+	},
+): TagPlace {
+	const { window, finalized, kept } = committed;
+	const hash =
+		window.at(tag.number)?.hash ?? (tag.number < window.oldest.number ? kept : undefined);
+	if (hash === undefined) return "unknown";
+	if (hash === tag.hash) return "on_chain";
+	return tag.number <= finalized ? "changed" : "off_chain";
 }
 
 /** A tag on another branch says nothing about this chain. Below the window it cannot be compared. */

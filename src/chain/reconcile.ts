@@ -37,8 +37,8 @@ export interface Observed {
 	 * of this moment: a tip that was orphaned while nobody looked was never final.
 	 */
 	readonly finalized: Height;
-	/** See head-below.ts. */
-	readonly headBelow: Pick<HeadBelow, "polls" | "elapsedMs">;
+	/** See head-below.ts; `isAgreed`: a quorum of the providers says so, and time is not waited for. */
+	readonly headBelow: Pick<HeadBelow, "polls" | "elapsedMs"> & { readonly isAgreed?: boolean };
 }
 
 /** `window` undefined: the chain has no block yet. */
@@ -83,10 +83,10 @@ function canonicalHead(window: HeaderWindow, observed: Observed): Decision {
 
 /** A head below the tip that nothing contradicts. Undefined once it has stayed so for long enough. */
 function mayLag(observed: Observed, reason: Ignore["reason"]): Ignore | Wait | undefined {
-	const { polls, elapsedMs } = observed.headBelow;
+	const { polls, elapsedMs, isAgreed = false } = observed.headBelow;
 	if (polls === 0) return { type: "ignore", reason };
-	const confirmed = polls >= LIMITS.shrinkPolls && elapsedMs >= LIMITS.shrinkMs;
-	return confirmed ? undefined : wait(observed, "unconfirmed_shrink");
+	const isLong = polls >= LIMITS.shrinkPolls && elapsedMs >= LIMITS.shrinkMs;
+	return isLong || isAgreed ? undefined : wait(observed, "unconfirmed_shrink");
 }
 
 function wait({ headBelow }: Observed, reason: Wait["reason"]): Wait {

@@ -13,6 +13,7 @@ import {
 	secondsArgument,
 	urlArgument,
 } from "./arguments.ts";
+import { addChainCommands } from "./chain-commands.ts";
 import { addCheckCommands } from "./check-command.ts";
 import { type CommandRun, inSession } from "./command-run.ts";
 import { blocks } from "./commands/blocks.ts";
@@ -92,6 +93,7 @@ function buildProgram(run: CommandRun): Command {
 	addRestoreCommands(program, run);
 	addLayerCommands(program, run);
 	addKeyCommands(program, run);
+	addChainCommands(program, run);
 	return program;
 }
 

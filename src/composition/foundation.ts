@@ -117,7 +117,7 @@ export async function openFoundation(options: StartOptions, ending: Ending): Pro
 		embedder: opened.embedder,
 		state,
 		inbox,
-		writerStore: new PostgresWriterStore(database, isGone),
+		writerStore: new PostgresWriterStore(database, isGone, environment.webhook?.urls),
 		rollbackStore: new PostgresRollbackStore(database, isGone, environment.webhook?.urls),
 		events: new EventFeed(state),
 		files,

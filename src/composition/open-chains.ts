@@ -15,6 +15,7 @@ import type { KnownSettings } from "../service/layers/known-settings.ts";
 import { ChainElsewhere } from "../service/writing/chain-elsewhere.ts";
 import type { SnapshotWork } from "../snapshots/snapshot-keeper.ts";
 import { PostgresElsewhereStore } from "../store/reading/postgres-elsewhere-store.ts";
+import { PostgresRecoveryStore } from "../store/recovery/postgres-recovery-store.ts";
 import { registerChain } from "../store/registry.ts";
 import { PostgresImportStore } from "../store/restoring/postgres-import-store.ts";
 import { PostgresLogCutter } from "../store/restoring/postgres-log-cut.ts";
@@ -60,19 +61,21 @@ export async function openChains(base: Foundation, rollbacks: Rollbacks): Promis
 }
 
 function openSnapshotWork(
-	{ database, archive, restorer, log }: Foundation,
+	{ database, archive, restorer, log, environment }: Foundation,
 	target: (chainId: ChainId) => ChainProcess | undefined,
 ): SnapshotWork {
+	const recoveries = new PostgresRecoveryStore(database);
 	return {
 		store: new PostgresSnapshotStore(database),
 		reader: new PostgresSnapshotReader(database),
 		source: archive,
 		importer: new SnapshotImport({
 			restorer,
-			store: new PostgresImportStore(database),
+			store: new PostgresImportStore(database, environment.webhook?.urls),
 			target,
 			log,
 		}),
+		settleImports: (chainId, fence) => recoveries.settle(chainId, fence),
 		log,
 	};
 }

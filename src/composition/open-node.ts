@@ -52,11 +52,12 @@ export async function startNode(
 }
 
 export function openSource(spec: ChainSpec, log: Logger, ending: Ending): ChainSource {
-	const source = createChainSource({
+	const node = createChainSource({
 		...spec.rpc,
 		chainId: spec.id,
 		log: log.child({ chain: spec.name }),
 	});
-	ending.add(() => source.close());
-	return source;
+	ending.add(() => node.close());
+	// Where depth alone decides, the chain is one whose node has no tags.
+	return spec.finalityTags ? node : { ...node, tagged: async () => undefined };
 }

@@ -1,4 +1,4 @@
-/** Who is told of rollbacks, and what became of it. */
+/** Who is told of rollbacks and of halts, and what became of it. */
 import { FatalError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/operation.ts";
 import { toWire } from "../domain/wire.ts";
@@ -9,6 +9,7 @@ import { Deliveries } from "../service/records/deliveries.ts";
 import type { DeliveriesService } from "../service/records/deliveries-service.ts";
 import { PostgresDeliveryStore } from "../store/records/postgres-delivery-store.ts";
 import type { Delivery } from "../webhooks/delivery.ts";
+import { haltMessage } from "../webhooks/halt-message.ts";
 import { reportMessage } from "../webhooks/report-message.ts";
 import { WebhookDispatch } from "../webhooks/webhook-dispatch.ts";
 import type { Foundation } from "./foundation.ts";
@@ -33,7 +34,7 @@ export interface OpenWebhooks {
 	stop(closeMs: number): Promise<void>;
 }
 
-/** Sends reports; undefined: nobody is told of rollbacks. */
+/** Sends them; undefined: nobody is told of anything. */
 export function openWebhooks(
 	{ environment: { webhook: settings }, database, backend, prefix, log }: Foundation,
 	service: Recant,
@@ -60,10 +61,14 @@ export function openWebhooks(
 
 /** Undefined: the rollback, or its report, is not kept any more. */
 async function bodyOf(
-	{ chainId, rollbackId }: Delivery,
+	{ chainId, createdAt, told }: Delivery,
 	service: Recant,
 	publicUrl: string | undefined,
 ): Promise<string | undefined> {
+	if (told.kind !== "rollback.committed") {
+		return haltMessage({ told, chainId, at: createdAt, publicUrl });
+	}
+	const { rollbackId } = told;
 	try {
 		const { rollback, ...report } = await service.report(chainId.toString(), rollbackId);
 		const committedAt = rollback.finishedAt ?? rollback.createdAt;

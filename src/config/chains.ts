@@ -4,119 +4,36 @@
  * Every problem of every file is collected into one `FatalError("chains_file_invalid")`. A file that
  * throws while it is loaded is named with its message; its stack goes to the log only.
  */
-import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import * as z from "zod";
+import { DEFAULT_REORG_RULES } from "../chain/branch-support.ts";
 import { checkPlan } from "../consistency/check-plan.ts";
-import { LEVELS, SEVERITIES } from "../consistency/finding.ts";
 import { FatalError, RecantError } from "../domain/errors.ts";
 import type { Height } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
 import type { ChainDefinition } from "../follower/define-chain.ts";
-import { settingsForm } from "../memory/settings-form.ts";
 import { DEFAULT_FULL_EVERY } from "../snapshots/snapshot-plan.ts";
+import { chainSchema } from "./chain-schema.ts";
+import { contractSpecs, intervalSpecs } from "./contract-specs.ts";
 import { declaredMemory } from "./declared-memory.ts";
-import { eventHandlers } from "./event-handlers.ts";
-
-const DEFAULT_POLL_INTERVAL_MS = 1_000;
-const DEFAULT_TIMEOUT_MS = 10_000;
-const DEFAULT_FINALITY_DEPTH = 64;
-/** Ten years of one-second blocks; more than that is a mistake in the number. */
-const MOST_BLOCKS = 315_360_000;
-/** Below a second a snapshot would follow the other; above a year nobody means it. */
-const LEAST_SNAPSHOT_MS = 1_000;
-const MOST_SNAPSHOT_MS = 365 * 24 * 3_600_000;
-
-/** It is typed on a command line, and stands in requests. */
-const MERGE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
-
-const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "must be an address");
-/** 0: never. More often than each second nobody reads the results; setTimeout bounds the rest. */
-const everyMs = z.union([z.literal(0), z.int().min(1_000).max(2_147_483_647)], {
-	error: "must be 0, or milliseconds from 1000",
-});
-const ruleSchema = z.looseObject({
-	kind: z.enum(["scan", "memories"]),
-	name: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, "must be in kebab-case"),
-	level: z.enum(LEVELS),
-	severity: z.enum(SEVERITIES),
-	compares: z.string().min(1),
-});
-const definitionSchema = z.strictObject({
-	id: z.int().positive(),
-	name: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, "must be letters, digits, '-' and '_'"),
-	rpc: z.strictObject({
-		urls: z
-			.array(z.string().regex(/^(https?|wss?):\/\/./, "must be a URL of http(s):// or ws(s)://"))
-			.min(1)
-			.max(16),
-		pollIntervalMs: z.int().min(10).max(3_600_000).optional(),
-		timeoutMs: z.int().min(100).max(600_000).optional(),
-	}),
-	finality: z
-		.strictObject({ depthBlocks: z.int().min(1).max(LIMITS.windowBlocks).optional() })
-		.optional(),
-	startBlock: z.bigint().nonnegative().optional(),
-	snapshots: z
-		.strictObject({
-			everyBlocks: z.int().min(1).max(MOST_BLOCKS).optional(),
-			everyMs: z.int().min(LEAST_SNAPSHOT_MS).max(MOST_SNAPSHOT_MS).optional(),
-			fullEvery: z.int().min(0).max(LIMITS.snapshotParents).optional(),
-			keep: z.int().min(1).max(LIMITS.snapshotHistory).optional(),
-		})
-		.optional(),
-	merges: z
-		.record(
-			z.string().regex(MERGE_NAME, "must be letters, digits, '-' and '_'"),
-			z.custom((value) => typeof value === "function", "must be a function"),
-		)
-		.optional(),
-	memory: z.record(z.string().min(1).max(LIMITS.namespaceLength), settingsForm).optional(),
-	consolidations: z
-		.record(
-			z.string().regex(MERGE_NAME, "must be letters, digits, '-' and '_'"),
-			z.custom((value) => typeof value === "function", "must be a function"),
-		)
-		.optional(),
-	log: z.strictObject({ keep: z.enum(["all", "sinceSnapshot"]).optional() }).optional(),
-	consistency: z
-		.strictObject({
-			basicEveryMs: everyMs.optional(),
-			fullEveryMs: everyMs.optional(),
-			readBudgetRowsPerSecond: z.int().min(100).max(LIMITS.readRowsPerSecond).optional(),
-			rules: z.array(ruleSchema).max(LIMITS.ownRules).optional(),
-		})
-		.optional(),
-	namespaces: z.array(z.string().min(1).max(LIMITS.namespaceLength)).min(1),
-	contracts: z.record(
-		z.string(),
-		z.strictObject({
-			abi: z.array(z.looseObject({ type: z.string() })),
-			address: z.union([address, z.array(address).min(1)]),
-		}),
-	),
-	handlers: z.record(
-		z.string(),
-		z.custom((value) => typeof value === "function", "must be a function"),
-	),
-});
+import { networkSettings } from "./network-settings.ts";
+import { specHash, specParts } from "./spec-parts.ts";
 
 /** Every chain of a folder. Throws `FatalError("chains_file_invalid")`. */
 export async function loadChains(folder: string): Promise<readonly ChainSpec[]> {
 	const files = await chainFiles(folder);
 	const specs: ChainSpec[] = [];
-	for (const file of files) {
-		const path = join(folder, file);
-		const code = await readFile(path);
-		for (const definition of await exportedBy(path)) {
-			specs.push(chainSpec(definition, { file, code }));
-		}
-	}
+	for (const file of files) specs.push(...(await loadChainFile(join(folder, file))));
 	assertDistinct(specs);
 	return specs;
+}
+
+/** The chains of one file. Throws `FatalError("chains_file_invalid")`. */
+export async function loadChainFile(path: string): Promise<readonly ChainSpec[]> {
+	const code = await codeOf(path);
+	const definitions = await exportedBy(path);
+	return definitions.map((definition) => chainSpec(definition, { file: basename(path), code }));
 }
 
 /** Checks one definition. `code` goes into the handlers' hash. */
@@ -124,7 +41,7 @@ export function chainSpec(
 	definition: unknown,
 	from: { readonly file: string; readonly code: Uint8Array },
 ): ChainSpec {
-	const checked = definitionSchema.safeParse(definition);
+	const checked = chainSchema.safeParse(definition);
 	if (!checked.success) {
 		const problems = checked.error.issues.map(
 			(issue) => `${issue.path.join(".")}: ${issue.message}`,
@@ -134,19 +51,24 @@ export function chainSpec(
 	const chain = definition as ChainDefinition;
 	const [first, ...rest] = checked.data.namespaces;
 	if (first === undefined) throw invalid(from.file, "namespaces: must not be empty");
-	const handlers = eventHandlers(chain, (problem) => invalid(from.file, problem));
+	const wrong = (problem: string) => invalid(from.file, problem);
 	const startBlock: Height = chain.startBlock ?? 0n;
+	const contracts = contractSpecs(chain, wrong);
+	const intervals = intervalSpecs(chain, wrong);
+	const registries = contracts.flatMap(({ factory }) => factory?.namespace ?? []);
+	const namespaces = [first, ...rest, ...registries] as const;
+	const specs = { contracts, intervals, startBlock, namespaces };
+	const parts = specParts(from.code, chain, specs);
 	return {
-		id: chain.id,
+		...networkSettings(chain, wrong),
 		name: chain.name,
-		rpc: {
-			urls: chain.rpc.urls,
-			pollIntervalMs: chain.rpc.pollIntervalMs ?? DEFAULT_POLL_INTERVAL_MS,
-			timeoutMs: chain.rpc.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+		reorg: {
+			confirmBeyondDepth: chain.reorg?.confirmBeyondDepth ?? DEFAULT_REORG_RULES.confirmBeyondDepth,
+			quorum: chain.reorg?.quorum ?? DEFAULT_REORG_RULES.quorum,
+			polls: chain.reorg?.polls ?? DEFAULT_REORG_RULES.polls,
 		},
-		finalityDepthBlocks: chain.finality?.depthBlocks ?? DEFAULT_FINALITY_DEPTH,
 		startBlock,
-		namespaces: [first, ...rest],
+		namespaces,
 		snapshots: {
 			everyBlocks: chain.snapshots?.everyBlocks,
 			everyMs: chain.snapshots?.everyMs,
@@ -154,16 +76,15 @@ export function chainSpec(
 			keep: chain.snapshots?.keep,
 		},
 		merges: new Map(Object.entries(chain.merges ?? {})),
-		memory: declaredMemory(checked.data, (problem) => invalid(from.file, problem)),
+		memory: declaredMemory(checked.data, wrong),
 		consolidations: new Map(Object.entries(chain.consolidations ?? {})),
 		logKeep: chain.log?.keep ?? "all",
-		consistency: checkPlan(chain.consistency ?? {}, (problem) => invalid(from.file, problem)),
-		filter: handlers.filter,
-		handlerOf: handlers.handlerOf,
-		handlersHash: `0x${createHash("sha256")
-			.update(from.code)
-			.update(JSON.stringify([handlers.filter, startBlock.toString(), checked.data.namespaces]))
-			.digest("hex")}`,
+		historyEvery: chain.history?.every === 1 ? undefined : chain.history?.every,
+		consistency: checkPlan(chain.consistency ?? {}, wrong),
+		contracts,
+		intervals,
+		handlersHash: specHash(from.code, specs, parts),
+		parts,
 	};
 }
 
@@ -190,9 +111,19 @@ async function chainFiles(folder: string): Promise<readonly string[]> {
 	});
 }
 
+async function codeOf(path: string): Promise<Uint8Array> {
+	try {
+		return await readFile(path);
+	} catch (error) {
+		throw invalid(path, `it cannot be read: ${message(error)}`, error);
+	}
+}
+
 async function exportedBy(path: string): Promise<readonly unknown[]> {
 	try {
-		const loaded = (await import(pathToFileURL(path).href)) as { readonly default?: unknown };
+		const loaded = (await import(pathToFileURL(resolve(path)).href)) as {
+			readonly default?: unknown;
+		};
 		if (loaded.default === undefined) {
 			throw invalid(path, "it has no default export; export the result of defineChain");
 		}

@@ -1,5 +1,6 @@
 /** The environment of programs that call the service: the CLI, and users of the client. */
 
+import { resolve } from "node:path";
 import { FatalError } from "../domain/errors.ts";
 import { type EnvironmentVariables, splitList, withoutEmpty } from "./environment-problems.ts";
 
@@ -18,6 +19,12 @@ export interface OutputEnvironment {
 	readonly noColor: boolean;
 	/** RECANT_LOG_LEVEL is debug or trace: errors show where they come from. */
 	readonly debug: boolean;
+}
+
+/** Where the chains' files lie: RECANT_CHAINS_DIR, as the service reads it. */
+export function chainsDirectory(env: EnvironmentVariables = process.env): string {
+	const { RECANT_CHAINS_DIR = "chains" } = withoutEmpty(env);
+	return resolve(RECANT_CHAINS_DIR);
 }
 
 const DEFAULT_HOST = "127.0.0.1";

@@ -10,7 +10,7 @@ export interface BlockHeader {
 
 /** A header as a node answers it, with what is needed to look for logs and anchors. */
 export interface ChainBlock extends BlockHeader {
-	/** 256 bytes; undefined where a node leaves it out. */
+	/** 256 bytes, under the hash; undefined where nothing follows from it: not every chain keeps blooms. */
 	readonly logsBloom: Hex | undefined;
 	/** Hashes of the block's transactions, in order. */
 	readonly transactions: readonly Hex[];

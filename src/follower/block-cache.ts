@@ -18,6 +18,11 @@ export class BlockCache {
 		for (const block of blocks) if (block !== undefined) this.#blocks.set(block.hash, block);
 	}
 
+	/** Without asking. */
+	known({ hash }: BlockHeader): ChainBlock | undefined {
+		return this.#blocks.get(hash);
+	}
+
 	/** Throws `RetryableError("rpc_failed")` when the node has dropped the block. */
 	async whole(header: BlockHeader): Promise<ChainBlock> {
 		const known = this.#blocks.get(header.hash) ?? (await this.#source.blockByHash(header.hash));

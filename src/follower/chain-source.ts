@@ -5,27 +5,50 @@
  * well in time; `undefined` always means that the node answered that it does not have the thing.
  * Answers are well-formed: hashes and addresses are lower case, heights are bigints.
  */
+import type { BranchSupport } from "../chain/branch-support.ts";
 import type { ChainBlock, ChainLog, TransactionReceipt } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import type { BreakerState } from "../domain/store-health.ts";
 
-/**
- * Addresses and event signatures that the chain's contracts name. Empty `addresses`: no logs at
- * all, and the node is not asked. Empty `topics`: every event of these addresses.
- */
+/** Which logs are wanted; lower case. See log-filter.ts for whether a log is one of them. */
 export interface LogFilter {
-	readonly addresses: readonly Hex[];
+	/** Undefined: of whichever contract. Empty: no logs at all, and the node is not asked. */
+	readonly addresses: readonly Hex[] | undefined;
+	/** Event signatures, topic 0: any of these. Empty: every event, and `args` is not looked at. */
 	readonly topics: readonly Hex[];
+	/** Topics 1 to 3, each any of these; undefined, or left out: whatever stands there. */
+	readonly args?: TopicArgs;
 }
 
-/** What the providers of a chain say of one block, each asked by itself; the three add up to all of them. */
-export interface BranchSupport {
-	/** Have exactly this block at its height. */
-	readonly confirming: number;
-	/** Have another block there, or none although their head is as high. */
-	readonly denying: number;
-	/** Gave no answer in time, are put aside, or lag below that height. */
-	readonly silent: number;
+/** Topics 1 to 3, 32 bytes each; undefined: whatever stands there. */
+export type TopicArgs = readonly (readonly Hex[] | undefined)[];
+
+/** Which of a node's answers are held against what proves them; see rpc/answer-checks.ts. */
+export interface Trust {
+	/** A block's hash is made again from its header's fields. */
+	readonly headerHash: boolean;
+	/**
+	 * Logs are held against the bloom of their block, and not asked for where it excludes them. Has no effect
+	 * without `headerHash`. Not for chains whose blocks have logs that their bloom leaves out.
+	 */
+	readonly logsBloom: boolean;
+	/** Logs and receipts are taken from all receipts of their block, whose root is made again. */
+	readonly receipts: boolean;
+}
+
+/** A block whose logs are asked for, with as much of it as is known. `ChainBlock` has all of it. */
+export interface LogBlock {
+	readonly number: Height;
+	readonly hash: Hex;
+	readonly logsBloom?: Hex | undefined;
+	readonly transactions?: readonly Hex[] | undefined;
+}
+
+export interface RangeLogs {
+	/** In order. */
+	readonly logs: readonly ChainLog[];
+	/** The blocks that the logs are of, in order, each once; each log was held against its block. */
+	readonly blocks: readonly ChainBlock[];
 }
 
 export interface ChainCall {
@@ -51,22 +74,28 @@ export interface ChainSource {
 	/**
 	 * Logs of exactly that block, in order. Throws `RetryableError("rpc_failed")` when the node does
 	 * not know the block: an orphaned block must never look like one without logs. The node is asked
-	 * whether it has the block in the same request.
+	 * whether it has the block in the same request, but for logs that prove it themselves. It is not asked at
+	 * all where the block's bloom excludes every log that the filter takes.
 	 */
-	logsOfBlock(blockHash: Hex, filter: LogFilter): Promise<readonly ChainLog[]>;
+	logsOfBlock(block: LogBlock, filter: LogFilter): Promise<readonly ChainLog[]>;
 	/**
 	 * Logs of both bounds inclusive, in order; none for `from` above `to`. Splits ranges that the node
 	 * finds too large. Throws `RetryableError("rpc_failed")` when the node does not have block `to`:
-	 * nodes answer a range above their head with an empty list. Says nothing about which branch the
-	 * logs are of, and chunks of one range may be of two: compare `blockHash` with the headers.
+	 * nodes answer a range above their head with an empty list. Logs and `blocks` belong together; chunks of
+	 * one range may be of two branches, so compare the blocks with what they must stand on.
 	 */
 	logsOfRange(
 		range: { readonly from: Height; readonly to: Height },
 		filter: LogFilter,
-	): Promise<readonly ChainLog[]>;
+	): Promise<RangeLogs>;
 	receipt(transactionHash: Hex): Promise<TransactionReceipt | undefined>;
-	/** Asks every provider, all at once and each within the time limit of one request. Never throws for one. */
+	/** Asks every provider, all at once, for LIMITS.supportMs at most. Never throws for one. */
 	support(block: { readonly number: Height; readonly hash: Hex }): Promise<BranchSupport>;
+	/**
+	 * Puts the providers aside that confirmed this block when they were last asked for its support: the others
+	 * deny it. Does nothing where that was too long ago to be known.
+	 */
+	distrust(block: { readonly number: Height; readonly hash: Hex }, why: string): void;
 	/** eth_call on the state after exactly that block, from nobody, with all the gas that the node gives. */
 	call(request: ChainCall): Promise<CallResult>;
 	/**
@@ -81,17 +110,49 @@ export interface ChainSource {
 	close(): Promise<void>;
 }
 
+/**
+ * failing: at fault lately. limited: it said that it is asked too often. lagging, ahead: its head is far off the
+ * others'. astray: it is on another branch than most of the others. wrong_chain: it serves another one. untrue: an answer of it was proved wrong. Each but ok is put
+ * aside: lagging as long as another can be asked, all others for a time.
+ */
+export type ProviderState =
+	| "ok"
+	| "failing"
+	| "limited"
+	| "lagging"
+	| "ahead"
+	| "astray"
+	| "wrong_chain"
+	| "untrue";
+
 export interface ProviderHealth {
 	/** Without credentials, path secrets or query. */
 	readonly url: string;
-	readonly state: "ok" | "failing";
-	/** Milliseconds of the last good answer; undefined before the first. */
+	readonly state: ProviderState;
+	/** Milliseconds of its small answers, the newer the more they count; undefined before the first. */
 	readonly latencyMs: number | undefined;
+	/** Share of its requests that failed by its fault lately, in [0, 1]. */
+	readonly errorRate: number;
 	readonly consecutiveFailures: number;
 	/** Stays after the provider is well again; without secrets. */
 	readonly lastError: string | undefined;
 	/** open: put aside for now. half_open: it failed, and may be asked again. */
 	readonly breaker: BreakerState;
-	/** Since when it is in this state. */
+	/** Since when it is failing, or not. */
 	readonly since: Date;
+	/** Height of the head that it showed last. */
+	readonly head: Height | undefined;
+	/** How many blocks it lags, or is ahead; undefined in every other state. */
+	readonly blocksOff: bigint | undefined;
+	/** What it is given, which adapts to what it bears. */
+	readonly requests: {
+		readonly atMost: number;
+		readonly underWay: number;
+		readonly waiting: number;
+		/** Undefined: as many as come. */
+		readonly callsPerSecond: number | undefined;
+	};
+	/** Most calls of one request, and most blocks of one question for logs, as learned so far. */
+	readonly batchCalls: number;
+	readonly logRangeBlocks: number;
 }

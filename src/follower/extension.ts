@@ -9,12 +9,12 @@ import { HeaderWindow } from "../chain/header-window.ts";
 import { higher, lower } from "../chain/height.ts";
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
 import { RetryableError } from "../domain/errors.ts";
-import type { Height } from "../domain/ids.ts";
+import type { Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { DerivedBlock, DerivedGroup } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
-import { deriveRange } from "./backfill.ts";
+import { BackfillGroups } from "./backfill-groups.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { HandlerCache } from "./handler-cache.ts";
@@ -38,20 +38,32 @@ export interface ExtensionOptions {
 	readonly writerStore: WriterStore;
 	readonly deriver: WindowDeriver;
 	readonly isStopped: () => boolean;
+	/** Told of what the node answers for its marks. */
+	readonly onTags: (tags: Tags) => void;
 }
 
 export class Extension {
 	readonly #options: ExtensionOptions;
 	readonly #handlers: HandlerCache;
+	readonly #groups: BackfillGroups;
 
 	constructor(options: ExtensionOptions) {
 		this.#options = options;
 		this.#handlers = new HandlerCache(options.writerStore, options.spec.id);
+		const { deriver, source, spec } = options;
+		const { calls } = deriver;
+		this.#groups = new BackfillGroups({ spec, source, calls, handlers: this.#handlers });
 	}
 
 	/** What handlers wrote was taken back: it is read again. */
 	forget(): void {
+		this.#groups.forget();
 		this.#handlers.clear();
+	}
+
+	/** Resolves when nothing is derived ahead any more. */
+	async idle(): Promise<void> {
+		await this.#groups.idle();
 	}
 
 	/** Height of a chain's first block: below its start block, so that a fork there has an ancestor. */
@@ -81,7 +93,7 @@ export class Extension {
 		| { readonly type: "committed" }
 		| { readonly type: "look"; readonly blocks: readonly ChainBlock[] }
 	> {
-		const { source, writer } = this.#options;
+		const { source, spec, writer } = this.#options;
 		const mark = await this.#finalityMark(head);
 		if (from > mark) {
 			const count = lower(BigInt(WINDOW_GROUP), head.number - from + 1n);
@@ -89,12 +101,17 @@ export class Extension {
 			return { type: "look", blocks: leadingChain(await source.blocksByNumber(heights)) };
 		}
 		const tip = writer.window?.tip;
-		const [first] = await source.blocksByNumber([from]);
+		const to = this.#groupEnd(from, mark);
+		// A head that jumped ahead and comes back has made nothing final: what makes it so has to be there.
+		const depth = BigInt(spec.finalityDepthBlocks);
+		const isByDepth = mark === head.number - depth;
+		const asked = isByDepth ? [from, to + depth] : [from];
+		const [first, above] = await source.blocksByNumber(asked);
+		if (isByDepth && above === undefined) throw jumpedAhead(head, to + depth);
 		if (tip !== undefined && first !== undefined && first.parentHash !== tip.hash) {
 			return { type: "look", blocks: [first] };
 		}
-		const to = lower(mark, groupEnd(from));
-		await this.#backfill({ from, to, parentHash: tip?.hash });
+		await this.#backfill({ from, to, parentHash: tip?.hash }, mark);
 		return { type: "committed" };
 	}
 
@@ -127,26 +144,36 @@ export class Extension {
 		});
 	}
 
-	async #backfill(range: {
-		readonly from: Height;
-		readonly to: Height;
-		readonly parentHash: string | undefined;
-	}): Promise<void> {
-		const { source, spec, writer, writerStore } = this.#options;
-		const blocks = await deriveRange(range, {
-			spec,
-			source,
+	/** `mark`: height up to which the node holds the chain for final. */
+	async #backfill(
+		range: {
+			readonly from: Height;
+			readonly to: Height;
+			readonly parentHash: Hex | undefined;
+		},
+		mark: Height,
+	): Promise<void> {
+		const { spec, writer, writerStore } = this.#options;
+		const lookedFor = {
 			suspended: writer.waiting,
 			times: await writerStore.expiryTimes(spec.id, writer.window?.tip.timestamp ?? -1n),
-			read: (key) => this.#handlers.read(key),
-		});
+		};
+		const blocks = await this.#groups.derive(range, lookedFor);
+		const next = range.to + 1n;
+		if (next <= mark)
+			this.#groups.begin({ from: next, to: this.#groupEnd(next, mark) }, blocks, lookedFor);
 		await this.#commit({
 			mode: "backfill",
 			blocks,
 			from: range.from,
 			finality: { safe: range.to, finalized: range.to },
 			handlersHash: spec.handlersHash,
+			historyEvery: spec.historyEvery,
 		});
+	}
+
+	#groupEnd(from: Height, mark: Height): Height {
+		return lower(mark, groupEnd(from, this.#options.spec.historyEvery));
 	}
 
 	async #commit(group: DerivedGroup & { readonly finality: Finality }): Promise<void> {
@@ -155,7 +182,7 @@ export class Extension {
 			await writer.commitBlocks(group);
 			this.#handlers.keep(group.blocks);
 		} catch (error) {
-			this.#handlers.clear();
+			this.forget();
 			throw error;
 		}
 		if (settlesAt(group.blocks)) await writer.settle(group.finality);
@@ -167,6 +194,7 @@ export class Extension {
 			source.tagged("safe"),
 			source.tagged("finalized"),
 		]);
+		this.#options.onTags({ safe, finalized });
 		return { safe: await this.#atMost(safe, tip), finalized: await this.#atMost(finalized, tip) };
 	}
 
@@ -204,9 +232,15 @@ export class Extension {
 	}
 }
 
-/** Groups end at multiples of their size, so that every checkpoint's height is the end of one. */
-function groupEnd(from: Height): Height {
-	const size = BigInt(LIMITS.groupBlocks);
+/**
+ * Groups end at multiples of their size, so that every checkpoint's height is the end of one. Where history is
+ * kept at checkpoints alone a group reaches from one to the next: what it overwrites within is written once.
+ */
+function groupEnd(from: Height, historyEvery = 1): Height {
+	const { groupBlocks, checkpointIntervalBlocks } = LIMITS;
+	const size = BigInt(
+		historyEvery < checkpointIntervalBlocks ? groupBlocks : checkpointIntervalBlocks,
+	);
 	return (from / size + 1n) * size;
 }
 
@@ -224,4 +258,11 @@ function leadingChain(blocks: readonly (ChainBlock | undefined)[]): readonly Cha
 		chain.push(block);
 	}
 	return chain;
+}
+
+function jumpedAhead(head: ChainBlock, height: Height): RetryableError {
+	return new RetryableError("rpc_failed", {
+		message: `the node showed the head ${head.number} and does not have block ${height}`,
+		hint: "it is asked again; if this goes on, check the node",
+	});
 }

@@ -5,14 +5,18 @@
  * 1. Nothing is committed before the last call of the round that can fail has answered.
  * 2. Rounds never overlap; a rollback is one round.
  * 3. The head that reveals a fork is applied in the round that saw it.
- * 4. A halt is confirmed by a second look, is visible in `status`, and leaves reads as they are.
+ * 4. A halt is made of several looks, and of what most providers say (incidents.ts); it is visible in
+ *    `status`, and leaves reads as they are.
+ * 5. A fork is followed when fork-judge.ts lets it pass; until then the chain says what it waits for.
  *
  * A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
  */
 
-import type { BlockHeader, ChainBlock } from "../domain/block.ts";
+import type { Halt, Unconfirmed, Wait } from "../chain/decision.ts";
+import { branchChange } from "../chain/fork-watch.ts";
+import type { ChainBlock } from "../domain/block.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
+import { FatalError, RecantError } from "../domain/errors.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
@@ -23,8 +27,17 @@ import type { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { Extension } from "./extension.ts";
+import {
+	asRecantError,
+	contradicting,
+	problemOf,
+	unconfirmedFork,
+	wrongChain,
+} from "./follower-problems.ts";
+import { ForkJudge, lookMs } from "./fork-judge.ts";
+import { type Incident, Incidents, type NodeTags } from "./incidents.ts";
 import { type Observation, Observer } from "./observe.ts";
-import { RollbackRounds } from "./rollback-rounds.ts";
+import { type Fork, RollbackRounds } from "./rollback-rounds.ts";
 import { RoundLoop } from "./round-loop.ts";
 import type { WindowDeriver } from "./window-deriver.ts";
 
@@ -51,30 +64,44 @@ export interface FollowerOptions {
 
 export class Follower {
 	readonly #options: FollowerOptions;
+	readonly #clock: Clock;
 	readonly #observer: Observer;
+	readonly #forks: ForkJudge;
+	readonly #incidents: Incidents;
 	readonly #extension: Extension;
 	readonly #rounds: RollbackRounds;
 	readonly #loop: RoundLoop;
 	#status: FollowerStatus = { state: "starting", problem: undefined, nodeHead: undefined };
 	#stopWatching: () => void = () => undefined;
-	#suspectedHalt: string | undefined;
+	/** Takes back the look that comes by itself. */
+	#cancelLook: () => void = () => undefined;
+	/** What the node answered last for its marks, until it is looked at. */
+	#tags: NodeTags | undefined;
+	/** Fork that was last said to be waited for. */
+	#toldOf: string | undefined;
 	/** Head for which finality was looked at last. */
 	#settledHead: Hex | undefined;
-	#checkedChainId = false;
+	#checkedChain = false;
 	/** An unfinished rollback may be there: always so after a start. */
 	#rollbackDue = true;
 
 	constructor(options: FollowerOptions) {
 		this.#options = options;
 		const clock = options.clock ?? systemClock;
-		this.#observer = new Observer(options.source, options.blocks, clock);
+		this.#clock = clock;
+		this.#forks = new ForkJudge({ ...options, clock });
+		this.#observer = new Observer({ ...options, forks: this.#forks, clock });
+		this.#incidents = new Incidents({ ...options, clock });
 		this.#loop = new RoundLoop({
 			round: () => this.#round(),
 			onFailure: (error, failures) => this.#failed(error, failures),
 			clock,
 		});
 		const parts = { ...options, isStopped: () => this.#loop.isStopped };
-		this.#extension = new Extension(parts);
+		const onTags = (tags: NodeTags) => {
+			this.#tags = tags;
+		};
+		this.#extension = new Extension({ ...parts, onTags });
 		this.#rounds = new RollbackRounds({ ...parts, observe: () => this.#observe() });
 	}
 
@@ -93,7 +120,9 @@ export class Follower {
 	/** Resolves when the round under way has ended. */
 	async stop(): Promise<void> {
 		this.#stopWatching();
+		this.#cancelLook();
 		await this.#loop.stop();
+		await this.#extension.idle();
 	}
 
 	/** There may be a new head. */
@@ -118,7 +147,7 @@ export class Follower {
 			const unfinished = due ? await this.#options.coordinator.store.active(spec.id) : undefined;
 			// What waits in the inbox needs no node, but must not move the state under a rollback.
 			if (unfinished === undefined) await this.#admitLeftOvers();
-			await this.#checkChainId();
+			await this.#checkChain();
 			if (unfinished !== undefined) await this.#finishRollback(unfinished);
 		} catch (error) {
 			this.#rollbackDue ||= due;
@@ -147,14 +176,16 @@ export class Follower {
 	}
 
 	async #act({ head, decision }: Observation): Promise<void> {
-		if (decision.type !== "halt") this.#suspectedHalt = undefined;
+		if (decision.type !== "halt") this.#incidents.clear("fork");
 		switch (decision.type) {
 			case "ignore":
 				this.#say("following");
 				if (decision.reason === "same_head") await this.#settle(head);
 				return;
 			case "wait":
-				return this.#say("following");
+				return this.#wait(decision);
+			case "unconfirmed":
+				return this.#unconfirmed(decision);
 			case "inconsistent":
 				throw contradicting(decision.message);
 			case "start":
@@ -162,15 +193,16 @@ export class Follower {
 				return this.#advance(await this.#extension.firstHeight(head), head);
 			case "extend":
 				await this.#extension.extend(decision.blocks);
-				return this.#say("following");
+				this.#say("following");
+				return this.#lookAtTags();
 			case "backfill":
 				return this.#advance(decision.from, head);
 			case "reorg":
-				return this.#rollBack({ ancestor: decision.ancestor, blocks: decision.blocks });
+				return this.#rollBack(decision);
 			case "shrink":
-				return this.#rollBack({ ancestor: decision.ancestor, blocks: [] });
+				return this.#rollBack({ ...decision, blocks: [] });
 			case "halt":
-				return this.#confirmHalt(new FatalError(decision.code, decision));
+				return this.#hopeless(decision, head);
 		}
 	}
 
@@ -179,6 +211,22 @@ export class Follower {
 		if (this.#settledHead === head.hash) return;
 		await this.#extension.settle();
 		this.#settledHead = head.hash;
+		await this.#lookAtTags();
+	}
+
+	/** The marks that were asked for in this round: one that is off the chain speaks of a fork, or of worse. */
+	async #lookAtTags(): Promise<void> {
+		const tags = this.#tags;
+		this.#tags = undefined;
+		if (tags === undefined) return;
+		const { places, incident } = await this.#incidents.lookAtTags(tags);
+		if (places.includes("off_chain")) {
+			this.#forks.notice("tag_off_chain");
+			this.#lookAgain();
+		}
+		if (incident === undefined) return this.#incidents.clear("tag");
+		this.#settledHead = undefined;
+		await this.#suspect("tag", incident);
 	}
 
 	/** One part of a long way; the next is a round of its own, with a new look at the head. */
@@ -193,13 +241,55 @@ export class Follower {
 			const finalized = writer.state.finalized ?? 0n;
 			await this.#act(await this.#observer.observe(writer.window, finalized, top));
 		}
-		this.#loop.poke();
+		// What is waited for is looked at again by itself, and not at once.
+		if (this.#status.state !== "waiting") this.#loop.poke();
 	}
 
-	async #rollBack(fork: {
-		readonly ancestor: BlockHeader;
-		readonly blocks: readonly BlockHeader[];
-	}): Promise<void> {
+	async #wait({ reason }: Wait): Promise<void> {
+		// A chain that was begun anew is lower than ours, and no header of it need be asked for.
+		const other =
+			reason === "unconfirmed_shrink" ? undefined : await this.#incidents.otherGenesis();
+		if (other !== undefined) return this.#suspect("genesis", other);
+		this.#say("following");
+	}
+
+	#unconfirmed(fork: Unconfirmed): void {
+		const { ancestor, because, evidence } = fork;
+		const problem = unconfirmedFork(fork);
+		this.#status = { ...this.#status, state: "waiting", problem };
+		const what = `${because} ${ancestor.hash}`;
+		if (this.#toldOf !== what) this.#options.log.info({ ...evidence }, problem.message);
+		this.#toldOf = what;
+		this.#lookAgain();
+	}
+
+	/** A fork that may not be followed: of another chain, or too deep. */
+	async #hopeless(decision: Halt, head: ChainBlock): Promise<void> {
+		const other = await this.#incidents.otherGenesis();
+		if (other !== undefined) return this.#suspect("genesis", other);
+		await this.#suspect("fork", { error: new FatalError(decision.code, decision), shown: head });
+	}
+
+	async #suspect(kind: "fork" | "genesis" | "tag", incident: Incident): Promise<void> {
+		const { error } = incident;
+		const { log, writer } = this.#options;
+		const weighed = await this.#incidents.weigh(kind, incident);
+		if (weighed !== "confirmed") {
+			this.#status = { ...this.#status, state: "waiting", problem: problemOf(error) };
+			return this.#lookAgain();
+		}
+		if (writer.halted !== undefined) return;
+		await writer.halt(problemOf(error));
+		log.error({ code: error.code, ...error.fields }, error.message);
+	}
+
+	/** Sooner than the next poll, where that is far. */
+	#lookAgain(): void {
+		this.#cancelLook();
+		this.#cancelLook = this.#clock.after(lookMs(this.#options.spec), () => this.poke());
+	}
+
+	async #rollBack(fork: Fork): Promise<void> {
 		const problem = await this.#rounds.standsOn(fork);
 		if (problem !== undefined) {
 			// An operator may make it active again, in whatever process.
@@ -208,7 +298,8 @@ export class Follower {
 		}
 		this.#say("rolling_back");
 		try {
-			await this.#rounds.reorg(fork);
+			const isOver = await this.#moving(() => this.#rounds.reorg(fork));
+			if (!isOver) await this.#gaveUp(fork);
 		} catch (error) {
 			// A round that fails half way leaves a rollback behind, for the next one to finish.
 			this.#rollbackDue = true;
@@ -227,8 +318,26 @@ export class Follower {
 
 	async #finishRollback(unfinished: RollbackRecord): Promise<void> {
 		this.#say("rolling_back");
-		await this.#rounds.finish(unfinished);
+		await this.#moving(() => this.#rounds.finish(unfinished));
 		this.#afterRollback();
+	}
+
+	/** Remembers which branch was left meanwhile, if one was, and answers whether. */
+	async #moving(work: () => Promise<void>): Promise<boolean> {
+		const { writer } = this.#options;
+		const before = writer.window;
+		await work();
+		await writer.refresh();
+		const change = before && writer.window && branchChange(before, writer.window);
+		if (change !== undefined) this.#forks.left(change.from, change.to);
+		return change !== undefined;
+	}
+
+	/** The node left the fork before it was followed: as if it had been, for the next time it shows it. */
+	async #gaveUp(fork: Fork): Promise<void> {
+		const [lowest] = fork.blocks;
+		if (lowest === undefined || (await this.#rounds.standsOn(fork)) !== undefined) return;
+		this.#forks.left(lowest.hash, undefined);
 	}
 
 	#afterRollback(): void {
@@ -240,27 +349,24 @@ export class Follower {
 	/** A halted chain does one thing more: a rollback that an operator lets go below where it halted. */
 	async #recover(): Promise<void> {
 		const active = await this.#options.coordinator.store.active(this.#options.spec.id);
-		if (active?.recoveryId === undefined) return;
-		await this.#checkChainId();
+		if (active === undefined) return;
+		if (active.recoveryId === undefined) return this.#rounds.giveUp(active);
+		await this.#checkChain();
 		await this.#finishRollback(active);
 	}
 
-	async #confirmHalt(error: FatalError): Promise<void> {
-		if (this.#suspectedHalt !== error.message) {
-			this.#suspectedHalt = error.message;
-			this.#status = { ...this.#status, state: "waiting", problem: problemOf(error) };
-			return;
-		}
-		await this.#options.writer.halt(problemOf(error));
-		this.#options.log.error({ code: error.code, ...error.fields }, error.message);
-	}
-
-	async #checkChainId(): Promise<void> {
-		if (this.#checkedChainId) return;
+	/** Once: a node that serves another chain meanwhile is found by its blocks. */
+	async #checkChain(): Promise<void> {
+		if (this.#checkedChain) return;
 		const { source, spec } = this.#options;
 		const answered = await source.chainId();
 		if (answered !== spec.id) throw wrongChain(spec, answered);
-		this.#checkedChainId = true;
+		const other = await this.#incidents.otherGenesis();
+		if (other !== undefined) {
+			await this.#suspect("genesis", other);
+			throw contradicting(other.error.message);
+		}
+		this.#checkedChain = true;
 	}
 
 	#say(state: FollowerStatus["state"]): void {
@@ -283,32 +389,4 @@ export class Follower {
 		if (failures === 2) log.warn({ code: known.code, err: error }, known.message);
 		return true;
 	}
-}
-
-function problemOf(error: RecantError): Problem {
-	return { code: error.code, message: error.message, hint: error.hint };
-}
-
-function asRecantError(error: unknown): RecantError {
-	if (error instanceof RecantError) return error;
-	return new FatalError("internal", {
-		message: `the follower failed: ${error instanceof Error ? error.message : String(error)}`,
-		hint: "this is a defect of Recant; please report it with the log",
-		cause: error,
-	});
-}
-
-function contradicting(what: string): RetryableError {
-	return new RetryableError("rpc_failed", {
-		message: `the node's answers contradict each other: ${what}`,
-		hint: "it is asked again; if this goes on, check the node",
-	});
-}
-
-function wrongChain(spec: ChainSpec, answered: number): FatalError {
-	return new FatalError("chain_id_mismatch", {
-		message: `the node serves chain ${answered}, the file of "${spec.name}" says ${spec.id}`,
-		hint: "correct the id or the RPC URL in the chain's file; nothing was followed",
-		fields: { expected: spec.id, answered },
-	});
 }

@@ -33,26 +33,40 @@ export class HandlerCache {
 		this.#chainId = chainId;
 	}
 
+	/** How often it was cleared: a read that was under way meanwhile is not kept. */
+	#clearings = 0;
+
 	async read(key: MemoryKey): Promise<HandlerVersion | undefined> {
 		const known = this.#versions.get(key);
 		if (known !== undefined) return known.version;
+		const clearings = this.#clearings;
 		const found = await this.#store.latestVersions(this.#chainId, [key]);
 		const version = found.get(key)?.toSorted(byHeight).at(-1);
-		this.#versions.set(key, { version });
+		if (clearings === this.#clearings) this.#versions.set(key, { version });
 		return version;
 	}
 
 	/** What was committed, so that a handler's next read of it costs no query. */
 	keep(blocks: readonly DerivedBlock[]): void {
-		for (const operation of blocks.flatMap((block) => block.operations)) {
-			const { namespace, id } = operation;
-			this.#versions.set(memoryKey(namespace, id), { version: versionOf(operation) });
-		}
+		for (const [key, written] of writtenBy(blocks)) this.#versions.set(key, written);
 	}
 
 	clear(): void {
 		this.#versions.clear();
+		this.#clearings += 1;
 	}
+}
+
+/** What these blocks leave of the memories that their handlers wrote. */
+export function writtenBy(
+	blocks: readonly DerivedBlock[],
+): ReadonlyMap<MemoryKey, { readonly version: HandlerVersion | undefined }> {
+	const written = new Map<MemoryKey, { readonly version: HandlerVersion | undefined }>();
+	for (const operation of blocks.flatMap((block) => block.operations)) {
+		const { namespace, id } = operation;
+		written.set(memoryKey(namespace, id), { version: versionOf(operation) });
+	}
+	return written;
 }
 
 function versionOf(operation: HandlerOperation): HandlerVersion | undefined {

@@ -29,6 +29,7 @@ export class HandlerState {
 	readonly #read: ReadCommitted;
 	readonly #written = new Map<MemoryKey, CommittedMemory | undefined>();
 	#reads = 0;
+	#failure: { readonly error: unknown } | undefined;
 
 	constructor(namespaces: readonly [string, ...string[]], read: ReadCommitted) {
 		this.#namespaces = namespaces;
@@ -40,18 +41,31 @@ export class HandlerState {
 		return this.#reads > 0;
 	}
 
-	/** Access for the handlers of one block; what they write is appended to `operations`. */
-	at(height: Height, operations: HandlerOperation[]): HandlerMemoryAccess {
+	/** What a read of committed memory failed with, whether or not the handler that asked let it through. */
+	get failure(): { readonly error: unknown } | undefined {
+		return this.#failure;
+	}
+
+	/**
+	 * Access for handlers of one block to `namespaces`, by default all; what they write is appended to
+	 * `operations`.
+	 */
+	at(
+		height: Height,
+		operations: HandlerOperation[],
+		namespaces = this.#namespaces,
+	): HandlerMemoryAccess {
+		const named = (id: string, namespace: string | undefined) => nameIn(namespaces, id, namespace);
 		return {
-			get: (id, options) => this.#get(this.#name(id, options?.namespace), height),
+			get: async (id, options) => this.#get(named(id, options?.namespace), height),
 			put: async (memory) => {
-				const name = this.#name(memory.id, memory.namespace);
+				const name = named(memory.id, memory.namespace);
 				const body = bodyOf(memory, height);
 				operations.push({ kind: "put", ...name, body });
 				this.#written.set(memoryKey(name.namespace, name.id), { id: name.id, ...body });
 			},
 			delete: async (id, options) => {
-				const name = this.#name(id, options?.namespace);
+				const name = named(id, options?.namespace);
 				if ((await this.#get(name, height)) === undefined) return;
 				operations.push({ kind: "delete", ...name });
 				this.#written.set(memoryKey(name.namespace, name.id), undefined);
@@ -75,24 +89,29 @@ export class HandlerState {
 		this.#reads += 1;
 		try {
 			return await this.#read(...asked);
+		} catch (error) {
+			this.#failure ??= { error };
+			throw error;
 		} finally {
 			this.#reads -= 1;
 		}
 	}
+}
 
-	#name(id: string, namespace: string | undefined): { namespace: string; id: string } {
-		const chosen = namespace ?? this.#namespaces[0];
-		if (!this.#namespaces.includes(chosen)) {
-			throw misuse(
-				`namespace "${chosen}" is not one of the chain's: ${this.#namespaces.join(", ")}`,
-			);
-		}
-		if (typeof id !== "string" || id.length === 0 || id.length > LIMITS.idLength) {
-			throw misuse(`a memory's id must have 1 to ${LIMITS.idLength} characters`);
-		}
-		requireStorable("a memory's id", id);
-		return { namespace: chosen, id };
+function nameIn(
+	namespaces: readonly [string, ...string[]],
+	id: string,
+	namespace: string | undefined,
+): { readonly namespace: string; readonly id: string } {
+	const chosen = namespace ?? namespaces[0];
+	if (!namespaces.includes(chosen)) {
+		throw misuse(`namespace "${chosen}" is not one of the handler's own: ${namespaces.join(", ")}`);
 	}
+	if (typeof id !== "string" || id.length === 0 || id.length > LIMITS.idLength) {
+		throw misuse(`a memory's id must have 1 to ${LIMITS.idLength} characters`);
+	}
+	requireStorable("a memory's id", id);
+	return { namespace: chosen, id };
 }
 
 function bodyOf(memory: HandlerPut, height: Height): MemoryBody {

@@ -1,10 +1,10 @@
 /**
- * One look at the node: its head, and as much below it as the decision needs. Changes nothing but the
- * count of how long the node has been behind.
+ * One look at the node: its head, as much below it as the decision needs, and whether a fork is sure. Changes
+ * nothing but what is remembered of such looks: how long the node has been behind, and which forks were seen.
  */
 import { growBranch } from "../chain/branch.ts";
-import type { Decision } from "../chain/decision.ts";
-import { countHeadBelow, type HeadBelow, NOT_BELOW } from "../chain/head-below.ts";
+import type { Decision, ForkEvidence, Reorg, Shrink, Unconfirmed } from "../chain/decision.ts";
+import { countHeadBelow, type HeadBelow, isAgreed, NOT_BELOW } from "../chain/head-below.ts";
 import type { HeaderWindow } from "../chain/header-window.ts";
 import { reconcile } from "../chain/reconcile.ts";
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
@@ -14,25 +14,37 @@ import type { Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
+import type { ChainSpec } from "./chain-spec.ts";
+import { type ForkJudge, lookMs, supportInTime } from "./fork-judge.ts";
 
 /** Every request lowers the branch, so a round ends by itself; this only bounds a defect. */
 const MAX_REQUESTS = LIMITS.groupBlocks + LIMITS.windowBlocks;
 
+/** A fork that is to be followed. */
+type Confirmed = (Reorg | Shrink) & { readonly evidence: ForkEvidence };
+
 export interface Observation {
 	readonly head: ChainBlock;
-	readonly decision: Exclude<Decision, { readonly type: "need" }>;
+	readonly decision:
+		| Exclude<Decision, { readonly type: "need" | "reorg" | "shrink" }>
+		| Confirmed
+		| Unconfirmed;
+}
+
+export interface ObserverOptions {
+	readonly spec: Pick<ChainSpec, "reorg" | "rpc">;
+	readonly source: ChainSource;
+	readonly blocks: BlockCache;
+	readonly forks: ForkJudge;
+	readonly clock: Clock;
 }
 
 export class Observer {
-	readonly #source: ChainSource;
-	readonly #blocks: BlockCache;
-	readonly #clock: Clock;
+	readonly #options: ObserverOptions;
 	#headBelow: HeadBelow = NOT_BELOW;
 
-	constructor(source: ChainSource, blocks: BlockCache, clock: Clock) {
-		this.#source = source;
-		this.#blocks = blocks;
-		this.#clock = clock;
+	constructor(options: ObserverOptions) {
+		this.#options = options;
 	}
 
 	/** Asks for the head, or takes `head` for it. */
@@ -41,18 +53,48 @@ export class Observer {
 		finalized: Height,
 		given?: ChainBlock,
 	): Promise<Observation> {
-		const head = given ?? (await this.#source.latest());
-		this.#blocks.keep([head]);
+		const head = given ?? (await this.#options.source.latest());
+		const decision = await this.#decide(window, finalized, head);
+		const below = this.#headBelow;
+		await this.#countBehind(window, head, decision);
+		return { head, decision: await this.#judged({ head, decision, below }) };
+	}
+
+	async #decide(
+		window: HeaderWindow | undefined,
+		finalized: Height,
+		head: ChainBlock,
+	): Promise<Exclude<Decision, { readonly type: "need" }>> {
+		const { blocks, spec } = this.#options;
+		blocks.keep([head]);
+		const { polls, elapsedMs } = this.#headBelow;
+		const agreed = isAgreed(this.#headBelow, { rules: spec.reorg, lookMs: lookMs(spec) });
+		const headBelow = { polls, elapsedMs, isAgreed: agreed };
 		let branch: readonly BlockHeader[] = [head];
 		for (let request = 0; request < MAX_REQUESTS; request += 1) {
-			const decision = reconcile(window, { head, branch, finalized, headBelow: this.#headBelow });
-			if (decision.type !== "need") {
-				await this.#countBehind(window, head, decision);
-				return { head, decision };
-			}
+			const decision = reconcile(window, { head, branch, finalized, headBelow });
+			if (decision.type !== "need") return decision;
 			branch = await this.#grow(branch, decision);
 		}
 		throw incomplete(`the walk back from ${head.hash} took more than ${MAX_REQUESTS} requests`);
+	}
+
+	/** A fork as far as it is sure; everything else as it is. */
+	async #judged(seen: {
+		readonly head: ChainBlock;
+		readonly decision: Exclude<Decision, { readonly type: "need" }>;
+		/** As it was for this decision. */
+		readonly below: HeadBelow;
+	}): Promise<Observation["decision"]> {
+		const { decision, head, below } = seen;
+		const { forks } = this.#options;
+		if (decision.type === "shrink") return { ...decision, evidence: forks.shrunk(decision, below) };
+		if (decision.type === "reorg") {
+			const judged = await forks.judge(decision, head);
+			return "type" in judged ? judged : { ...decision, evidence: judged };
+		}
+		forks.seesNone(decision);
+		return decision;
 	}
 
 	/** By number in one go; what does not link is asked for by hash. */
@@ -64,18 +106,19 @@ export class Observer {
 			{ length: Number(need.to - need.from) + 1 },
 			(_, i) => need.from + BigInt(i),
 		);
-		const fetched = await this.#source.blocksByNumber(heights);
+		const { blocks, source } = this.#options;
+		const fetched = await source.blocksByNumber(heights);
 		const grown = growBranch(branch, fetched);
 		if (grown !== branch) {
-			this.#blocks.keep(fetched);
+			blocks.keep(fetched);
 			return grown;
 		}
-		const parent = await this.#source.blockByHash(need.hash);
+		const parent = await source.blockByHash(need.hash);
 		const linked = growBranch(branch, [parent]);
 		if (parent === undefined || linked === branch) {
 			throw incomplete(`the node does not have block ${need.to} (${need.hash})`);
 		}
-		this.#blocks.keep([parent]);
+		blocks.keep([parent]);
 		return linked;
 	}
 
@@ -90,11 +133,27 @@ export class Observer {
 			this.#headBelow = NOT_BELOW;
 			return;
 		}
-		const known = await this.#source.blockByHash(window.tip.hash);
-		this.#headBelow =
-			known === undefined
-				? countHeadBelow(this.#headBelow, { headHash: head.hash, nowMs: this.#clock.now() })
-				: NOT_BELOW;
+		const { source, clock } = this.#options;
+		const { tip } = window;
+		const known = await source.blockByHash(tip.hash);
+		const poll = { headHash: head.hash, nowMs: clock.now() };
+		const counted = known === undefined ? countHeadBelow(this.#headBelow, poll) : NOT_BELOW;
+		this.#headBelow = counted.polls > 1 ? await this.#heard(counted, tip, head) : counted;
+	}
+
+	/**
+	 * What the other providers say of a head that has been below the tip for more than one look: one that has
+	 * the tip shows that the node only lags.
+	 */
+	async #heard(counted: HeadBelow, tip: BlockHeader, head: BlockHeader): Promise<HeadBelow> {
+		const { spec, source, clock } = this.#options;
+		if (spec.rpc.urls.length < 2) return counted;
+		const [ofTip, ofHead] = await Promise.all(
+			[tip, head].map(({ number, hash }) => supportInTime(source.support({ number, hash }), clock)),
+		);
+		return ofTip !== undefined && ofTip.confirming > 0
+			? NOT_BELOW
+			: { ...counted, support: ofHead };
 	}
 }
 

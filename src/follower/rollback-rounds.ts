@@ -10,6 +10,7 @@
  * an operator retries or abandons it, or the node shows another branch or the old one.
  */
 
+import type { ForkEvidence } from "../chain/decision.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import type { RecantError } from "../domain/errors.ts";
@@ -62,10 +63,11 @@ function isSpent({ recoveryId, attempt }: RollbackRecord): boolean {
 	return recoveryId !== undefined && attempt >= LIMITS.recoveryClaims;
 }
 
-interface Fork {
+export interface Fork {
 	readonly ancestor: BlockHeader;
 	/** Ascending; empty when the chain was only rolled back. */
 	readonly blocks: readonly BlockHeader[];
+	readonly evidence: ForkEvidence;
 }
 
 export interface RollbackRoundsOptions {
@@ -130,6 +132,21 @@ export class RollbackRounds {
 			const rollbackId = wanted ? active.rollbackId : await this.#lookAgain(active.rollbackId);
 			if (rollbackId !== undefined) await this.#seeThrough(rollbackId);
 		});
+	}
+
+	/**
+	 * Ends one that follows a fork and that the halt of its chain overtook: nobody works on it, and it would be in
+	 * the way of every recovery. The fork is recorded anew if it is still there when the chain goes on. One that
+	 * was asked for by hand is its operator's to cancel.
+	 */
+	async giveUp({ rollbackId, attempt, cause }: RollbackRecord): Promise<void> {
+		if (cause === "manual") return;
+		const { coordinator, log } = this.#options;
+		if (!(await coordinator.store.cancel(rollbackId, attempt))) return;
+		log.warn(
+			{ rollbackId },
+			"a rollback is given up: its chain was halted before it was committed",
+		);
 	}
 
 	/** Of the present generation alone: only its forks are looked at again. */
@@ -284,6 +301,7 @@ export class RollbackRounds {
 				})),
 				supersessions: supersedes?.supersessions ?? 0,
 				wantedStrategy: undefined,
+				evidence: fork.evidence,
 			},
 			supersedes?.rollbackId,
 		);

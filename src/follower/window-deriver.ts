@@ -8,28 +8,33 @@ import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
 import type { BranchDeriver } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
-import { deriveRange } from "./backfill.ts";
+import { childrenKnownTo, deriveRange } from "./backfill.ts";
 import type { BlockCache } from "./block-cache.ts";
+import { BlockCalls } from "./block-calls.ts";
 import { mapBounded } from "./bounded.ts";
-import type { ChainSource } from "./chain-source.ts";
+import type { ChainSource, LogFilter } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { deriveBlock, headerOnly } from "./derive.ts";
+import { fetchBlockLogs } from "./fetch-logs.ts";
 import { findAnchors } from "./find-anchors.ts";
 import { committed, type HandlerVersion } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
 
-/** Requests for logs under way at once: enough to hide a round trip, few enough for public nodes. */
-const LOG_REQUESTS = 16;
+/** Blocks looked up at once for anchors. */
+const BLOCK_REQUESTS = 16;
 
 export class WindowDeriver implements BranchDeriver {
 	readonly #spec: ChainSpec;
 	readonly #source: ChainSource;
 	readonly #blocks: BlockCache;
+	/** What contracts answered; one for window and backfill, so that replays ask nothing twice. */
+	readonly calls: BlockCalls;
 
 	constructor(spec: ChainSpec, source: ChainSource, blocks: BlockCache) {
 		this.#spec = spec;
 		this.#source = source;
 		this.#blocks = blocks;
+		this.calls = new BlockCalls(source);
 	}
 
 	async derive(
@@ -39,7 +44,11 @@ export class WindowDeriver implements BranchDeriver {
 		onBlock: (done: number) => void = () => undefined,
 	): Promise<readonly DerivedBlock[]> {
 		const [logs, anchors] = await Promise.all([
-			mapBounded(headers, LOG_REQUESTS, (header) => this.#logs(header)),
+			fetchBlockLogs(
+				headers,
+				{ contracts: this.#spec.contracts, children: childrenKnownTo(read) },
+				(header, filter) => this.#logs(header, filter),
+			),
 			this.#anchors(headers, watched),
 		]);
 		const state = new HandlerState(this.#spec.namespaces, async (key) =>
@@ -50,7 +59,7 @@ export class WindowDeriver implements BranchDeriver {
 			const block = { header, logs: logs[index] ?? [] };
 			derived.push({
 				header: headerOnly(header),
-				operations: await deriveBlock(this.#spec, block, state),
+				operations: await deriveBlock(this.#spec, block, { state, calls: this.calls }),
 				anchors: anchors.get(header.number) ?? new Map(),
 			});
 			onBlock(index + 1);
@@ -69,19 +78,19 @@ export class WindowDeriver implements BranchDeriver {
 	): Promise<readonly DerivedBlock[]> {
 		return deriveRange(
 			{ from: range.from, to: range.to, parentHash: undefined },
-			{ spec: this.#spec, source: this.#source, suspended: [], read },
+			{ spec: this.#spec, source: this.#source, calls: this.calls, suspended: [], read },
 		);
 	}
 
-	async #logs(header: BlockHeader): Promise<readonly ChainLog[]> {
-		const { filter, startBlock } = this.#spec;
-		if (filter.addresses.length === 0 || header.number < startBlock) return [];
-		return this.#source.logsOfBlock(header.hash, filter);
+	#logs(header: BlockHeader, filter: LogFilter): Promise<readonly ChainLog[]> {
+		return this.#source.logsOfBlock(this.#blocks.known(header) ?? header, filter);
 	}
 
 	async #anchors(headers: readonly BlockHeader[], watched: readonly OpenOperation[]) {
 		if (watched.length === 0) return new Map();
-		const blocks = await mapBounded(headers, LOG_REQUESTS, (header) => this.#blocks.whole(header));
+		const blocks = await mapBounded(headers, BLOCK_REQUESTS, (header) =>
+			this.#blocks.whole(header),
+		);
 		return findAnchors(this.#source, blocks, watched);
 	}
 }

@@ -9,7 +9,9 @@ import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
 import { FINALITIES, LOSS_POLICIES } from "../domain/provenance.ts";
 import { ROLES } from "../domain/role.ts";
 import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
-import { breakerAnswer, indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
+import { evidence } from "./evidence-schema.ts";
+import { providerAnswer } from "./provider-schema.ts";
+import { indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";
 
 export const height = z
 	.string()
@@ -105,6 +107,7 @@ export const rollbackAnswer = z
 		strategy: strategy.optional().openapi({ description: "How the state at `ancestor` is had." }),
 		strategyReason: z.string().optional().openapi({ description: "Why it was taken." }),
 		wantedStrategy: strategy.optional().openapi({ description: "The one that was asked for." }),
+		evidence: evidence.optional(),
 		progress: z.object({
 			done: z.int().openapi({ description: "Items of the stage under way." }),
 			total: z.int(),
@@ -178,17 +181,7 @@ export const chainAnswer = z
 				index: indexAnswer.optional(),
 			}),
 		),
-		providers: z.array(
-			z.object({
-				url: z.string(),
-				state: z.enum(["ok", "failing"]),
-				latencyMs: z.number().optional(),
-				consecutiveFailures: z.int(),
-				lastError: z.string().optional(),
-				breaker: breakerAnswer,
-				since: isoDate,
-			}),
-		),
+		providers: z.array(providerAnswer),
 	})
 	.openapi("Chain");
 

@@ -1,12 +1,16 @@
 /** Answers of the routes for deliveries of webhooks. */
 import { z } from "@hono/zod-openapi";
-import { DELIVERY_STATES } from "../webhooks/delivery.ts";
+import { DELIVERY_KINDS, DELIVERY_STATES } from "../webhooks/delivery.ts";
 
 export const deliveryAnswer = z
 	.object({
 		id: z.string().openapi({ description: "Also the message's `webhook-id`, at every try." }),
 		chainId: z.int(),
-		rollbackId: z.string(),
+		kind: z.enum(DELIVERY_KINDS).openapi({
+			description:
+				"The message's `type`. chain.halted: the chain is read-only until somebody does something about it. chain.resumed: it goes on.",
+		}),
+		rollbackId: z.string().optional().openapi({ description: "Of a rollback that was committed." }),
 		receiver: z.string().openapi({ description: "Scheme and host; the path may be a secret." }),
 		state: z.enum(DELIVERY_STATES).openapi({
 			description:

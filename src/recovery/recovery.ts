@@ -79,8 +79,8 @@ export interface RecoveryPlan {
 /** The adapter is store/recovery/postgres-recovery-store.ts. */
 export interface RecoveryStore {
 	/**
-	 * Ends those whose rollback or import has ended without them hearing of it, then answers the newest
-	 * first; `after`: those that follow this one.
+	 * The newest first; `after`: those that follow this one. One whose rollback or import has failed reads as
+	 * failed from then on. Locks nothing.
 	 */
 	list(
 		chainId: ChainId,
@@ -106,4 +106,9 @@ export interface RecoveryStore {
 	 * `RetryableError("chain_busy")` while another or a rollback is under way, or when the halt is over.
 	 */
 	begin(recovery: NewRecovery, work: RecoveryWork): Promise<Recovery>;
+	/**
+	 * Ends the running one if its rollback or import has ended without it. For the process that holds the lease
+	 * and is importing nothing; nothing is done under an older fence.
+	 */
+	settle(chainId: ChainId, fence: bigint): Promise<void>;
 }

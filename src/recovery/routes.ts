@@ -179,8 +179,9 @@ function importPlan(snapshot: SnapshotOffer, head: Height | undefined, operation
 }
 
 /**
- * Headers from the block above `from` to the target, of the first witness whose answer links: hashes prove
- * it. Throws `RetryableError("rpc_failed")`.
+ * Headers from the block above `from` to the target, of the first witness whose answer leads by parents' hashes
+ * from the one to the other. Both ends are what the quorum said; what lies between is this witness's word, which
+ * deriving the branch holds against the node. Throws `RetryableError("rpc_failed")`.
  */
 export async function branchTo(
 	target: Place,

@@ -11,6 +11,7 @@ import { canonicalJson, parseContent } from "../memory/canonical.ts";
 import { assembleRecorded } from "../writer/assemble.ts";
 import type { Assembly } from "../writer/assembly.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
+import { historyEveryOf } from "../writer/thin-history.ts";
 import { draftState, ONE_GENERATION, toRow, vectorsOf, workingRows } from "./apply-steps.ts";
 import type { GroupDeriver } from "./group-deriver.ts";
 import type { GroupStep } from "./log-walk.ts";
@@ -114,6 +115,7 @@ async function assembled(
 			from,
 			finality: { safe: undefined, finalized: undefined },
 			handlersHash: deriver.handlersHash,
+			historyEvery: historyEveryOf(step.entry),
 		},
 		{ store: state, ...writes },
 	);

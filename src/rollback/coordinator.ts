@@ -186,7 +186,8 @@ export class RollbackCoordinator {
 			const { restorer, states, changesLimit } = this.#options;
 			const context = { store, writerStore, restorer, states, changesLimit };
 			await clock.begin("plan", 1);
-			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs, this.#clock);
+			const timing = { clock: this.#clock, onLate: (error: RecantError) => clock.end(error) };
+			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs, timing);
 			const limitMs = plan.strategy === "rewind" ? LIMITS.prepareMs : LIMITS.restoreMs;
 			const settings = this.#options.settings(rollback.chainId);
 			await settings.refresh();
@@ -200,7 +201,7 @@ export class RollbackCoordinator {
 				consolidator: this.#options.consolidator,
 				fanOut: this.#options.fanOut,
 			};
-			await withDeadline(prepare(rollback, plan, parts), limitMs, this.#clock);
+			await withDeadline(prepare(rollback, plan, parts), limitMs, timing);
 		}
 		if (committer === undefined) {
 			// The lease holder is another: it need not wait for this claim to lapse.

@@ -106,10 +106,11 @@ export class RollbackDispatch {
 		this.sweep(0);
 	}
 
+	/** Waits for the tasks that were taken; `FanOut.stop` has it take no more. */
 	async stop(): Promise<void> {
 		this.#stopLooking();
 		this.#stopSweeping();
-		await Promise.all([this.#relaying, this.#sweeping]);
+		await Promise.all([this.#relaying, this.#sweeping, this.#helping]);
 	}
 
 	/** Something may be in the outbox. */
@@ -126,7 +127,7 @@ export class RollbackDispatch {
 		});
 	}
 
-	/** Nobody waits for it: it takes as long as the tasks do. */
+	/** Only a stop waits for it: it takes as long as the tasks do. */
 	#help(): void {
 		const { fanOut } = this.#options;
 		if (fanOut === undefined) return;

@@ -18,6 +18,8 @@ export interface Surroundings {
 	readonly generation: Generation;
 	/** Whether the ancestor is a block of the present generation. */
 	readonly ancestorStands: boolean;
+	/** The chain is read-only: nothing but a recovery's rollback is worked on. */
+	readonly isHalted: boolean;
 	/** Another rollback of the chain is active. */
 	readonly isBusy: boolean;
 	/** Whether the change set of the newest attempt is kept. */
@@ -37,7 +39,7 @@ export type Obeyed =
 
 /**
  * Throws `FatalError`: `rollback_over`, `rollback_not_failed`, `rollback_not_cancellable`,
- * `rollback_outdated`; and `RetryableError("chain_busy")`.
+ * `rollback_outdated`, `chain_halted`; and `RetryableError("chain_busy")`.
  */
 export function obeyed(
 	order: RollbackOrder,
@@ -70,6 +72,7 @@ function held(rollback: RollbackRecord, order: "pause" | "resume"): Obeyed {
 
 function retried(rollback: RollbackRecord, around: Surroundings): Obeyed {
 	if (rollback.state !== "failed") throw notFailed(rollback, "retry");
+	if (around.isHalted && rollback.recoveryId === undefined) throw halted(rollback);
 	if (around.isBusy) throw busy(rollback);
 	if (around.generation !== rollback.fromGeneration || !around.ancestorStands) {
 		throw outdated(rollback, around.generation);
@@ -107,6 +110,15 @@ function notFailed(rollback: RollbackRecord, order: RollbackOrder): FatalError {
 			? "it is under way; pause it, or if it was asked for by hand cancel it"
 			: "see the chain's rollbacks for what is under way",
 		fields: fieldsOf(rollback),
+	});
+}
+
+/** It would stay active for as long as the halt lasts, and be in the way of every recovery. */
+function halted({ rollbackId, chainId }: RollbackRecord): FatalError {
+	return new FatalError("chain_halted", {
+		message: `rollback ${rollbackId} cannot be tried again: chain ${chainId} is halted`,
+		hint: "see why in the chain's status; `recant recover` shows what is possible",
+		fields: { chainId },
 	});
 }
 

@@ -150,20 +150,27 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 	const at = targetOf(rollback).height + 1n;
 	await made.ancestor.compare(report, { editor: assembly.state.editor, at });
 	assembly.note("report", ancestor.height, report.summary(rollbackId));
+	// Its commit ends the chain's halt.
+	if (rollback.recoveryId !== undefined) assembly.note("halt", ancestor.height, { isOver: true });
 	const texts = await requestedTexts(assembly.state.vectorRequests, context.collections);
 	// Embedding may be most of the work: its texts are items of the stage as well.
 	const replayed = itemsOf(rollback, plan);
 	const all = replayed + texts.length;
 	context.clock.advance(replayed, all);
-	await context.fanOut?.embed({ rollbackId, attempt }, texts, (share) =>
-		context.clock.advance(replayed + Math.floor(share * texts.length), all),
-	);
+	await context.fanOut?.embed({ rollbackId, attempt }, texts, (share) => {
+		// Told from a timer, where nobody would catch what an attempt that is over throws.
+		if (!context.clock.isOver) {
+			context.clock.advance(replayed + Math.floor(share * texts.length), all);
+		}
+	});
+	context.clock.requireGoing();
 	const vectors = await embedVectors(assembly.state.vectorRequests, { ...context, vectorsOf });
 	const before = { safe: plan.state.safe ?? 0n, finalized: plan.state.finalized ?? 0n };
 	const finality = plan.isBelowFinality
 		? retractFinality(before, ancestor.height)
 		: rewindFinality(before, ancestor.height);
 	const batch = withHead(assembly.batch(vectors, finality), rollback);
+	context.clock.requireGoing();
 	await context.store.prepared(rollbackId, attempt, {
 		parts: await encodeChangeSet({
 			batch,

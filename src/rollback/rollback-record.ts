@@ -1,4 +1,5 @@
 /** A rollback as it stands in Postgres, and the stages that it goes through. */
+import type { ForkEvidence } from "../chain/decision.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import type { ChainId, Generation, Height, Hex, RollbackId } from "../domain/ids.ts";
 import type { Problem } from "../writer/writer-store.ts";
@@ -56,6 +57,8 @@ export interface NewRollback {
 	readonly wantedStrategy: Strategy | undefined;
 	/** Recovery that lets it go below finality; undefined: it may not. */
 	readonly recoveryId?: string | undefined;
+	/** What its fork was followed on; undefined: it follows none that the follower saw. */
+	readonly evidence?: ForkEvidence | undefined;
 }
 
 export interface RollbackRecord extends NewRollback {
@@ -70,6 +73,8 @@ export interface RollbackRecord extends NewRollback {
 	readonly retries: number;
 	/** Raised at each claim; every write of a stage names it (INV-6). */
 	readonly attempt: number;
+	/** How often it was claimed from a holder that had not given it up, since the last retry. */
+	readonly takeovers: number;
 	readonly claimHolder: string | undefined;
 	readonly claimUntil: Date | undefined;
 	/** Items of the stage. */

@@ -82,7 +82,8 @@ export interface RollbackStore {
 	failedForks(chainId: ChainId, generation: Generation): Promise<readonly RollbackRecord[]>;
 	/**
 	 * Undefined: it is over, paused, or another live process has it. A change set that is whole stays with
-	 * its attempt; else a new attempt begins, and what the one before left is deleted.
+	 * its attempt; else a new attempt begins, and what the one before left is deleted. One that was taken over
+	 * too often fails here, as `takenOverTooOften` says, and is over.
 	 */
 	claim(rollbackId: RollbackId, holder: string, ttlMs: number): Promise<RollbackRecord | undefined>;
 	/**

@@ -3,7 +3,7 @@
  * stage's begin and then at most every `PROGRESS_MS`, so that progress costs less than the work.
  */
 import type { Clock } from "../domain/clock.ts";
-import { RetryableError } from "../domain/errors.ts";
+import { type RecantError, RetryableError } from "../domain/errors.ts";
 import { type Pace, paceOf } from "./rollback-progress.ts";
 import type { RollbackRecord, Stage } from "./rollback-record.ts";
 import type { RollbackStore, StageProgress } from "./rollback-store.ts";
@@ -27,6 +27,7 @@ export class StageClock {
 	#written = 0;
 	/** Progress under way; rejects when the attempt was overtaken. */
 	#writing: Promise<void> = Promise.resolve();
+	#over: RecantError | undefined;
 
 	constructor(
 		store: RollbackStore,
@@ -60,10 +61,29 @@ export class StageClock {
 			: { ...this.#ended, [stage.name]: round(now - stage.startedAt) };
 	}
 
-	/** Throws `RetryableError("rollback_paused")`, and the stage has not begun then. */
+	/**
+	 * The attempt is over, and why. What of it is still under way ends at its next step here; what it writes is
+	 * refused by its number, as of every attempt that is not the newest.
+	 */
+	end(reason: RecantError): void {
+		this.#over ??= reason;
+	}
+
+	/** Whether the attempt is over. */
+	get isOver(): boolean {
+		return this.#over !== undefined;
+	}
+
+	/** Throws why it is over. For work that takes long, and says nothing of how far it is. */
+	requireGoing(): void {
+		if (this.#over !== undefined) throw this.#over;
+	}
+
+	/** Throws `RetryableError("rollback_paused")`, and the stage has not begun then; and why it is over. */
 	async begin(stage: Stage, total: number): Promise<void> {
 		await this.#writing;
 		await this.#beforeStage(stage, this.#rollback);
+		this.requireGoing();
 		const now = this.#clock.now();
 		const last = this.#stage;
 		if (last !== undefined) this.#ended[last.name] = round(now - last.startedAt);
@@ -77,9 +97,10 @@ export class StageClock {
 
 	/**
 	 * Says how many of the stage's items are done, of how many if that was not known before; waits for
-	 * nothing. A refusal is the next begin's.
+	 * nothing. A refusal is the next begin's. Throws why the attempt is over.
 	 */
 	advance(done: number, total?: number): void {
+		this.requireGoing();
 		if (this.#clock.now() - this.#written < PROGRESS_MS) return;
 		if (total !== undefined && this.#stage !== undefined) this.#stage = { ...this.#stage, total };
 		const last = this.#writing;

@@ -5,9 +5,12 @@
 import type { ChainBlock, ChainLog, TransactionReceipt } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import { FOREVER } from "../domain/ids.ts";
+import type { Question } from "./answer-checks.ts";
 import { isObject } from "./json-rpc.ts";
+import { bloomOf } from "./log-bloom.ts";
 import type { Asked } from "./provider-error.ts";
-import { malformed } from "./provider-error.ts";
+import { malformed, untrue } from "./provider-error.ts";
+import type { ProvedReceipt } from "./receipts-root.ts";
 
 const HASH = /^0x[0-9a-f]{64}$/i;
 const ADDRESS = /^0x[0-9a-f]{40}$/i;
@@ -31,7 +34,20 @@ type RawLog = Raw<
 	| "logIndex"
 	| "removed"
 >;
-type RawReceipt = Raw<"transactionHash" | "blockHash" | "blockNumber" | "status" | "logs">;
+type RawReceipt = Raw<
+	| "transactionHash"
+	| "transactionIndex"
+	| "blockHash"
+	| "blockNumber"
+	| "status"
+	| "root"
+	| "type"
+	| "cumulativeGasUsed"
+	| "logsBloom"
+	| "logs"
+	| "depositNonce"
+	| "depositReceiptVersion"
+>;
 
 /** Throws a malformed `ProviderError`, as every function here does. */
 export function parseChainId(value: unknown, asked: Asked): ChainId {
@@ -41,11 +57,11 @@ export function parseChainId(value: unknown, asked: Asked): ChainId {
 }
 
 /** A block with transaction hashes; undefined for null, which says that the node lacks it. */
-export function parseBlock(value: unknown, asked: Asked): ChainBlock | undefined {
+export function parseBlock(value: unknown, asked: Question): ChainBlock | undefined {
 	if (value === null) return undefined;
 	if (!isObject(value)) throw malformed(asked, "a block that is no object");
 	const raw: RawBlock = value;
-	return {
+	const block: ChainBlock = {
 		number: parseHeight(raw.number, asked),
 		hash: parseHex(raw.hash, HASH, "block hash", asked),
 		parentHash: parseHex(raw.parentHash, HASH, "parent hash", asked),
@@ -53,6 +69,7 @@ export function parseBlock(value: unknown, asked: Asked): ChainBlock | undefined
 		logsBloom: parseBloom(raw.logsBloom, asked),
 		transactions: parseHashes(raw.transactions, "transactions", asked),
 	};
+	return asked.checks.block(value, block, asked);
 }
 
 /** A log that is part of the chain: one with `removed` is not. */
@@ -76,7 +93,8 @@ export function parseLog(value: unknown, asked: Asked): ChainLog {
 
 /**
  * Logs in the order of the chain. Two logs at one place, or of two blocks at one height, come from
- * an answer that was put together while the head moved, and are malformed.
+ * an answer that was put together while the head moved, and are malformed; so are logs whose transactions do
+ * not come in the order of the logs.
  */
 export function parseLogs(value: unknown, asked: Asked): readonly ChainLog[] {
 	if (!Array.isArray(value)) throw malformed(asked, "logs that are no list");
@@ -88,12 +106,22 @@ export function parseLogs(value: unknown, asked: Asked): readonly ChainLog[] {
 			throw malformed(asked, `logs of two blocks at height ${log.blockNumber}`);
 		if (before.logIndex === log.logIndex)
 			throw malformed(asked, `two logs ${log.logIndex} in block ${log.blockNumber}`);
+		if (!areInOrder(before, log))
+			throw malformed(asked, `transactions out of order in the logs of block ${log.blockNumber}`);
 	}
 	return logs;
 }
 
+/** Whether `log` may follow on `before` in their block: in the same transaction, or in a later one. */
+function areInOrder(before: ChainLog, log: ChainLog): boolean {
+	return before.transactionIndex === log.transactionIndex
+		? before.transactionHash === log.transactionHash
+		: before.transactionIndex < log.transactionIndex &&
+				before.transactionHash !== log.transactionHash;
+}
+
 /** Undefined for null: not included in the node's canonical chain. */
-export function parseReceipt(value: unknown, asked: Asked): TransactionReceipt | undefined {
+export function parseReceipt(value: unknown, asked: Question): TransactionReceipt | undefined {
 	if (value === null) return undefined;
 	if (!isObject(value)) throw malformed(asked, "a receipt that is no object");
 	const raw: RawReceipt = value;
@@ -104,13 +132,83 @@ export function parseReceipt(value: unknown, asked: Asked): TransactionReceipt |
 		status: parseStatus(raw.status, asked),
 		logs: parseLogs(raw.logs, asked),
 	};
-	if (receipt.logs.some((log) => !isOf(receipt, log)))
-		throw malformed(asked, "a log of another transaction or block");
+	requireOwnLogs(receipt, asked);
+	asked.checks.receiptBloom(parseBloom(raw.logsBloom, asked), receipt.logs, asked);
 	return receipt;
 }
 
-function isOf(receipt: TransactionReceipt, log: ChainLog): boolean {
-	return log.blockHash === receipt.blockHash && log.transactionHash === receipt.transactionHash;
+/** A receipt as it is under its block's root, and where it says that it is. */
+export interface BlockReceipt {
+	readonly transactionHash: Hex;
+	readonly transactionIndex: number;
+	readonly blockHash: Hex;
+	readonly blockNumber: Height;
+	readonly proved: ProvedReceipt;
+}
+
+/** One of all receipts of a block. Before Byzantium it has the state's root in place of a status. */
+export function parseBlockReceipt(value: unknown, asked: Asked): BlockReceipt {
+	if (!isObject(value)) throw malformed(asked, "a receipt that is no object");
+	const raw: RawReceipt = value;
+	const receipt = {
+		transactionHash: parseHex(raw.transactionHash, HASH, "transaction hash", asked),
+		transactionIndex: parseIndex(raw.transactionIndex, "transaction index", asked),
+		blockHash: parseHex(raw.blockHash, HASH, "block hash", asked),
+		blockNumber: parseHeight(raw.blockNumber, asked),
+		logs: parseLogs(raw.logs, asked),
+	};
+	requireOwnLogs(receipt, asked);
+	const { logs, ...place } = receipt;
+	const logsBloom = parseBloom(raw.logsBloom, asked) ?? bloomOf(logs);
+	return {
+		...place,
+		proved: {
+			type: parseHex(raw.type ?? "0x0", QUANTITY, "type of a receipt", asked),
+			outcome: parseOutcome(raw, asked),
+			cumulativeGasUsed: parseHex(raw.cumulativeGasUsed, QUANTITY, "gas used", asked),
+			logsBloom,
+			logs,
+			extra: parseDeposit(raw, asked),
+		},
+	};
+}
+
+/** Of a block as a node answers it. */
+export function parseReceiptsRoot(block: unknown, asked: Asked): Hex {
+	const raw: Raw<"receiptsRoot"> = isObject(block) ? block : {};
+	return parseHex(raw.receiptsRoot, HASH, "receipts root", asked);
+}
+
+/** A state's root where there is one: some nodes make up a status beside it. */
+function parseOutcome({ status, root }: RawReceipt, asked: Asked): Hex {
+	return typeof root === "string" && HASH.test(root)
+		? parseHex(root, HASH, "root", asked)
+		: parseHex(status, QUANTITY, "status or root of a receipt", asked);
+}
+
+/** What deposits of the OP stack have from Canyon on, which is when their version is answered. */
+function parseDeposit(raw: RawReceipt, asked: Asked): readonly Hex[] {
+	const { depositNonce, depositReceiptVersion: version } = raw;
+	if (version === undefined || version === null) return [];
+	return [
+		parseHex(depositNonce, QUANTITY, "deposit nonce", asked),
+		parseHex(version, QUANTITY, "deposit receipt version", asked),
+	];
+}
+
+/** The logs of a receipt are all logs of its transaction, so they stand one behind the other. */
+function requireOwnLogs(
+	receipt: Pick<TransactionReceipt, "transactionHash" | "blockHash" | "blockNumber" | "logs">,
+	asked: Asked,
+): void {
+	const [first] = receipt.logs;
+	const isOwn = (log: ChainLog, index: number) =>
+		log.blockHash === receipt.blockHash &&
+		log.blockNumber === receipt.blockNumber &&
+		log.transactionHash === receipt.transactionHash &&
+		log.logIndex === (first?.logIndex ?? 0) + index;
+	if (!receipt.logs.every(isOwn))
+		throw untrue(asked, "a receipt with a log of another transaction or block, or without one");
 }
 
 function byPlace(a: ChainLog, b: ChainLog): number {

@@ -1,6 +1,7 @@
 /** Blocks, receipts and the chain's id: questions whose answer says what it is the answer to. */
 import type { ChainBlock, TransactionReceipt } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import type { Question } from "./answer-checks.ts";
 import { parseBlock, parseChainId, parseReceipt } from "./answers.ts";
 import type { RpcOutcome } from "./json-rpc.ts";
 import { resultOf } from "./json-rpc.ts";
@@ -10,12 +11,12 @@ import { malformed, ProviderError } from "./provider-error.ts";
 
 /** Every function throws `ProviderError`; undefined is the node's own "I have none". */
 export async function fetchChainId(provider: Provider): Promise<ChainId> {
-	const asked = { provider: provider.url, method: "eth_chainId" };
+	const asked = questionTo(provider, "eth_chainId");
 	return parseChainId(await ask(provider, asked, []), asked);
 }
 
 export async function fetchLatest(provider: Provider): Promise<ChainBlock> {
-	const asked = { provider: provider.url, method: "eth_getBlockByNumber" };
+	const asked = questionTo(provider, "eth_getBlockByNumber");
 	const block = parseBlock(await ask(provider, asked, ["latest", false]), asked);
 	if (block === undefined) throw malformed(asked, "no latest block");
 	return block;
@@ -26,7 +27,7 @@ export async function fetchTagged(
 	provider: Provider,
 	tag: "safe" | "finalized",
 ): Promise<ChainBlock | undefined> {
-	const asked = { provider: provider.url, method: "eth_getBlockByNumber" };
+	const asked = questionTo(provider, "eth_getBlockByNumber");
 	try {
 		return parseBlock(await ask(provider, asked, [tag, false]), asked);
 	} catch (error) {
@@ -40,7 +41,7 @@ export async function fetchBlocks(
 	provider: Provider,
 	heights: readonly Height[],
 ): Promise<readonly (ChainBlock | undefined)[]> {
-	const asked = { provider: provider.url, method: "eth_getBlockByNumber" };
+	const asked = questionTo(provider, "eth_getBlockByNumber");
 	const calls = heights.map((height) => blockByNumberCall(height));
 	const outcomes = await provider.ask(calls);
 	return heights.map((height, index) => readBlockAt(height, outcomes[index], asked));
@@ -50,7 +51,7 @@ export async function fetchBlockByHash(
 	provider: Provider,
 	hash: Hex,
 ): Promise<ChainBlock | undefined> {
-	const asked = { provider: provider.url, method: "eth_getBlockByHash" };
+	const asked = questionTo(provider, "eth_getBlockByHash");
 	const [outcome] = await provider.ask([blockByHashCall(hash)]);
 	return readBlockOf(hash, outcome, asked);
 }
@@ -59,11 +60,16 @@ export async function fetchReceipt(
 	provider: Provider,
 	transactionHash: Hex,
 ): Promise<TransactionReceipt | undefined> {
-	const asked = { provider: provider.url, method: "eth_getTransactionReceipt" };
+	const asked = questionTo(provider, "eth_getTransactionReceipt");
 	const receipt = parseReceipt(await ask(provider, asked, [transactionHash]), asked);
 	if (receipt !== undefined && receipt.transactionHash !== transactionHash.toLowerCase())
 		throw malformed(asked, `transaction ${receipt.transactionHash} for ${transactionHash}`);
 	return receipt;
+}
+
+/** `method` is named in errors. */
+export function questionTo({ url, checks }: Provider, method: string): Question {
+	return { provider: url, method, checks };
 }
 
 export function blockByNumberCall(height: Height) {
@@ -77,7 +83,7 @@ export function blockByHashCall(hash: Hex) {
 export function readBlockAt(
 	height: Height,
 	outcome: RpcOutcome | undefined,
-	asked: Asked,
+	asked: Question,
 ): ChainBlock | undefined {
 	const block = parseBlock(resultAt(outcome, asked), asked);
 	if (block !== undefined && block.number !== height)
@@ -88,7 +94,7 @@ export function readBlockAt(
 export function readBlockOf(
 	hash: Hex,
 	outcome: RpcOutcome | undefined,
-	asked: Asked,
+	asked: Question,
 ): ChainBlock | undefined {
 	const block = parseBlock(resultAt(outcome, asked), asked);
 	if (block !== undefined && block.hash !== hash.toLowerCase())

@@ -2,22 +2,29 @@
  * The node adapter: `ChainSource` over one or more JSON-RPC providers, http(s) or ws(s).
  *
  * Answers are believed only as far as they can be checked against the question (number, hash,
- * range, filter); whether blocks link up is the follower's business.
+ * range, filter) and against what proves them (answer-checks.ts); whether blocks link up is the follower's
+ * business.
  */
-import type { ChainLog } from "../domain/block.ts";
+import type { ChainBlock, ChainLog } from "../domain/block.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { FatalError } from "../domain/errors.ts";
-import type { ChainId, Height, Hex } from "../domain/ids.ts";
-import type { BranchSupport, ChainSource, LogFilter } from "../follower/chain-source.ts";
-import { fetchBlockByHash, fetchBlocks, fetchLatest, fetchReceipt, fetchTagged } from "./blocks.ts";
+import type { ChainId, Height } from "../domain/ids.ts";
+import type { ChainSource, LogFilter, RangeLogs, Trust } from "../follower/chain-source.ts";
+import { AnswerChecks } from "./answer-checks.ts";
+import { logsOfBlock } from "./block-logs.ts";
+import { fetchProvedChunk, fetchProvedReceipt } from "./block-receipts.ts";
+import { fetchBlockByHash, fetchBlocks, fetchReceipt, fetchTagged } from "./blocks.ts";
+import { BranchWitnesses } from "./branch-witnesses.ts";
 import { fetchCall } from "./call.ts";
 import { watchHeads } from "./head-watch.ts";
 import type { HeightRange } from "./logs.ts";
-import { fetchLogChunk, fetchLogsOfBlock } from "./logs.ts";
-import type { RpcLog } from "./provider.ts";
+import { fetchLogChunk } from "./logs.ts";
 import { Provider } from "./provider.ts";
-import { ProviderError } from "./provider-error.ts";
+import { healthOf } from "./provider-health.ts";
+import { ProviderProbe } from "./provider-probe.ts";
 import { ProviderSet } from "./provider-set.ts";
 import { parseProviderUrl } from "./provider-url.ts";
+import type { RpcLog } from "./rpc-log.ts";
 
 export interface ChainSourceOptions {
 	/** http(s) or ws(s), in the order of preference; at least one. */
@@ -28,8 +35,14 @@ export interface ChainSourceOptions {
 	readonly pollIntervalMs: number;
 	/** Time limit of one request to one provider, and of opening a WebSocket. */
 	readonly timeoutMs: number;
+	/** Widest range of one question for logs that is tried, at most LIMITS.rpcLogRangeBlocks, which is the default. */
+	readonly logRangeBlocks?: number | undefined;
+	/** What answers are held against; default: header hashes and blooms. */
+	readonly trust?: Trust | undefined;
 	/** Told when a provider begins to fail and when it answers again. */
 	readonly log?: RpcLog | undefined;
+	/** By which everything here waits and measures. */
+	readonly clock?: Clock | undefined;
 }
 
 /**
@@ -37,44 +50,85 @@ export interface ChainSourceOptions {
  * (`FatalError("configuration_invalid")`), never on a node that is down.
  */
 export function createChainSource(options: ChainSourceOptions): ChainSource {
-	const { urls, pollIntervalMs, timeoutMs, log } = options;
+	const { urls, chainId, pollIntervalMs, log, clock = systemClock } = options;
 	if (urls.length === 0) throw noUrls();
-	const providers = new ProviderSet(
-		urls.map((url) => new Provider(parseProviderUrl(url), timeoutMs, log)),
-		options.chainId,
-	);
+	const checks = new AnswerChecks(options.trust);
+	// One URL that is given twice is one provider, and one voice.
+	const known = new Map(urls.map(parseProviderUrl).map((url) => [url.url, url] as const));
+	const providers = new ProviderSet({
+		providers: [...known.values()].map(
+			(url) => new Provider(url, { ...options, checks, clock }),
+		),
+		chainId,
+		clock,
+		log,
+	});
+	const witnesses = new BranchWitnesses(providers, clock);
+	const probe = new ProviderProbe(providers, clock);
 	const watches = new Set<() => void>();
 	return {
 		chainId: () => providers.chainId(),
-		latest: () => providers.run(fetchLatest),
+		latest: async () => {
+			await probe.first();
+			return providers.latest();
+		},
 		tagged: (tag) => providers.run((provider) => fetchTagged(provider, tag)),
-		blockByNumber: async (height) =>
-			(await providers.run((provider) => fetchBlocks(provider, [height])))[0],
-		blockByHash: (hash) => providers.run((provider) => fetchBlockByHash(provider, hash)),
-		blocksByNumber: (heights) => providers.run((provider) => fetchBlocks(provider, heights)),
-		logsOfBlock: async (blockHash, filter) =>
-			filter.addresses.length === 0
-				? []
-				: await providers.run((provider) => fetchLogsOfBlock(provider, blockHash, filter)),
+		blockByNumber: async (height) => (await blocksByNumber(providers, [height]))[0],
+		blockByHash: (hash) =>
+			providers.run((provider) => fetchBlockByHash(provider, hash), { isWhole: isThere }),
+		blocksByNumber: (heights) => blocksByNumber(providers, heights),
+		logsOfBlock: (block, filter) => logsOfBlock(providers, block, filter),
 		logsOfRange: (range, filter) => logsOfRange(providers, range, filter),
-		receipt: (hash) => providers.run((provider) => fetchReceipt(provider, hash)),
-		support: (block) => askEach(providers, block),
+		receipt: (hash) =>
+			providers.run(
+				(provider) =>
+					checks.trust.receipts ? fetchProvedReceipt(provider, hash) : fetchReceipt(provider, hash),
+				{ isWhole: isThere },
+			),
+		support: (block) => witnesses.support(block),
+		distrust: (block, why) => witnesses.distrust(block, why),
 		call: (request) => providers.run((provider) => fetchCall(provider, request)),
 		watch: (onHead) => {
-			const stop = watchHeads({ providers: providers.all, pollIntervalMs, onHead });
-			watches.add(stop);
-			return () => {
+			const { all, heads } = providers;
+			const stopHeads = watchHeads({ providers: all, heads, pollIntervalMs, clock, log, onHead });
+			const stopProbes = probe.start();
+			const stop = () => {
 				watches.delete(stop);
-				stop();
+				stopHeads();
+				stopProbes();
 			};
+			watches.add(stop);
+			return stop;
 		},
-		health: () => providers.health(),
+		health: () => providers.all.map((provider) => healthOf(provider, providers)),
 		close: async () => {
-			for (const stop of watches) stop();
-			watches.clear();
+			for (const stop of [...watches]) stop();
 			providers.close();
 		},
 	};
+}
+
+/** More blocks of one request may take any provider long. */
+const LIGHT_BLOCKS = 16;
+
+/** In the order of `heights`. What one provider should have and has not, another may. */
+async function blocksByNumber(
+	providers: ProviderSet,
+	heights: readonly Height[],
+): Promise<readonly (ChainBlock | undefined)[]> {
+	const { highest } = providers.heads;
+	return providers.run((provider) => fetchBlocks(provider, heights), {
+		isHeavy: heights.length > LIGHT_BLOCKS,
+		isWhole: (blocks) =>
+			heights.every(
+				(height, index) =>
+					blocks[index] !== undefined || (highest !== undefined && height > highest),
+			),
+	});
+}
+
+function isThere(answer: unknown): boolean {
+	return answer !== undefined;
 }
 
 /** Chunk by chunk; each may come from another provider, and is whole in itself. */
@@ -82,42 +136,24 @@ async function logsOfRange(
 	providers: ProviderSet,
 	range: HeightRange,
 	filter: LogFilter,
-): Promise<readonly ChainLog[]> {
-	if (filter.addresses.length === 0) return [];
+): Promise<RangeLogs> {
 	const logs: ChainLog[] = [];
+	const blocks: ChainBlock[] = [];
+	if (filter.addresses?.length === 0) return { logs, blocks };
 	for (let from = range.from; from <= range.to; ) {
 		const rest = { from, to: range.to };
-		const chunk = await providers.run((provider) => fetchLogChunk(provider, rest, filter));
+		const chunk = await providers.run(
+			(provider) =>
+				provider.checks.trust.receipts
+					? fetchProvedChunk(provider, rest, filter)
+					: fetchLogChunk(provider, rest, filter),
+			{ isHeavy: true },
+		);
 		for (const log of chunk.logs) logs.push(log);
+		for (const block of chunk.blocks) blocks.push(block);
 		from = chunk.to + 1n;
 	}
-	return logs;
-}
-
-async function askEach(
-	providers: ProviderSet,
-	{ number, hash }: { readonly number: Height; readonly hash: Hex },
-): Promise<BranchSupport> {
-	const says = await Promise.all(
-		providers.all.map(async (provider) => {
-			if (provider.asideMs > 0) return "silent";
-			try {
-				const [block] = await provider.attempt((asked) => fetchBlocks(asked, [number]));
-				if (block !== undefined) return block.hash === hash ? "confirming" : "denying";
-				const head = await provider.attempt(fetchLatest);
-				return head.number < number ? "silent" : "denying";
-			} catch (error) {
-				if (error instanceof ProviderError) return "silent";
-				throw error;
-			}
-		}),
-	);
-	const count = (what: (typeof says)[number]) => says.filter((each) => each === what).length;
-	return {
-		confirming: count("confirming"),
-		denying: count("denying"),
-		silent: count("silent"),
-	};
+	return { logs, blocks };
 }
 
 function noUrls(): FatalError {

@@ -11,7 +11,8 @@ export interface Connection {
 }
 
 export interface HeadListener {
-	onHead(): void;
+	/** `header` is what the node announced with it, unchecked. */
+	onHead(header: unknown): void;
 	/** The subscription is over: the connection was lost. Not called after `cancel`. */
 	onDrop(): void;
 }
@@ -19,4 +20,6 @@ export interface HeadListener {
 export interface HeadSubscription {
 	/** Rejects when the node could not be told; the listener is not called again in any case. */
 	cancel(): Promise<void>;
+	/** Ends the connection, as lost: it is there, and says nothing of what it should. */
+	abandon(why: string): void;
 }

@@ -1,33 +1,56 @@
 /**
  * Tells when there may be a new head: at a poll interval always, and at each announcement of those
  * providers that can announce. The interval is what is relied on; an announcement is only sooner,
- * so a lost subscription costs time and nothing else.
+ * so a lost subscription costs time and nothing else, also when it is lost during a fork.
+ *
+ * A socket that is open and silent is noticed by what the polls see: a head above the last announced one that
+ * is not announced for several blocks' time. It is opened anew, and again later each time it stays silent.
  */
+import type { Clock } from "../domain/clock.ts";
+import type { Height } from "../domain/ids.ts";
+import { FOREVER } from "../domain/ids.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Connection, HeadSubscription } from "./connection.ts";
+import type { Head, HeadNotes } from "./head-notes.ts";
+import { isObject } from "./json-rpc.ts";
 import type { Provider } from "./provider.ts";
 import { ProviderError } from "./provider-error.ts";
+import type { RpcLog } from "./rpc-log.ts";
 
-interface HeadWatch {
+export interface HeadWatch {
 	readonly providers: readonly Provider[];
+	readonly heads: HeadNotes<Provider>;
 	readonly pollIntervalMs: number;
+	readonly clock: Clock;
+	readonly log: RpcLog | undefined;
 	readonly onHead: () => void;
 }
 
 /** Returns the stop function; `onHead` is not called after it. */
-export function watchHeads({ providers, pollIntervalMs, onHead }: HeadWatch): () => void {
-	const timer = setInterval(onHead, pollIntervalMs);
-	const subscribers = providers.flatMap((provider) => {
+export function watchHeads(watch: HeadWatch): () => void {
+	const stopPolls = watch.clock.every(watch.pollIntervalMs, watch.onHead);
+	const subscribers = watch.providers.flatMap((provider) => {
 		const { subscribeHeads } = provider.connection;
 		return subscribeHeads === undefined
 			? []
-			: [new HeadSubscriber(provider, subscribeHeads, onHead)];
+			: [new HeadSubscriber({ ...watch, provider, subscribeHeads })];
 	});
 	return () => {
-		clearInterval(timer);
+		stopPolls();
 		for (const subscriber of subscribers) subscriber.stop();
 	};
 }
+
+interface SubscriberOptions extends Omit<HeadWatch, "providers" | "pollIntervalMs"> {
+	readonly provider: Provider;
+	readonly subscribeHeads: NonNullable<Connection["subscribeHeads"]>;
+}
+
+/** How many blocks' time an announcement may take, and how long at least. */
+const SILENT_BLOCKS = 3;
+const SILENT_MS = 2_000;
+/** 2^7 times that is four minutes: how long a node that never announces is left alone at most. */
+const MOST_SILENT_DOUBLINGS = 7;
 
 /**
  * Keeps one subscription at one provider, from its making until `stop`. After a drop or a failure
@@ -35,36 +58,38 @@ export function watchHeads({ providers, pollIntervalMs, onHead }: HeadWatch): ()
  * else would bring the announcements back.
  */
 class HeadSubscriber {
-	readonly #provider: Provider;
-	readonly #subscribeHeads: NonNullable<Connection["subscribeHeads"]>;
-	readonly #onHead: () => void;
+	readonly #options: SubscriberOptions;
+	readonly #endListening: () => void;
 	#subscription: HeadSubscription | undefined;
-	#timer: NodeJS.Timeout | undefined;
+	#stopTimer: (() => void) | undefined;
 	#failures = 0;
+	/** Sockets in a row that were given up for their silence. */
+	#silences = 0;
+	/** Highest head that needs no announcement: it was announced, or there when the subscription began. */
+	#announced: Height | undefined;
+	/** When a head above it was seen first. */
+	#missedSinceMs: number | undefined;
 	#stopped = false;
 
-	constructor(
-		provider: Provider,
-		subscribeHeads: NonNullable<Connection["subscribeHeads"]>,
-		onHead: () => void,
-	) {
-		this.#provider = provider;
-		this.#subscribeHeads = subscribeHeads;
-		this.#onHead = onHead;
+	constructor(options: SubscriberOptions) {
+		this.#options = options;
+		this.#endListening = options.heads.listen((_who, { height }) => this.#seen(height));
 		void this.#subscribe();
 	}
 
 	stop(): void {
 		this.#stopped = true;
-		clearTimeout(this.#timer);
+		this.#endListening();
+		this.#stopTimer?.();
 		void this.#cancel();
 	}
 
 	async #subscribe(): Promise<void> {
-		const startedMs = performance.now();
+		const { clock, subscribeHeads } = this.#options;
+		const startedMs = clock.now();
 		try {
-			this.#subscription = await this.#subscribeHeads({
-				onHead: () => this.#tell(),
+			this.#subscription = await subscribeHeads({
+				onHead: (header) => this.#announce(header),
 				onDrop: () => this.#subscribeLater(),
 			});
 		} catch (error) {
@@ -72,24 +97,62 @@ class HeadSubscriber {
 			return this.#subscribeLater();
 		}
 		this.#failures = 0;
+		this.#announced = undefined;
+		this.#missedSinceMs = undefined;
 		if (this.#stopped) return await this.#cancel();
 		// For the heads of the time without a subscription.
 		this.#tell();
 	}
 
 	#subscribeLater(): void {
+		const { clock, provider } = this.#options;
 		this.#subscription = undefined;
 		if (this.#stopped) return;
 		this.#failures += 1;
-		this.#timer = setTimeout(() => void this.#subscribe(), backoffMs(this.#failures));
+		const waitMs = Math.max(backoffMs(this.#failures, clock.random()), provider.asideMs);
+		this.#stopTimer = clock.after(waitMs, () => void this.#subscribe());
+	}
+
+	#announce(header: unknown): void {
+		if (this.#stopped) return;
+		const { provider, heads } = this.#options;
+		const head = readHead(header);
+		this.#silences = 0;
+		this.#missedSinceMs = undefined;
+		this.#announced = head?.height ?? heads.highest;
+		if (head !== undefined) heads.note(provider, head);
+		this.#tell();
+	}
+
+	/** Some provider showed this head. */
+	#seen(height: Height): void {
+		if (this.#subscription === undefined || this.#stopped) return;
+		this.#announced ??= height;
+		if (height <= this.#announced) return;
+		const now = this.#options.clock.now();
+		this.#missedSinceMs ??= now;
+		if (now - this.#missedSinceMs >= this.#silentMs()) this.#abandon(height);
+	}
+
+	#silentMs(): number {
+		const blocksMs = SILENT_BLOCKS * (this.#options.heads.blockMs ?? 0);
+		return Math.max(SILENT_MS, blocksMs) * 2 ** Math.min(this.#silences, MOST_SILENT_DOUBLINGS);
+	}
+
+	#abandon(height: Height): void {
+		const { provider, log } = this.#options;
+		this.#silences += 1;
+		const why = `did not announce block ${height}`;
+		log?.warn({ provider: provider.url.shown }, `provider's socket is silent: it ${why}`);
+		this.#subscription?.abandon(why);
 	}
 
 	#tell(): void {
-		if (!this.#stopped) this.#onHead();
+		if (!this.#stopped) this.#options.onHead();
 	}
 
 	async #cancel(): Promise<void> {
-		const startedMs = performance.now();
+		const startedMs = this.#options.clock.now();
 		try {
 			await this.#subscription?.cancel();
 		} catch (error) {
@@ -99,6 +162,24 @@ class HeadSubscriber {
 
 	#note(error: unknown, startedMs: number): void {
 		if (!(error instanceof ProviderError)) throw error;
-		this.#provider.failed(error, startedMs);
+		this.#options.provider.standing.failed(error, startedMs);
 	}
+}
+
+const QUANTITY = /^0x[0-9a-f]{1,16}$/i;
+
+/** A hint and nothing more: what is not well-formed is none. */
+function readHead(header: unknown): Head | undefined {
+	if (!isHeader(header)) return undefined;
+	const { number, timestamp } = header;
+	if (typeof number !== "string" || !QUANTITY.test(number) || BigInt(number) >= FOREVER)
+		return undefined;
+	const hasTime = typeof timestamp === "string" && QUANTITY.test(timestamp);
+	return { height: BigInt(number), timestamp: hasTime ? BigInt(timestamp) : undefined };
+}
+
+function isHeader(
+	value: unknown,
+): value is { readonly number?: unknown; readonly timestamp?: unknown } {
+	return isObject(value);
 }

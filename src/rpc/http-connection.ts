@@ -8,6 +8,7 @@
 import { HttpRequestError, ResponseBodyTooLargeError } from "viem";
 import type { HttpRpcClient } from "viem/utils";
 import { getHttpRpcClient } from "viem/utils";
+import type { Clock } from "../domain/clock.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Connection } from "./connection.ts";
 import type { RpcCall, RpcOutcome } from "./json-rpc.ts";
@@ -15,12 +16,14 @@ import { readBatch, readSingle } from "./json-rpc.ts";
 import type { Asked } from "./provider-error.ts";
 import { connectionFailure, malformed, ProviderError } from "./provider-error.ts";
 import type { ProviderUrl } from "./provider-url.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 
 /** What an exchange left besides its answer. */
 interface Exchange {
 	readonly asked: Asked;
 	readonly timeoutMs: number;
 	readonly timeLimit: AbortSignal;
+	readonly clock: Clock;
 	response: Response | undefined;
 }
 
@@ -28,13 +31,18 @@ export class HttpConnection implements Connection {
 	readonly subscribeHeads = undefined;
 	readonly #provider: ProviderUrl;
 	readonly #timeoutMs: number;
+	readonly #clock: Clock;
 	readonly #client: HttpRpcClient;
 	readonly #underWay = new Set<AbortController>();
 	#closed = false;
 
-	constructor(provider: ProviderUrl, timeoutMs: number) {
+	constructor(
+		provider: ProviderUrl,
+		{ timeoutMs, clock }: { readonly timeoutMs: number; readonly clock: Clock },
+	) {
 		this.#provider = provider;
 		this.#timeoutMs = timeoutMs;
+		this.#clock = clock;
 		this.#client = getHttpRpcClient(provider.url, {
 			timeout: 0,
 			maxResponseBodySize: LIMITS.rpcAnswerBytes,
@@ -58,18 +66,19 @@ export class HttpConnection implements Connection {
 	async #post(asked: Asked, body: RpcRequest | RpcRequest[]): Promise<unknown> {
 		if (this.#closed) throw new ProviderError(asked, { kind: "closed" }, "was closed");
 		const controller = new AbortController();
-		const timer = setTimeout(() => controller.abort(), this.#timeoutMs);
+		const stopTimer = this.#clock.after(this.#timeoutMs, () => controller.abort());
 		const exchange: Exchange = {
 			asked,
 			timeoutMs: this.#timeoutMs,
 			timeLimit: controller.signal,
+			clock: this.#clock,
 			response: undefined,
 		};
 		this.#underWay.add(controller);
 		try {
 			return await this.#request(exchange, body);
 		} finally {
-			clearTimeout(timer);
+			stopTimer();
 			this.#underWay.delete(controller);
 		}
 	}
@@ -117,26 +126,31 @@ function toProviderError(error: unknown, exchange: Exchange, isBatch: boolean): 
 const BATCH_STATUSES: readonly number[] = [400, 413];
 
 function fromStatus(
-	{ status, statusText }: Response,
+	{ status, statusText, headers }: Response,
 	exchange: Exchange,
 	isBatch: boolean,
 ): ProviderError {
 	const { asked } = exchange;
 	if (status === 429) return rateLimited(exchange);
+	const retryAfterMs = retryAfterOf(headers, exchange);
 	const what = `was answered with HTTP status ${status} ${statusText}`;
 	return isBatch && BATCH_STATUSES.includes(status)
 		? new ProviderError(asked, { kind: "batch_refused" }, what)
-		: new ProviderError(asked, { kind: "http_status", status }, what);
+		: new ProviderError(asked, { kind: "http_status", status, retryAfterMs }, what);
 }
 
-function rateLimited({ asked, response }: Exchange): ProviderError {
-	const seconds = Number.parseInt(response?.headers.get("retry-after") ?? "", 10);
-	const retryAfterMs = Number.isNaN(seconds) ? undefined : seconds * 1_000;
+function rateLimited(exchange: Exchange): ProviderError {
+	const { asked, response } = exchange;
+	const retryAfterMs = response && retryAfterOf(response.headers, exchange);
 	return new ProviderError(
 		asked,
 		{ kind: "rate_limited", retryAfterMs },
 		"was answered with HTTP status 429 (too many requests)",
 	);
+}
+
+function retryAfterOf(headers: Headers, { clock }: Exchange): number | undefined {
+	return parseRetryAfter(headers.get("retry-after") ?? undefined, clock.wallMs());
 }
 
 /** undici throws a TypeError whose cause has the system's code; JSON.parse a SyntaxError. */

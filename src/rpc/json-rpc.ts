@@ -6,6 +6,7 @@
  */
 import type { Asked } from "./provider-error.ts";
 import { malformed, ProviderError } from "./provider-error.ts";
+import { isPruned, isRateLimit, isReverted, retryAfterOf, saysTooLarge } from "./refusal-words.ts";
 
 export interface RpcCall {
 	readonly method: string;
@@ -85,7 +86,7 @@ export function readBatch(answer: unknown, count: number, asked: Asked): readonl
 	});
 }
 
-/** The result of a call; throws a `ProviderError` (refused, rate_limited) for an error. */
+/** The result of a call; throws a `ProviderError` (refused, rate_limited, pruned) for an error. */
 export function resultOf(outcome: RpcOutcome, asked: Asked): unknown {
 	if (outcome.kind === "result") return outcome.value;
 	throw refusal(outcome, asked);
@@ -95,21 +96,31 @@ export function resultOf(outcome: RpcOutcome, asked: Asked): unknown {
 function refusal(failure: RpcFailure, asked: Asked): ProviderError {
 	const { code, message } = failure;
 	const what = `was answered with error ${code}: ${message}`;
-	if (isRateLimit(failure))
-		return new ProviderError(asked, { kind: "rate_limited", retryAfterMs: undefined }, what);
+	if (isRateLimit(failure)) {
+		const retryAfterMs = retryAfterOf(failure);
+		return new ProviderError(asked, { kind: "rate_limited", retryAfterMs }, what);
+	}
+	if (isPruned(failure)) return new ProviderError(asked, { kind: "pruned" }, what);
 	const rpcMessage = asked.provider.redact(message);
 	return new ProviderError(asked, { kind: "refused", rpcCode: code, rpcMessage }, what);
 }
 
 // go-ethereum: "batch too large", "response too large"; providers: "batch size …", "… batch limit".
 const BATCH_LIMIT = /batch|^response too large$/i;
-// 429: Alchemy in batches. -32007: QuickNode. -32005 is EIP-1474's "limit exceeded", which some
-// providers also answer for too many logs; the log readers look at that first.
-const RATE_LIMIT_CODES: readonly number[] = [429, -32005, -32007];
-const RATE_LIMIT = /rate limit|too many requests|requests? (rate|limit)|compute units|quota/i;
 
-function isRateLimit({ code, message }: RpcFailure): boolean {
-	return RATE_LIMIT_CODES.includes(code) || RATE_LIMIT.test(message);
+/** The first error of these that says that we ask too often; one about the size of an answer does not. */
+export function rateLimitAmong(
+	outcomes: readonly RpcOutcome[],
+	asked: Asked,
+): ProviderError | undefined {
+	const found = outcomes.find(
+		(outcome): outcome is RpcFailure =>
+			outcome.kind === "error" &&
+			isRateLimit(outcome) &&
+			!saysTooLarge(outcome.message) &&
+			!isReverted(outcome),
+	);
+	return found && refusal(found, asked);
 }
 
 function readFailure(error: unknown): RpcFailure | undefined {

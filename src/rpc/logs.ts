@@ -1,17 +1,22 @@
 /**
  * Logs of a block and of a range.
  *
- * Invariant: an empty list means that the provider has the blocks and that they hold no such logs.
- * A node answers a range above its head with an empty list, and some did so for an unknown block
- * hash; so every question for logs asks for the block as well, in the same batch.
+ * Invariants: an empty list means that the provider says that it has the blocks and that they hold no such
+ * logs. A node answers a range above its head with an empty list, and some did so for an unknown block hash;
+ * so a question for logs asks for the block as well, in the same batch, unless the logs prove it themselves.
+ * Every log that leaves here was held against the block that it is of (`requireLogsIn`).
  */
-import type { ChainLog } from "../domain/block.ts";
+import type { ChainBlock, ChainLog } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
-import type { LogFilter } from "../follower/chain-source.ts";
+import type { LogFilter, RangeLogs } from "../follower/chain-source.ts";
+import { takesArgs } from "../follower/log-filter.ts";
+import { type KnownBlock, requireLogsIn } from "./answer-checks.ts";
 import { parseLogs } from "./answers.ts";
 import {
 	blockByHashCall,
 	blockByNumberCall,
+	fetchBlocks,
+	questionTo,
 	readBlockAt,
 	readBlockOf,
 	resultAt,
@@ -20,6 +25,8 @@ import type { RpcOutcome } from "./json-rpc.ts";
 import type { Provider } from "./provider.ts";
 import type { Asked, FailureReason } from "./provider-error.ts";
 import { isProviderAtFault, malformed, ProviderError } from "./provider-error.ts";
+import { type RangeHint, readRangeHint } from "./range-hint.ts";
+import { saysTooLarge } from "./refusal-words.ts";
 
 const METHOD = "eth_getLogs";
 
@@ -29,28 +36,39 @@ export interface HeightRange {
 	readonly to: Height;
 }
 
-/** Logs of exactly that block. Throws `ProviderError`, also when the block is unknown. */
+/** Logs of exactly that block, and the block. Throws `ProviderError`, also when the block is unknown. */
 export async function fetchLogsOfBlock(
 	provider: Provider,
 	blockHash: Hex,
 	filter: LogFilter,
-): Promise<readonly ChainLog[]> {
-	const asked = { provider: provider.url, method: METHOD };
-	const [block, logs] = await provider.ask([
+): Promise<{ readonly block: ChainBlock; readonly logs: readonly ChainLog[] }> {
+	const asked = questionTo(provider, METHOD);
+	const [answered, outcome] = await provider.ask([
 		blockByHashCall(blockHash),
-		{ method: METHOD, params: [{ blockHash, ...rawFilter(filter) }] },
+		logsOfBlockCall(blockHash, filter),
 	]);
-	const found = readLogs(logs, filter, asked);
-	if (found.some((log) => log.blockHash !== blockHash.toLowerCase()))
-		throw malformed(asked, "a log of another block");
-	if (readBlockOf(blockHash, block, asked) === undefined)
-		throw lacking(asked, `block ${blockHash}`);
-	return found;
+	const logs = readLogs(outcome, filter, asked);
+	const block = readBlockOf(blockHash, answered, asked);
+	if (block === undefined) throw lacking(asked, `block ${blockHash}`);
+	requireLogsIn(block, logs, asked);
+	return { block, logs };
+}
+
+/** Logs of a block that is known already. None: the node may not have the block at all. */
+export async function fetchLogsIn(
+	provider: Provider,
+	block: KnownBlock,
+	filter: LogFilter,
+): Promise<readonly ChainLog[]> {
+	const asked = questionTo(provider, METHOD);
+	const [outcome] = await provider.ask([logsOfBlockCall(block.hash, filter)]);
+	const logs = readLogs(outcome, filter, asked);
+	requireLogsIn(block, logs, asked);
+	return logs;
 }
 
 /** Logs from `range.from` on, as far as the provider gives them at once: up to `to`, inclusive. */
-interface LogChunk {
-	readonly logs: readonly ChainLog[];
+export interface LogChunk extends RangeLogs {
 	readonly to: Height;
 }
 
@@ -67,12 +85,14 @@ export async function fetchLogChunk(
 		const blocks = whole < BigInt(size) ? Number(whole) : size;
 		const to = range.from + BigInt(blocks) - 1n;
 		try {
-			const logs = await fetchRange(provider, { from: range.from, to }, filter);
+			const { logs, head } = await fetchRange(provider, { from: range.from, to }, filter);
 			provider.logRange.worked(blocks);
-			return { logs, to };
+			return { logs, blocks: await fetchBlocksOf(provider, logs, head), to };
 		} catch (error) {
 			const asksForLess = error instanceof ProviderError && mayBeTooLarge(error.reason);
-			const isSmaller = asksForLess && provider.logRange.refused(blocks);
+			const isSmaller =
+				asksForLess &&
+				provider.logRange.refused(blocks, hintOf(error.reason, { from: range.from, to }));
 			// After a timeout the provider is put aside first, and asked for less the next time.
 			if (!isSmaller || isProviderAtFault(error.reason)) throw error;
 		}
@@ -83,8 +103,8 @@ async function fetchRange(
 	provider: Provider,
 	{ from, to }: HeightRange,
 	filter: LogFilter,
-): Promise<readonly ChainLog[]> {
-	const asked = { provider: provider.url, method: METHOD };
+): Promise<{ readonly logs: readonly ChainLog[]; readonly head: ChainBlock }> {
+	const asked = questionTo(provider, METHOD);
 	const bounds = { fromBlock: `0x${from.toString(16)}`, toBlock: `0x${to.toString(16)}` };
 	const [block, outcome] = await provider.ask([
 		blockByNumberCall(to),
@@ -93,12 +113,46 @@ async function fetchRange(
 	const logs = readLogs(outcome, filter, asked);
 	if (logs.some((log) => log.blockNumber < from || log.blockNumber > to))
 		throw malformed(asked, `a log outside of ${from} to ${to}`);
-	if (readBlockAt(to, block, asked) === undefined) throw lacking(asked, `block ${to}`);
-	return logs;
+	const head = readBlockAt(to, block, asked);
+	if (head === undefined) throw lacking(asked, `block ${to}`);
+	return { logs, head };
 }
 
-function rawFilter({ addresses, topics }: LogFilter) {
-	return { address: addresses, ...(topics.length === 0 ? {} : { topics: [topics] }) };
+/**
+ * The blocks that the logs are of, held against them; `head` is one that is known. Hashes that differ are
+ * those of two branches: the node's head moved between its answers.
+ */
+async function fetchBlocksOf(
+	provider: Provider,
+	logs: readonly ChainLog[],
+	head: ChainBlock,
+): Promise<readonly ChainBlock[]> {
+	const asked = questionTo(provider, METHOD);
+	const groups = Map.groupBy(logs, (log) => log.blockNumber);
+	const missing = [...groups.keys()].filter((height) => height !== head.number);
+	const blocks = new Map([[head.number, head]]);
+	for (const block of await fetchBlocks(provider, missing))
+		if (block !== undefined) blocks.set(block.number, block);
+	return [...groups].map(([height, own]) => {
+		const block = blocks.get(height);
+		if (block === undefined) throw lacking(asked, `block ${height}`);
+		if (own[0]?.blockHash !== block.hash)
+			throw malformed(asked, `logs of ${own[0]?.blockHash} at height ${height} of ${block.hash}`);
+		requireLogsIn(block, own, asked);
+		return block;
+	});
+}
+
+function logsOfBlockCall(blockHash: Hex, filter: LogFilter) {
+	return { method: METHOD, params: [{ blockHash, ...rawFilter(filter) }] };
+}
+
+/** As eth_getLogs takes it. */
+export function rawFilter({ addresses, topics, args = [] }: LogFilter) {
+	return {
+		...(addresses === undefined ? {} : { address: addresses }),
+		...(topics.length === 0 ? {} : { topics: [topics, ...args.map((each) => each ?? null)] }),
+	};
 }
 
 /**
@@ -111,34 +165,29 @@ function readLogs(
 	asked: Asked,
 ): readonly ChainLog[] {
 	if (outcome?.kind === "error" && saysTooLarge(outcome.message))
-		throw new ProviderError(asked, { kind: "range_refused" }, `was refused: ${outcome.message}`);
+		throw new ProviderError(
+			asked,
+			{ kind: "range_refused", said: outcome.message },
+			`was refused: ${outcome.message}`,
+		);
 	const logs = parseLogs(resultAt(outcome, asked), asked);
-	const addresses = new Set(filter.addresses.map((address) => address.toLowerCase()));
+	const addresses =
+		filter.addresses && new Set(filter.addresses.map((address) => address.toLowerCase()));
 	const topics = new Set(filter.topics.map((topic) => topic.toLowerCase()));
-	const isAskedFor = ({ address, topics: [signature] }: ChainLog) =>
-		addresses.has(address) &&
-		(topics.size === 0 || (signature !== undefined && topics.has(signature)));
+	const isAskedFor = ({ address, topics: [signature, ...args] }: ChainLog) =>
+		addresses?.has(address) !== false &&
+		(topics.size === 0 || (signature !== undefined && topics.has(signature))) &&
+		takesArgs(filter.args ?? [], args);
 	if (!logs.every(isAskedFor)) throw malformed(asked, "a log that was not asked for");
 	return logs;
 }
 
-function lacking(asked: Asked, what: string): ProviderError {
+export function lacking(asked: Asked, what: string): ProviderError {
 	return new ProviderError(asked, { kind: "lacking" }, `was asked for ${what}, which is unknown`);
 }
 
-/**
- * No code means "too large" with every provider, so it is told by the words, as in "query returned
- * more than 10000 results", "block range is too wide", "exceed maximum block range: 5000", "limited
- * to a 10,000 range", "Log response size exceeded", "query timeout exceeded". A limit of the rate is
- * none of the size. Taking an error wrongly for this costs a few smaller requests.
- */
-const SIZE = /range|results?|logs?\b|blocks?\b|size|response|query/i;
-const EXCESS =
-	/too (?:many|large|wide|big|long)|(?:more|greater) than|over \d|exceed|limit|up to|at most|max|time(?:d )?-?out/i;
-const RATE = /too many requests|\brate\b|per second|quota/i;
-
-function saysTooLarge(message: string): boolean {
-	return SIZE.test(message) && EXCESS.test(message) && !RATE.test(message);
+function hintOf(reason: FailureReason, asked: HeightRange): RangeHint | undefined {
+	return reason.kind === "range_refused" ? readRangeHint(reason.said, asked) : undefined;
 }
 
 /** Request timeout, content too large, gateway timeout. */

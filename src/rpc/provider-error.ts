@@ -14,18 +14,29 @@ export type FailureReason =
 	/** The connection ended before the answer came; an idle connection that the server just closed does so. */
 	| { readonly kind: "lost" }
 	| { readonly kind: "timeout" }
-	| { readonly kind: "http_status"; readonly status: number }
+	/** `retryAfterMs`: what a busy or halted server asks for. */
+	| {
+			readonly kind: "http_status";
+			readonly status: number;
+			readonly retryAfterMs?: number | undefined;
+	  }
 	| { readonly kind: "rate_limited"; readonly retryAfterMs: number | undefined }
 	/** Not JSON-RPC, not the shape that the method has, or not the thing that was asked for. */
 	| { readonly kind: "malformed" }
+	/** Well-formed, and a check proves it wrong: hash, bloom, parent, root. Set aside for long. */
+	| { readonly kind: "untrue" }
 	/** Larger than LIMITS.rpcAnswerBytes. */
 	| { readonly kind: "oversized" }
 	/** The provider does not take so many calls in one request. */
 	| { readonly kind: "batch_refused" }
-	/** The provider does not give the logs of so many blocks at once. */
-	| { readonly kind: "range_refused" }
+	/** The provider does not give the logs of so many blocks at once; `said` may tell of how many it does. */
+	| { readonly kind: "range_refused"; readonly said: string }
 	/** The node does not have the block whose logs were asked for. */
 	| { readonly kind: "lacking" }
+	/** The node keeps no history that goes back so far; another one may. */
+	| { readonly kind: "pruned" }
+	/** Nothing was asked: too many requests wait for this provider already. */
+	| { readonly kind: "busy" }
 	/** The node serves another chain than the one that is followed. */
 	| { readonly kind: "other_chain"; readonly answered: ChainId }
 	/** The node answered with a JSON-RPC error. */
@@ -69,6 +80,7 @@ export function isProviderAtFault(reason: FailureReason): boolean {
 		case "http_status":
 		case "rate_limited":
 		case "malformed":
+		case "untrue":
 		case "other_chain":
 			return true;
 		default:
@@ -90,10 +102,18 @@ export function malformed(asked: Asked, what: string): ProviderError {
 	return new ProviderError(asked, { kind: "malformed" }, `got a malformed answer: ${what}`);
 }
 
-function answered(reason: FailureReason): boolean {
-	if (!isProviderAtFault(reason)) return reason.kind !== "closed";
-	return reason.kind === "malformed" || reason.kind === "other_chain";
+/** A check proves the answer wrong; `what` names the check and the values. */
+export function untrue(asked: Asked, what: string): ProviderError {
+	return new ProviderError(asked, { kind: "untrue" }, `got an untrue answer: ${what}`);
 }
+
+function answered(reason: FailureReason): boolean {
+	if (!isProviderAtFault(reason)) return reason.kind !== "closed" && reason.kind !== "busy";
+	return ANSWERS.includes(reason.kind);
+}
+
+/** Of the faults of a provider, those for which it had to answer. */
+const ANSWERS: readonly FailureReason["kind"][] = ["malformed", "untrue", "other_chain"];
 
 const UNREACHABLE_HINT = "check that the node runs and that the URL is right; it is tried again";
 const HINTS: Readonly<Record<FailureReason["kind"], string>> = {
@@ -103,9 +123,13 @@ const HINTS: Readonly<Record<FailureReason["kind"], string>> = {
 	http_status: "check the provider's URL and key; it is tried again",
 	rate_limited: "the provider limits requests: poll less often, or use another plan or provider",
 	malformed: "the provider's answer cannot be trusted; use another one if this repeats",
+	untrue:
+		"the provider's answer is proved wrong and was not used; use another provider if this repeats",
 	oversized: "ask for less at once, or use a provider of your own",
 	batch_refused: "the provider takes no batch of this size",
 	range_refused: "the provider refuses even one block's logs; use a provider of your own",
+	pruned: "the node has pruned this history: give the URL of an archive node as well",
+	busy: "the provider is slower than what is asked of it; it goes on by itself",
 	lacking: "the block is orphaned, or the node is behind; it is asked again",
 	other_chain:
 		"correct the chain's id or the URL in its file; this provider is not asked for blocks",

@@ -1,72 +1,90 @@
-/**
- * One provider: its connection, how it did lately, and how much it takes at once.
- *
- * Invariant: failures that were under way together count once, so that twenty parallel calls into
- * a node that just stopped do not put it aside for as long as twenty failures in a row would.
- */
+/** One provider: its connection, how it did lately, and how much it takes at once. */
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { BreakerState } from "../domain/store-health.ts";
-import type { ProviderHealth } from "../follower/chain-source.ts";
-import { backoffMs } from "./backoff.ts";
+import { AnswerChecks } from "./answer-checks.ts";
 import type { Connection } from "./connection.ts";
 import { HttpConnection } from "./http-connection.ts";
 import type { RpcCall, RpcOutcome } from "./json-rpc.ts";
+import { rateLimitAmong } from "./json-rpc.ts";
 import { LearnedSize } from "./learned-size.ts";
-import { isProviderAtFault, ProviderError } from "./provider-error.ts";
+import { type Asked, type FailureReason, ProviderError } from "./provider-error.ts";
 import type { ProviderUrl } from "./provider-url.ts";
+import { type Pass, RequestGate } from "./request-gate.ts";
+import type { RpcLog } from "./rpc-log.ts";
+import { Standing } from "./standing.ts";
 import { WebSocketConnection } from "./web-socket-connection.ts";
 
-/** Where changes of a provider's state are told; pino's loggers fit. */
-export interface RpcLog {
-	info(fields: Readonly<Record<string, unknown>>, message: string): void;
-	warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+export interface ProviderOptions {
+	/** Of one request, from when it is sent, and of opening a WebSocket. */
+	readonly timeoutMs: number;
+	/** Widest range of logs that is tried; default: LIMITS.rpcLogRangeBlocks. */
+	readonly logRangeBlocks?: number | undefined;
+	readonly log?: RpcLog | undefined;
+	/** What its answers are held against; all providers of a chain share them. */
+	readonly checks?: AnswerChecks | undefined;
+	readonly clock?: Clock | undefined;
 }
+
+/** What takes one provider as long as another, so that their latencies can be compared. */
+const LIGHT_METHODS: readonly string[] = [
+	"eth_chainId",
+	"eth_getBlockByNumber",
+	"eth_getBlockByHash",
+	"eth_getTransactionReceipt",
+];
+const LIGHT_CALLS = 4;
 
 export class Provider {
 	readonly url: ProviderUrl;
 	readonly connection: Connection;
+	readonly checks: AnswerChecks;
+	readonly standing: Standing;
+	readonly timeoutMs: number;
 	/** Blocks that this provider takes in one eth_getLogs. */
-	readonly logRange = new LearnedSize(LIMITS.rpcLogRangeBlocks);
-	readonly #batch = new LearnedSize(LIMITS.rpcBatchCalls);
-	readonly #log: RpcLog | undefined;
-	#consecutiveFailures = 0;
-	/** When the first of these failures was, or the answer that ended them. */
-	#since = new Date();
-	#lastError: string | undefined;
-	#latencyMs: number | undefined;
-	/** On the clock of performance.now(), as all times here. */
-	#failedAtMs = Number.NEGATIVE_INFINITY;
-	#retryAtMs = Number.NEGATIVE_INFINITY;
+	readonly logRange: LearnedSize;
+	/** Calls that it takes in one request. */
+	readonly batch = new LearnedSize(LIMITS.rpcBatchCalls);
+	readonly gate: RequestGate;
+	/** False once it refused a block's hash in the place of its number. */
+	takesBlockHash = true;
+	readonly #clock: Clock;
 
-	constructor(url: ProviderUrl, timeoutMs: number, log: RpcLog | undefined) {
+	constructor(url: ProviderUrl, options: ProviderOptions) {
+		const { timeoutMs, log, clock = systemClock } = options;
 		this.url = url;
-		this.#log = log;
+		this.timeoutMs = timeoutMs;
+		this.checks = options.checks ?? new AnswerChecks();
+		this.#clock = clock;
+		this.logRange = new LearnedSize(options.logRangeBlocks ?? LIMITS.rpcLogRangeBlocks);
+		this.standing = new Standing({ provider: url.shown, clock, log });
+		this.gate = new RequestGate(clock);
 		this.connection =
 			url.transport === "http"
-				? new HttpConnection(url, timeoutMs)
-				: new WebSocketConnection(url, timeoutMs);
+				? new HttpConnection(url, { timeoutMs, clock })
+				: new WebSocketConnection(url, { timeoutMs, clock });
 	}
 
 	/** Milliseconds until this provider may be asked again; 0: now. */
 	get asideMs(): number {
-		return Math.max(0, this.#retryAtMs - performance.now());
-	}
-
-	get lastError(): string | undefined {
-		return this.#lastError;
+		return this.standing.asideMs;
 	}
 
 	/** Runs `task`, which asks this provider, and notes how it went. Throws what `task` throws. */
 	async attempt<Answer>(task: (provider: Provider) => Promise<Answer>): Promise<Answer> {
-		const startedMs = performance.now();
+		const startedMs = this.#clock.now();
 		try {
 			const answer = await this.#repeatWhenLost(task);
-			this.#succeeded();
+			this.standing.succeeded(startedMs);
 			return answer;
 		} catch (error) {
-			if (error instanceof ProviderError) this.failed(error, startedMs);
+			if (error instanceof ProviderError) this.standing.failed(error, startedMs);
 			throw error;
 		}
+	}
+
+	/** Puts it aside when it is at fault; `startedMs` is when the attempt began that failed. */
+	failed(error: ProviderError, startedMs: number = this.#clock.now()): void {
+		this.standing.failed(error, startedMs);
 	}
 
 	/** One outcome per call, in order. Splits what the provider does not take at once. */
@@ -74,52 +92,17 @@ export class Provider {
 		const outcomes: RpcOutcome[] = [];
 		// Each round either gets on or makes the batch smaller, see LearnedSize.
 		while (outcomes.length < calls.length) {
-			const slice = calls.slice(outcomes.length, outcomes.length + this.#batch.size);
+			const size = Math.min(this.batch.size, this.gate.mostCalls);
+			const slice = calls.slice(outcomes.length, outcomes.length + size);
 			outcomes.push(...(await this.#exchange(slice)));
 		}
 		return outcomes;
 	}
 
-	health(): ProviderHealth {
-		return {
-			url: this.url.shown,
-			state: this.#consecutiveFailures === 0 ? "ok" : "failing",
-			latencyMs: this.#latencyMs,
-			consecutiveFailures: this.#consecutiveFailures,
-			lastError: this.#lastError,
-			breaker: this.#breaker(),
-			since: this.#since,
-		};
-	}
-
-	/** Puts the provider aside when it is at fault; `startedMs` is when the failed attempt began. */
-	failed(error: ProviderError, startedMs: number): void {
-		if (error.reason.kind === "closed") return;
-		this.#lastError = error.message;
-		if (!isProviderAtFault(error.reason) || startedMs <= this.#failedAtMs) return;
-		this.#failedAtMs = performance.now();
-		if (this.#consecutiveFailures === 0) this.#since = new Date();
-		this.#consecutiveFailures += 1;
-		const waitMs = Math.max(backoffMs(this.#consecutiveFailures), retryAfterMs(error));
-		this.#retryAtMs = this.#failedAtMs + waitMs;
-		if (this.#consecutiveFailures > 1) return;
-		this.#log?.warn({ provider: this.url.shown, error: error.message }, "provider is failing");
-	}
-
-	#succeeded(): void {
-		if (this.#consecutiveFailures > 0)
-			this.#log?.info(
-				{ provider: this.url.shown, failures: this.#consecutiveFailures },
-				"provider answers again",
-			);
-		if (this.#consecutiveFailures > 0) this.#since = new Date();
-		this.#consecutiveFailures = 0;
-		this.#retryAtMs = Number.NEGATIVE_INFINITY;
-	}
-
-	#breaker(): BreakerState {
-		if (this.#consecutiveFailures === 0) return "closed";
-		return this.asideMs > 0 ? "open" : "half_open";
+	/** Ends what is under way, and what waits, with the reason `closed`. */
+	close(): void {
+		this.gate.close();
+		this.connection.close();
 	}
 
 	/** Servers close idle connections at any time, also just when one is used again. */
@@ -134,25 +117,55 @@ export class Provider {
 
 	/** Nothing when the batch was too large: then it is smaller the next time. */
 	async #exchange(slice: readonly RpcCall[]): Promise<readonly RpcOutcome[]> {
-		const startedMs = performance.now();
+		const asked = { provider: this.url, method: slice[0]?.method ?? "" };
+		const pass = await this.#enter(slice.length, asked);
+		let isTooMuch = false;
 		try {
-			const outcomes = await this.connection.send(slice);
-			this.#latencyMs = performance.now() - startedMs;
-			this.#batch.worked(slice.length);
-			return outcomes;
+			return await this.#send(slice, { asked, pass });
 		} catch (error) {
-			if (isTooLarge(error) && this.#batch.refused(slice.length)) return [];
+			if (!(error instanceof ProviderError)) throw error;
+			isTooMuch = isSignOfTooMuch(error.reason);
+			if (error.reason.kind === "rate_limited") this.gate.limitRate(pass);
+			if (isTooLarge(error.reason) && this.batch.refused(slice.length)) return [];
 			throw error;
+		} finally {
+			this.gate.leave(pass, { isTooMuch });
 		}
+	}
+
+	async #send(
+		slice: readonly RpcCall[],
+		{ asked, pass }: { readonly asked: Asked; readonly pass: Pass },
+	): Promise<readonly RpcOutcome[]> {
+		const outcomes = await this.connection.send(slice);
+		const limited = rateLimitAmong(outcomes, asked);
+		if (limited !== undefined) throw limited;
+		if (isLight(slice)) this.standing.measured(this.#clock.now() - pass.startedMs);
+		this.batch.worked(slice.length);
+		return outcomes;
+	}
+
+	async #enter(calls: number, asked: Asked): Promise<Pass> {
+		const answer = await this.gate.enter(calls);
+		if (answer.type === "pass") return answer.pass;
+		if (answer.type === "closed") throw new ProviderError(asked, { kind: "closed" }, "was closed");
+		const waiting = LIMITS.rpcWaitingRequests;
+		throw new ProviderError(asked, { kind: "busy" }, `was not sent: ${waiting} requests wait`);
 	}
 }
 
-function isTooLarge(error: unknown): boolean {
-	if (!(error instanceof ProviderError)) return false;
-	return error.reason.kind === "batch_refused" || error.reason.kind === "oversized";
+function isLight(calls: readonly RpcCall[]): boolean {
+	return calls.length <= LIGHT_CALLS && calls.every(({ method }) => LIGHT_METHODS.includes(method));
 }
 
-function retryAfterMs({ reason }: ProviderError): number {
-	if (reason.kind !== "rate_limited" || reason.retryAfterMs === undefined) return 0;
-	return Math.min(reason.retryAfterMs, LIMITS.rpcRetryAfterMs);
+function isTooLarge({ kind }: FailureReason): boolean {
+	return kind === "batch_refused" || kind === "oversized";
+}
+
+/** Bad gateway, unavailable, gateway timeout, overloaded (as some proxies say it). */
+const BUSY_STATUSES: readonly number[] = [502, 503, 504, 529];
+
+function isSignOfTooMuch(reason: FailureReason): boolean {
+	if (reason.kind === "http_status") return BUSY_STATUSES.includes(reason.status);
+	return reason.kind === "rate_limited" || reason.kind === "timeout";
 }

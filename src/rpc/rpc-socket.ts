@@ -9,6 +9,7 @@
  *    process alive. The built-in WebSocket cannot do this, hence the `ws` package.
  */
 import { WebSocket } from "ws";
+import type { Clock } from "../domain/clock.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { HeadListener, HeadSubscription } from "./connection.ts";
 import type { RpcAnswer, RpcCall, RpcOutcome } from "./json-rpc.ts";
@@ -16,6 +17,7 @@ import { isAnswer, isObject, readOutcome, resultOf } from "./json-rpc.ts";
 import type { Asked, FailureReason } from "./provider-error.ts";
 import { connectionFailure, malformed, ProviderError } from "./provider-error.ts";
 import type { ProviderUrl } from "./provider-url.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 
 interface PendingCall {
 	readonly asked: Asked;
@@ -32,11 +34,12 @@ interface RpcSocketOptions {
 	readonly provider: ProviderUrl;
 	/** Of opening, and of each call. */
 	readonly timeoutMs: number;
+	readonly clock: Clock;
 	readonly onEnd: () => void;
 }
 
 /** Common proxies close a connection that was idle for 60 s. */
-const HEARTBEAT_MS = 20_000;
+const HEARTBEAT_MS = 10_000;
 
 export class RpcSocket {
 	readonly #options: RpcSocketOptions;
@@ -49,7 +52,7 @@ export class RpcSocket {
 	#received = 0;
 	#ended: End | undefined;
 	/** The limit of opening, then the heartbeat. */
-	#timer: NodeJS.Timeout | undefined;
+	#stopTimer: (() => void) | undefined;
 
 	constructor(options: RpcSocketOptions) {
 		this.#options = options;
@@ -58,6 +61,15 @@ export class RpcSocket {
 		this.#socket.on("pong", () => {
 			this.#received += 1;
 		});
+		// The library's own error for it does not have the headers.
+		this.#socket.on("unexpected-response", (_request, { statusCode, headers }) =>
+			this.end(
+				...refusedUpgrade(
+					statusCode,
+					parseRetryAfter(headers["retry-after"], options.clock.wallMs()),
+				),
+			),
+		);
 		this.#socket.on("error", (error) => this.end(...endOf(error)));
 		this.#socket.on("close", (code) => this.end({ kind: "lost" }, `lost its socket (${code})`));
 		this.#opened = this.#open();
@@ -68,14 +80,14 @@ export class RpcSocket {
 		await this.#untilOpened({ provider: this.#options.provider, method });
 		const firstId = this.#nextId;
 		const receivedBefore = this.#received;
-		const timer = setTimeout(
-			() => this.#timeOut({ firstId, count: calls.length, receivedBefore }),
-			this.#options.timeoutMs,
+		const { clock, timeoutMs } = this.#options;
+		const stopTimer = clock.after(timeoutMs, () =>
+			this.#timeOut({ firstId, count: calls.length, receivedBefore }),
 		);
 		try {
 			return await Promise.all(calls.map((call) => this.#call(call)));
 		} finally {
-			clearTimeout(timer);
+			stopTimer();
 		}
 	}
 
@@ -87,14 +99,17 @@ export class RpcSocket {
 		if (typeof id !== "string") throw malformed(asked, "no subscription id");
 		if (this.#ended !== undefined) throw this.#endError(asked, this.#ended);
 		this.#subscriptions.set(id, listener);
-		return { cancel: () => this.#cancel(id) };
+		return {
+			cancel: () => this.#cancel(id),
+			abandon: (why) => this.end({ kind: "lost" }, why),
+		};
 	}
 
 	end(reason: FailureReason, what: string): void {
 		if (this.#ended !== undefined) return;
 		const end = { reason, what };
 		this.#ended = end;
-		clearTimeout(this.#timer);
+		this.#stopTimer?.();
 		this.#socket.terminate();
 		this.#options.onEnd();
 		for (const { asked, reject } of this.#pending.values()) reject(this.#endError(asked, end));
@@ -105,13 +120,13 @@ export class RpcSocket {
 	}
 
 	#open(): Promise<void> {
-		const { timeoutMs } = this.#options;
+		const { timeoutMs, clock } = this.#options;
 		return new Promise((resolve) => {
 			const limit = () => this.end({ kind: "timeout" }, `had no socket in ${timeoutMs} ms`);
-			this.#timer = setTimeout(limit, timeoutMs);
+			this.#stopTimer = clock.after(timeoutMs, limit);
 			this.#socket.on("open", () => {
-				clearTimeout(this.#timer);
-				this.#timer = setInterval(this.#heartbeat(), HEARTBEAT_MS);
+				this.#stopTimer?.();
+				this.#stopTimer = clock.every(HEARTBEAT_MS, this.#heartbeat());
 				resolve();
 			});
 			this.#socket.on("close", () => resolve());
@@ -182,7 +197,7 @@ export class RpcSocket {
 
 	#announce(params: unknown): void {
 		if (!isNotification(params) || typeof params.subscription !== "string") return;
-		this.#subscriptions.get(params.subscription)?.onHead();
+		this.#subscriptions.get(params.subscription)?.onHead(params.result);
 	}
 
 	async #cancel(id: string): Promise<void> {
@@ -196,7 +211,9 @@ export class RpcSocket {
 	}
 }
 
-function isNotification(value: unknown): value is { readonly subscription?: unknown } {
+function isNotification(
+	value: unknown,
+): value is { readonly subscription?: unknown; readonly result?: unknown } {
 	return isObject(value);
 }
 
@@ -209,17 +226,21 @@ function parseJson(text: string): unknown {
 	}
 }
 
-/** `ws` gives the system's code, its own WS_ERR_… code, or the HTTP status of a refused upgrade. */
+function refusedUpgrade(
+	status: number | undefined,
+	retryAfterMs: number | undefined,
+): [reason: FailureReason, what: string] {
+	if (status === 429)
+		return [{ kind: "rate_limited", retryAfterMs }, "was refused a socket with HTTP status 429"];
+	return [
+		{ kind: "http_status", status: status ?? 0, retryAfterMs },
+		`was refused a socket with HTTP status ${status ?? "none"}`,
+	];
+}
+
+/** `ws` gives the system's code, or its own WS_ERR_… code. */
 function endOf(error: Error): [reason: FailureReason, what: string] {
 	const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-	const status = /^Unexpected server response: (\d{3})$/.exec(error.message)?.[1];
-	if (status === "429")
-		return [{ kind: "rate_limited", retryAfterMs: undefined }, "was refused with status 429"];
-	if (status !== undefined)
-		return [
-			{ kind: "http_status", status: Number(status) },
-			`was refused a socket with HTTP status ${status}`,
-		];
 	if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
 		return [{ kind: "oversized" }, `got an answer above ${LIMITS.rpcAnswerBytes} bytes`];
 	if (code?.startsWith("WS_ERR_") === true)

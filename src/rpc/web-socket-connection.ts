@@ -5,21 +5,28 @@
  * the time of opening, and shares sockets between all users of a URL in the process, so that closing
  * one chain's would close another's.
  */
+import type { Clock } from "../domain/clock.ts";
 import type { Connection, HeadListener, HeadSubscription } from "./connection.ts";
 import type { RpcCall, RpcOutcome } from "./json-rpc.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { ProviderUrl } from "./provider-url.ts";
 import { RpcSocket } from "./rpc-socket.ts";
 
+interface WebSocketOptions {
+	/** Of opening, and of each call. */
+	readonly timeoutMs: number;
+	readonly clock: Clock;
+}
+
 export class WebSocketConnection implements Connection {
 	readonly #provider: ProviderUrl;
-	readonly #timeoutMs: number;
+	readonly #options: WebSocketOptions;
 	#socket: RpcSocket | undefined;
 	#closed = false;
 
-	constructor(provider: ProviderUrl, timeoutMs: number) {
+	constructor(provider: ProviderUrl, options: WebSocketOptions) {
 		this.#provider = provider;
-		this.#timeoutMs = timeoutMs;
+		this.#options = options;
 	}
 
 	async send(calls: readonly RpcCall[]): Promise<readonly RpcOutcome[]> {
@@ -42,7 +49,7 @@ export class WebSocketConnection implements Connection {
 			throw new ProviderError({ provider, method }, { kind: "closed" }, "was closed");
 		this.#socket ??= new RpcSocket({
 			provider,
-			timeoutMs: this.#timeoutMs,
+			...this.#options,
 			onEnd: () => {
 				this.#socket = undefined;
 			},

@@ -2,7 +2,9 @@
  * The providers of a chain, each asked by itself over connections of its own: what they are asked here must
  * not be answered by another in one's place, and must not put one aside for the follower.
  */
+import type { Trust } from "../follower/chain-source.ts";
 import type { Hearing } from "../recovery/witness.ts";
+import { AnswerChecks } from "./answer-checks.ts";
 import { fetchBlocks, fetchChainId, fetchLatest, fetchTagged } from "./blocks.ts";
 import { Provider } from "./provider.ts";
 import { parseProviderUrl } from "./provider-url.ts";
@@ -11,13 +13,17 @@ import { parseProviderUrl } from "./provider-url.ts";
 export function openHearing({
 	urls,
 	timeoutMs,
+	trust,
 }: {
 	readonly urls: readonly string[];
 	/** Of one request. */
 	readonly timeoutMs: number;
+	/** What answers are held against; default: header hashes and blooms. */
+	readonly trust?: Trust | undefined;
 }): Hearing {
 	const known = new Map(urls.map(parseProviderUrl).map((url) => [url.url, url] as const));
-	const providers = [...known.values()].map((url) => new Provider(url, timeoutMs, undefined));
+	const checks = new AnswerChecks(trust);
+	const providers = [...known.values()].map((url) => new Provider(url, { timeoutMs, checks }));
 	return {
 		witnesses: providers.map((provider) => ({
 			provider: provider.url.shown,
@@ -27,7 +33,7 @@ export function openHearing({
 			blocks: (heights) => provider.attempt((asked) => fetchBlocks(asked, heights)),
 		})),
 		close: () => {
-			for (const provider of providers) provider.connection.close();
+			for (const provider of providers) provider.close();
 		},
 	};
 }

@@ -4,6 +4,7 @@
  * `chain` is an id in decimal or a name; an unknown one throws `FatalError("unknown_chain")`. Every
  * method throws RecantErrors only. BigInts become decimal strings in JSON.
  */
+import type { ForkEvidence } from "../chain/decision.ts";
 import type { Level } from "../consistency/finding.ts";
 import type { Caller } from "../domain/caller.ts";
 import type { AnsweredAt, AtRequest, HistoryRange } from "../domain/coordinate.ts";
@@ -325,6 +326,8 @@ export interface RollbackView {
 	readonly strategyReason: string | undefined;
 	/** The one that an operator named. */
 	readonly wantedStrategy: RollbackStrategy | undefined;
+	/** What its fork was followed on; undefined: it follows none that the follower saw. */
+	readonly evidence: ForkEvidence | undefined;
 	/** Items of the stage under way. */
 	readonly progress: {
 		readonly done: number;

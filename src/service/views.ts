@@ -146,6 +146,7 @@ export function rollbackView(record: RollbackRecord): RollbackView {
 		strategy: record.strategy,
 		strategyReason: record.strategyReason,
 		wantedStrategy: record.wantedStrategy,
+		evidence: record.evidence,
 		progress: progressOf(record),
 		counts: record.counts,
 		stageMs: record.stageMs,

@@ -38,6 +38,11 @@ export interface SnapshotWork {
 	readonly source: ArchiveSource;
 	/** Undefined: nobody makes snapshots the chain's state here. */
 	readonly importer: SnapshotImporter | undefined;
+	/**
+	 * Ends what waits for an import that nobody does, whoever was to do it; called at every look, while none is
+	 * under way. Undefined: nothing waits for imports.
+	 */
+	readonly settleImports?: ((chainId: ChainId, fence: bigint) => Promise<void>) | undefined;
 	readonly log: Logger;
 }
 
@@ -55,6 +60,8 @@ export class SnapshotKeeper {
 	#failures = 0;
 	/** Something ended since snapshots past their keeping were looked for. */
 	#mayPrune = true;
+	/** An import is restored, and done as soon as this lease is given up; the next lease's keeper looks what came of it. */
+	#isHandedOver = false;
 	#loop: Promise<void> = Promise.resolve();
 
 	constructor(options: KeeperOptions) {
@@ -100,6 +107,7 @@ export class SnapshotKeeper {
 	async #step(): Promise<boolean> {
 		const { store, chainId } = this.#options;
 		const row = await store.due(chainId);
+		if (!this.#isHandedOver) await this.#options.settleImports?.(chainId, this.#lease.fence);
 		if (row !== undefined) {
 			await this.#work(row);
 			this.#mayPrune = true;
@@ -181,6 +189,7 @@ export class SnapshotKeeper {
 		const { snapshotId } = row;
 		try {
 			await importer?.start(chainId, snapshotId, options, this.#ending.signal);
+			this.#isHandedOver = importer !== undefined && !options.dryRun;
 		} catch (error) {
 			// The lease may be another's by now: it is asked for anew.
 			if (this.#ending.signal.aborted) throw error;

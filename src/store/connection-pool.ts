@@ -39,7 +39,7 @@ export class ConnectionPool {
 	readonly #lent = new Set<PooledConnection>();
 	/** The last used is lent first, so that what load does not need stays unused. */
 	readonly #idle: PooledConnection[] = [];
-	readonly #waiting: ((connection: PooledConnection) => void)[] = [];
+	readonly #waiting: PromiseWithResolvers<PooledConnection>[] = [];
 	#closed = false;
 
 	/** `onLost` is called when a connection ends that nobody here ended. */
@@ -53,7 +53,7 @@ export class ConnectionPool {
 		return { size: this.#size, busy: this.#lent.size, waiting: this.#waiting.length };
 	}
 
-	/** Lends a connection to `work`. Throws `RetryableError("database_unavailable")` past the limit. */
+	/** Lends a connection to `work`. Throws `RetryableError("database_unavailable")` past the limit, and once closed. */
 	async lend<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
 		const connection = await this.#take();
 		try {
@@ -63,9 +63,13 @@ export class ConnectionPool {
 		}
 	}
 
-	/** Ends every connection: those at work when they are done, or after `timeoutS` seconds. */
+	/**
+	 * Ends every connection: those at work when they are done, or after `timeoutS` seconds. Whoever waits for one
+	 * is refused at once: nothing is begun any more.
+	 */
 	async close(timeoutS: number): Promise<void> {
 		this.#closed = true;
+		for (const waiting of this.#waiting.splice(0)) waiting.reject(closed());
 		const all = [...this.#idle, ...this.#lent];
 		await Promise.all(all.map((connection) => connection.end(timeoutS)));
 	}
@@ -87,7 +91,9 @@ export class ConnectionPool {
 		if (idle !== undefined) return this.#note(idle);
 		if (this.#lent.size < this.#size) return this.#note(this.#connect());
 		if (this.#waiting.length >= MOST_WAITING) throw overloaded(this.#waiting.length);
-		return new Promise((resolve) => this.#waiting.push(resolve));
+		const turn = Promise.withResolvers<PooledConnection>();
+		this.#waiting.push(turn);
+		return turn.promise;
 	}
 
 	#note(connection: PooledConnection): PooledConnection {
@@ -99,8 +105,9 @@ export class ConnectionPool {
 	#giveBack(connection: PooledConnection): void {
 		this.#lent.delete(connection);
 		const next = this.#waiting.shift();
-		if (next !== undefined) next(this.#note(connection.gone ? this.#connect() : connection));
-		else if (!connection.gone) this.#idle.push(connection);
+		if (next !== undefined) {
+			next.resolve(this.#note(connection.gone ? this.#connect() : connection));
+		} else if (!connection.gone) this.#idle.push(connection);
 	}
 
 	#connect(): PooledConnection {

@@ -19,7 +19,11 @@ import type { Queryable, Sql } from "./sql.ts";
 
 /** A constant of this module: it stands in SQL as it is. */
 export const CHANNEL = "recant_notices";
-/** Between two tries to connect: doubled from the first to the most, less up to half at random. */
+/**
+ * Between two tries to connect: doubled from the first to the most, less up to half at random; from the first
+ * again after a connection that held for a heartbeat. One that is taken away as soon as it is there costs as
+ * little as one that is refused.
+ */
 const AGAIN_MS = { first: 100, most: 5_000 };
 const MOST_DOUBLINGS = 6;
 /** How often a connection on which nothing comes is asked whether it is there. */
@@ -104,9 +108,7 @@ export class Notices {
 			this.#lost(opened, error);
 			return;
 		}
-		if (this.#listening !== opened) return;
-		this.#failures = 0;
-		listener.onResumed();
+		if (this.#listening === opened) listener.onResumed();
 	}
 
 	async #beat(): Promise<void> {
@@ -114,6 +116,8 @@ export class Notices {
 		if (listening === undefined) return;
 		try {
 			await withinTime(ANSWER_MS, () => listening.sql`select 1`, silent);
+			// Not as soon as it listens: it may have been there for a moment.
+			if (this.#listening === listening) this.#failures = 0;
 		} catch (error) {
 			this.#lost(listening, error);
 		}

@@ -1,15 +1,28 @@
-/** Deliveries of rollbacks' reports: what is to be sent to whom, and what became of it. */
+/** Deliveries of webhooks: what is to be sent to whom, and what became of it. */
 import type { ChainId, RollbackId } from "../domain/ids.ts";
+import type { JsonObject } from "../domain/operation.ts";
 
 /** waiting: it is sent, or sent again, until it is one of the others. failed: it is not tried any more. */
 export const DELIVERY_STATES = ["waiting", "delivered", "failed"] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
+/**
+ * What a message tells of; its `type`. chain.halted: the chain is read-only until somebody does something
+ * about it. chain.resumed: it goes on.
+ */
+export const DELIVERY_KINDS = ["rollback.committed", "chain.halted", "chain.resumed"] as const;
+export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
+
+/** A rollback's report is read when it is sent. Of a halt nothing else is kept, so all of it is here. */
+export type Told =
+	| { readonly kind: "rollback.committed"; readonly rollbackId: RollbackId }
+	| { readonly kind: "chain.halted" | "chain.resumed"; readonly data: JsonObject };
+
 export interface Delivery {
 	/** UUID; the message's `webhook-id` at every try. */
 	readonly deliveryId: string;
 	readonly chainId: ChainId;
-	readonly rollbackId: RollbackId;
+	readonly told: Told;
 	readonly url: string;
 	readonly state: DeliveryState;
 	/** Since it was recorded, those of an earlier retry by hand among them. */

@@ -1,7 +1,7 @@
 /**
  * Brings deliveries to the queue, and carries their jobs out.
  *
- * 1. A delivery is recorded in the transaction that commits its rollback, with an entry in the outbox,
+ * 1. A delivery is recorded in the transaction of what it tells of, with an entry in the outbox,
  *    which is looked at every second: what is committed is delivered, whatever dies when.
  * 2. A job is a reminder: the delivery's row says what it is about and whether it still waits. Those that
  *    wait are enqueued again at a start and now and then, in case the queue lost its jobs.
@@ -9,7 +9,6 @@
  *    carry one id, by which the receiver knows them.
  */
 import { RecantError } from "../domain/errors.ts";
-import type { RollbackId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import type {
 	Delivery,
@@ -32,9 +31,7 @@ export interface WebhookDispatchOptions {
 	/** Receivers that are told at present. */
 	readonly urls: readonly string[];
 	/** JSON of the message; undefined: the rollback's record is gone. */
-	readonly body: (
-		delivery: Delivery & { readonly rollbackId: RollbackId },
-	) => Promise<string | undefined>;
+	readonly body: (delivery: Delivery) => Promise<string | undefined>;
 	readonly log: Logger;
 	/** Tests shorten it. */
 	readonly lookMs?: number;
@@ -104,8 +101,8 @@ export class WebhookDispatch {
 		const ended = outcome.type === "arrived" ? "delivered" : "failed";
 		await store.tried(deliveryId, { state: over ? ended : "waiting", error: failure });
 		if (over && failure !== undefined) {
-			const { rollbackId } = delivery;
-			log.warn({ deliveryId, rollbackId, reason: failure }, "a webhook could not be delivered");
+			const { told } = delivery;
+			log.warn({ deliveryId, ...told, reason: failure }, "a webhook could not be delivered");
 		}
 		return over ? "done" : "again";
 	}

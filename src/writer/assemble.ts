@@ -22,6 +22,7 @@ import { countByNamespace, keysOf } from "./open-operation.ts";
 import { previewEntry } from "./preview-entry.ts";
 import type { ShortTermMembers } from "./short-term.ts";
 import { type Consolidator, SystemWork, type WriterSettings } from "./system-work.ts";
+import { thinHistory } from "./thin-history.ts";
 import { WaitingOperations } from "./waiting-operations.ts";
 import type { InboxEntry, OpenOperation, WriterStore } from "./writer-store.ts";
 
@@ -103,9 +104,10 @@ async function hashesBelow(
 /** Blocks on top of the head, with what was derived from them and what they give back. */
 export async function assembleBlocks(
 	state: ChainState,
-	group: DerivedGroup,
+	whole: DerivedGroup,
 	context: AssembleContext,
 ): Promise<Assembly> {
+	const group = thinHistory(whole);
 	const assembly = new Assembly(state);
 	const last = group.blocks.at(-1)?.header;
 	const waiting = await prepareWaiting(assembly, context, {
@@ -160,7 +162,7 @@ export async function assembleBlocks(
 /** A group once more, as it was committed: what its handlers derive, and the rest as the log has it. */
 export async function assembleRecorded(
 	state: ChainState,
-	group: DerivedGroup,
+	whole: DerivedGroup,
 	context: {
 		readonly store: Pick<WriterStore, "expiring" | "latestVersions">;
 		readonly recorded: readonly RecordedWrite[];
@@ -168,6 +170,7 @@ export async function assembleRecorded(
 		readonly keys: readonly MemoryKey[];
 	},
 ): Promise<Assembly> {
+	const group = thinHistory(whole);
 	const assembly = new Assembly(state);
 	const last = group.blocks.at(-1)?.header.number ?? group.from;
 	await loadKeys(assembly, context.store, [
@@ -226,10 +229,13 @@ function sealBlock(
 function noteGroup(assembly: Assembly, state: ChainState, group: DerivedGroup): void {
 	if (group.mode !== "backfill") return;
 	const last = group.blocks.at(-1)?.header.number ?? group.from;
+	const { from, historyEvery: every } = group;
+	if (every !== undefined) assembly.thin({ from, to: last, every });
 	assembly.note("derived", last, {
 		from: group.from.toString(),
 		to: last.toString(),
 		handlersHash: group.handlersHash,
+		...(group.historyEvery === undefined ? {} : { every: group.historyEvery }),
 		base: { position: state.logPosition.toString(), versionId: state.versionSeq.toString() },
 		versionId: assembly.state.versionId.toString(),
 		operations: group.blocks.reduce((sum, block) => sum + block.operations.length, 0),

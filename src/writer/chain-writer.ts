@@ -22,7 +22,7 @@ import { differingLayers } from "../commitment/state-root.ts";
 import type { StateTree } from "../commitment/state-tree.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError } from "../domain/errors.ts";
-import type { ChainId, Height, LogPosition } from "../domain/ids.ts";
+import type { ChainId, Height, Hex, LogPosition } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import { SerialLane } from "../domain/serial-lane.ts";
@@ -80,6 +80,7 @@ export class ChainWriter {
 	#states: SealedStates;
 	#window: HeaderWindow | undefined;
 	#halt: Problem | undefined;
+	#genesis: Hex | undefined;
 	#waiting: readonly OpenOperation[];
 	/** See SystemContext. */
 	readonly #shortTerm = new Map<string, ShortTermMembers>();
@@ -108,6 +109,7 @@ export class ChainWriter {
 		this.#state = loaded.state;
 		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
 		this.#halt = loaded.halt;
+		this.#genesis = loaded.genesis;
 		this.#waiting = waiting;
 		this.#trimWindow();
 	}
@@ -144,6 +146,16 @@ export class ChainWriter {
 
 	get halted(): Problem | undefined {
 		return this.#halt;
+	}
+
+	/** Hash of block 0 as it was first seen; undefined: it is not known. */
+	get genesis(): Hex | undefined {
+		return this.#genesis;
+	}
+
+	async recordGenesis(hash: Hex): Promise<void> {
+		await this.#options.store.recordGenesis(this.chainId, this.#state.fence, hash);
+		this.#genesis = hash;
 	}
 
 	/** Operations that wait for what they rest on. */

@@ -21,6 +21,7 @@ import type {
 import type { Layer } from "../domain/layer.ts";
 import type { AnchorSet, OperationReason, OperationStatus } from "../domain/operation.ts";
 import type { SourceRef } from "../domain/provenance.ts";
+import type { ThinnedRange } from "../domain/thinned-range.ts";
 import type { StateChanges } from "../memory/state-editor.ts";
 
 export type LogKind =
@@ -138,6 +139,8 @@ export interface CommitBatch {
 	readonly derivations: readonly Derivation[];
 	/** Inbox entries that this batch settles. */
 	readonly settledEntries: readonly bigint[];
+	/** Heights that are not all readable; undefined: none of this batch's. */
+	readonly thinned: ThinnedRange | undefined;
 }
 
 /** A batch as it is assembled. Whoever holds the state tree applies the steps and gets its roots. */

@@ -17,6 +17,7 @@ import type {
 import type { Version } from "../domain/memory.ts";
 import type { JsonObject, MemoryBody } from "../domain/operation.ts";
 import type { SourceRef, Sources } from "../domain/provenance.ts";
+import type { ThinnedRange } from "../domain/thinned-range.ts";
 import { bodyHash } from "../memory/compensation.ts";
 import { type Ground, groundOf, type Held, sourceKey } from "../memory/ground.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
@@ -67,6 +68,7 @@ export class CommitDraft {
 	readonly #settled: bigint[] = [];
 	readonly #derivations: Derivation[] = [];
 	protected head: BlockHeader | undefined;
+	#thinned: ThinnedRange | undefined;
 
 	constructor(base: ChainState, generation: Generation = base.generation) {
 		this.base = base;
@@ -160,6 +162,11 @@ export class CommitDraft {
 		this.log.append(kind, height, { body });
 	}
 
+	/** Says that not every height of these blocks stays readable. */
+	thin(range: ThinnedRange): void {
+		this.#thinned = range;
+	}
+
 	/** Says that this inbox entry is done with. */
 	settle(entryId: bigint): void {
 		this.#settled.push(entryId);
@@ -195,6 +202,7 @@ export class CommitDraft {
 			operations: this.log.operations,
 			derivations: this.#derivations,
 			settledEntries: this.#settled,
+			thinned: this.#thinned,
 		};
 	}
 

@@ -24,6 +24,8 @@ export interface DerivedGroup {
 	/** Both heights after the group; undefined: not known. */
 	readonly finality: { readonly safe: Height | undefined; readonly finalized: Height | undefined };
 	readonly handlersHash: Hex;
+	/** Of a backfill: every how manyth height stays readable; undefined: all of them. */
+	readonly historyEvery?: number | undefined;
 }
 
 /** Without vectors a group needs no room in the tail; what comes back with an anchor may have some. */

@@ -71,6 +71,8 @@ export interface LoadedChain {
 	/** The window's headers, ascending and linked; empty before the first block. */
 	readonly window: readonly BlockHeader[];
 	readonly halt: Problem | undefined;
+	/** Hash of block 0 as it was first seen; undefined: it is not known. */
+	readonly genesis?: Hex | undefined;
 }
 
 export interface PackedLeaves {
@@ -199,6 +201,8 @@ export interface WriterStore {
 		fence: bigint,
 		finality: { readonly safe: Height; readonly finalized: Height },
 	): Promise<void>;
+	/** Keeps the hash of block 0, where none is kept yet; nothing if the fence is not the newest. */
+	recordGenesis(chainId: ChainId, fence: bigint, hash: Hex): Promise<void>;
 	/**
 	 * Says why the chain is halted, or that it is not any more, and tells of it in the log. Answers the entry's
 	 * position; undefined: nothing was written, as the fence is not the newest.

@@ -76,7 +76,8 @@ async function restored(generation: Generation) {
 		...test,
 		shadows,
 		shadow,
-		replace: () => new PostgresImportStore(database).replace(state, lease.fence),
+		replace: (receivers?: readonly string[]) =>
+			new PostgresImportStore(database, receivers).replace(state, lease.fence),
 	};
 }
 
@@ -97,6 +98,29 @@ test("a chain that stands as it did takes the snapshot's height", async () => {
 	await chain.replace();
 	const [row] = await chain.query((sql) => sql`select head_height from recant.chains`);
 	expect(row).toEqual({ head_height: "7" });
+});
+
+test("a halted chain goes on with it, and the log and its receivers are told", async () => {
+	const chain = await restored(0n);
+	const halt = { code: "fork_below_finality", message: "it forked", hint: "recover" };
+	await chain.query((sql) => sql`update recant.chains set halt = ${JSON.stringify(halt)}`);
+	await chain.replace(["https://one.example/a"]);
+	const rows = await chain.query(
+		(sql) => sql`
+			select c.halt, c.log_position, l.position, l.kind, l.body, d.kind as told, d.data
+			from recant.chains c join recant.log l using (chain_id) join recant.deliveries d using (chain_id)`,
+	);
+	expect(rows).toMatchObject([
+		{
+			halt: null,
+			log_position: "9",
+			position: "9",
+			kind: "halt",
+			body: '{"isOver":true}',
+			told: "chain.resumed",
+			data: expect.stringContaining('"height":"7"'),
+		},
+	]);
 });
 
 test("a chain that was empty and has begun is left alone", async () => {

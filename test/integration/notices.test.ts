@@ -63,7 +63,8 @@ it("are listened for again when the connection breaks, and once something is loo
 		);
 		await until("the listener to be back", () => resumed() === 1 + breaks);
 	}
-	expect(warnings).toHaveLength(2);
+	// The second came before the connection had held for a heartbeat.
+	expect(warnings).toHaveLength(1);
 	notices.send(INBOX);
 	await until("a notice after it", () => heard.length > 0);
 	expect(heard).toEqual([INBOX]);

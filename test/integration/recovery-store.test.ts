@@ -33,7 +33,8 @@ async function haltedChain() {
 	const lease = await writer.acquireLease(CHAIN, "here", 60_000);
 	if ("heldBy" in lease) throw new Error("the lease is free");
 	const position = await writer.halt(CHAIN, lease.fence, HALT);
-	return { database, writer, position, store: new PostgresRecoveryStore(database) };
+	const { fence } = lease;
+	return { database, writer, fence, position, store: new PostgresRecoveryStore(database) };
 }
 
 function recovery(kind: NewRecovery["kind"], evidence = {}): NewRecovery {
@@ -108,8 +109,10 @@ test("one that answers another halt than the chain's is refused", async () => {
 	await expect(store.begin(asked, byRollback(asked))).rejects.toMatchObject({ code: "chain_busy" });
 });
 
-test("an import that another process would have to finish is over when that process is there", async () => {
-	const { database, writer, store } = await haltedChain();
+/** An import that somebody wished for; the snapshot is still to be looked at. */
+async function wishedImport() {
+	const chain = await haltedChain();
+	const { database, store } = chain;
 	const snapshotId = randomUUID();
 	await database.run(
 		(sql) => sql`
@@ -120,17 +123,76 @@ test("an import that another process would have to finish is over when that proc
 	);
 	const asked = recovery("import", { snapshot: { id: snapshotId } });
 	await store.begin(asked, { type: "import", snapshotId });
-	const look = () => store.load(CHAIN, asked.recoveryId);
-	await writer.acquireLease(CHAIN, "there", 60_000);
+	return {
+		...chain,
+		look: () => store.load(CHAIN, asked.recoveryId),
+		lookedAt: () =>
+			database.run(
+				(sql) => sql`update snapshots set progress = null where snapshot_id = ${snapshotId}`,
+			),
+		refused: () =>
+			database.run(
+				(sql) => sql`update snapshots set progress = null, error = ${REFUSED}::text::jsonb
+					where snapshot_id = ${snapshotId}`,
+			),
+	};
+}
+
+const REFUSED = JSON.stringify({ code: "chain_busy", message: "moved on", hint: "again" });
+
+test("an import goes on until it was looked at, and then until its process says that there is none", async () => {
+	const { writer, fence, store, look, lookedAt } = await wishedImport();
+	const next = await writer.acquireLease(CHAIN, "there", 60_000);
+	if ("heldBy" in next) throw new Error("the lease is free");
 	// The wish is in the snapshot's row, so the new holder goes on with it.
-	expect(await look()).toMatchObject({ state: "running", evidence: { holder: "there" } });
-	await database.run(
-		(sql) => sql`update snapshots set progress = null where snapshot_id = ${snapshotId}`,
-	);
+	await store.settle(CHAIN, next.fence);
 	expect(await look()).toMatchObject({ state: "running" });
-	await writer.acquireLease(CHAIN, "elsewhere", 60_000);
+	await lookedAt();
+	// Restored, perhaps, by a process that is still at it: only who has the chain can know.
+	expect(await look()).toMatchObject({ state: "running" });
+	await store.settle(CHAIN, fence);
+	expect(await look()).toMatchObject({ state: "running" });
+	const second = recovery("accept");
+	await expect(store.begin(second, byRollback(second))).rejects.toMatchObject({
+		code: "chain_busy",
+	});
+	await store.settle(CHAIN, next.fence);
 	expect(await look()).toMatchObject({
 		state: "failed",
 		error: { code: "rollback_interrupted" },
+		finishedAt: expect.any(Date),
 	});
+	await store.begin(second, byRollback(second));
+});
+
+test("an import that was refused is over for whoever reads it, before its row says so", async () => {
+	const { database, store, look, refused } = await wishedImport();
+	await refused();
+	expect(await look()).toMatchObject({ state: "failed", error: { code: "chain_busy" } });
+	const stateOf = () => database.run((sql) => sql`select state from recoveries`);
+	expect(await stateOf()).toMatchObject([{ state: "running" }]);
+	const next = recovery("accept");
+	await store.begin(next, byRollback(next));
+	expect(await stateOf()).toMatchObject([{ state: "failed" }, { state: "running" }]);
+});
+
+test("reading waits for nobody and locks nothing", async () => {
+	const { database, store, look } = await wishedImport();
+	const done = Promise.withResolvers<void>();
+	const held = Promise.withResolvers<void>();
+	const commit = database.transaction(async (tx) => {
+		await tx`select 1 from chains for update`;
+		held.resolve();
+		await done.promise;
+	});
+	await held.promise;
+	const waited = setTimeout(
+		() => done.reject(new Error("a reader waits for the chain's row")),
+		2_000,
+	);
+	expect(await look()).toMatchObject({ state: "running" });
+	expect(await store.list(CHAIN, { after: undefined, limit: 5 })).toHaveLength(1);
+	clearTimeout(waited);
+	done.resolve();
+	await commit;
 });

@@ -281,6 +281,39 @@ describe("a fork below finality", { timeout: TIMEOUT_MS }, () => {
 		await world.write({ op: "put", id: "after", content: { n: 1 } });
 	});
 
+	test("whose import fails, and whose failure cannot be recorded, is over at the next look", async () => {
+		const world = await World.create({ name: "recovery", slotsInAnEpoch: SLOTS, providers: 2 });
+		await noted(world, 0);
+		await world.block();
+		const client = clientOf(world);
+		const { id } = await client.createSnapshot(CHAIN, {});
+		await until("it is verified", async () => {
+			const { state } = await client.snapshot(CHAIN, id);
+			return state === "verified";
+		});
+		for (let index = 1; index < BLOCKS; index += 1) await noted(world, index);
+		await forked(world);
+		await withSql(world.recant.home.databaseUrl, async (sql) => {
+			await sql`create function no() returns trigger language plpgsql
+				as $$ begin raise exception 'no'; end $$`;
+			await sql`create trigger no before update of retained_from on chains
+				for each row execute function no()`;
+			await sql`create trigger no before update of error on snapshots
+				for each row when (new.error is not null) execute function no()`;
+		});
+		const begun = await client.recover(CHAIN, { kind: "import" });
+		expect(await ended(world, begun.id)).toMatchObject({
+			state: "failed",
+			error: { code: "rollback_interrupted" },
+		});
+		await withSql(world.recant.home.databaseUrl, async (sql) => {
+			await sql`drop function no cascade`;
+		});
+		const second = await client.recover(CHAIN, { kind: "import" });
+		expect(await ended(world, second.id)).toMatchObject({ state: "done", attempt: 2 });
+		await world.followed();
+	});
+
 	test("in a group of blocks that was taken at once cuts it, and the log knows", async () => {
 		const world = await World.create({ name: "recovery", slotsInAnEpoch: SLOTS, providers: 2 });
 		await world.stop();

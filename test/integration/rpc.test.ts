@@ -53,12 +53,15 @@ describe.each(["rpcUrl", "wsUrl"] as const)("over Anvil's %s", (transport) => {
 		expect(blocks.map((found) => found?.number)).toEqual([4n, 2n, undefined, 3n]);
 		expect(blocks[0]?.parentHash).toBe(blocks[3]?.hash);
 
-		const logs = await source.logsOfBlock(block.hash, transfersOf(token));
+		const logs = await source.logsOfBlock(block, transfersOf(token));
 		expect(logs.map((log) => [log.logIndex, log.transactionHash])).toEqual([
 			[0, sent[0]?.hash],
 			[1, sent[1]?.hash],
 		]);
-		expect(await source.logsOfRange({ from: 0n, to: 4n }, transfersOf(token))).toEqual(logs);
+		expect(await source.logsOfRange({ from: 0n, to: 4n }, transfersOf(token))).toEqual({
+			logs,
+			blocks: [block],
+		});
 		const receipts = await Promise.all(sent.map(({ hash }) => source.receipt(hash)));
 		expect(receipts.map((receipt) => receipt?.status)).toEqual(["success", "success", "reverted"]);
 		expect(receipts.flatMap((receipt) => receipt?.logs ?? [])).toEqual(logs);
@@ -70,8 +73,14 @@ describe.each(["rpcUrl", "wsUrl"] as const)("over Anvil's %s", (transport) => {
 				latencyMs: expect.any(Number),
 				consecutiveFailures: 0,
 				lastError: undefined,
+				errorRate: 0,
 				breaker: "closed",
 				since: expect.any(Date),
+				head: 4n,
+				blocksOff: undefined,
+				requests: { atMost: 32, underWay: 0, waiting: 0, callsPerSecond: undefined },
+				batchCalls: 100,
+				logRangeBlocks: 10_000,
 			},
 		]);
 	});
@@ -92,16 +101,21 @@ describe.each(["rpcUrl", "wsUrl"] as const)("over Anvil's %s", (transport) => {
 		const source = sourceOf({ urls: [node[transport]] });
 		const [withLogs, without] = await source.blocksByNumber([2n, 3n]);
 		if (withLogs === undefined || without === undefined) throw new RangeError("both were mined");
-		expect(await source.logsOfBlock(withLogs.hash, transfersOf(token))).toHaveLength(1);
-		expect(await source.logsOfBlock(without.hash, transfersOf(token))).toEqual([]);
+		expect(await source.logsOfBlock(withLogs, transfersOf(token))).toHaveLength(1);
+		expect(await source.logsOfBlock(without, transfersOf(token))).toEqual([]);
 		await node.reorg(2);
 		for (const orphan of [withLogs, without]) {
 			expect(await source.blockByHash(orphan.hash)).toBeUndefined();
-			await expect(source.logsOfBlock(orphan.hash, transfersOf(token))).rejects.toMatchObject({
+			const { number, hash } = orphan;
+			const asked = source.logsOfBlock({ number, hash }, transfersOf(token));
+			await expect(asked).rejects.toMatchObject({
 				...FAILED,
 				message: expect.stringContaining("eth_getLogs"),
 			});
 		}
+		// As far as they are known: logs that a bloom promises are asked for, those that it excludes are not.
+		await expect(source.logsOfBlock(withLogs, transfersOf(token))).rejects.toMatchObject(FAILED);
+		expect(await source.logsOfBlock(without, transfersOf(token))).toEqual([]);
 		expect(await source.receipt(hash)).toBeUndefined();
 		expect((await source.blockByNumber(2n))?.hash).not.toBe(withLogs.hash);
 		expect(source.health()).toMatchObject([{ state: "ok" }]);

@@ -284,6 +284,14 @@ export const MUTANTS: readonly Mutant[] = [
 		caughtBy: ["test/unit/chain-finality.test.ts"],
 	},
 	{
+		name: "orphan-marked-as-final",
+		wrong: "a tag that is answered after the head moved makes an orphaned block final, for good",
+		file: "src/follower/extension.ts",
+		find: "if (tag === undefined || tag.number <= tip.number) return tag;",
+		plant: "if (tag === undefined || tag.number > 0n) return tag;",
+		caughtBy: ["test/unit/extension-finality.test.ts"],
+	},
+	{
 		name: "moved-branch-committed",
 		wrong: "a rollback to a branch that the node has left is committed",
 		file: "src/rollback/coordinator.ts",
@@ -323,6 +331,22 @@ export const MUTANTS: readonly Mutant[] = [
 		find: "and state = 'prepared' and not paused`;",
 		plant: "and state = 'prepared'`;",
 		caughtBy: ["test/integration/rollback-store.test.ts"],
+	},
+	{
+		name: "deaths-are-not-counted",
+		wrong: "what ends every process that works on it is taken over for ever",
+		file: "src/rollback/attempt-failure.ts",
+		find: "if (takeovers < LIMITS.rollbackTakeovers) return undefined;",
+		plant: "if (takeovers < LIMITS.rollbackTakeovers * 1_000) return undefined;",
+		caughtBy: ["test/simulation/conformance/fakes.test.ts", CONFORMANCE],
+	},
+	{
+		name: "halt-told-to-nobody",
+		wrong: "a chain halts and no receiver of webhooks hears of it",
+		file: "src/store/writing/record-halt.ts",
+		find: "if (before === now || said === undefined || receivers.length === 0) return;",
+		plant: "if (before === now || said !== undefined || receivers.length === 0) return;",
+		caughtBy: ["test/integration/halt-webhooks.test.ts"],
 	},
 	{
 		name: "quorum-of-one",

@@ -1,10 +1,12 @@
 /**
  * Node's own sources of chance and of time of their own, made part of the simulation: random ids come from the
- * seed, compression answers at once, and giving others a turn takes none. What is imported by name from these
+ * seed, compression answers at once, giving others a turn takes none, and a sleep by this machine's clock, which
+ * nobody can see from the simulated time, lasts until it is broken off. What is imported by name from these
  * modules is replaced wherever it is used, so this has to be imported before the code that is simulated.
  */
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
+import type { TimerOptions } from "node:timers";
 import timers from "node:timers/promises";
 import zlib from "node:zlib";
 import { Random } from "../support/random.ts";
@@ -48,5 +50,20 @@ Object.assign(zlib, {
 	zstdCompress: atOnce(zlib.zstdCompressSync),
 	zstdDecompress: atOnce(zlib.zstdDecompressSync),
 });
-Object.assign(timers, { setImmediate: async (value?: unknown) => value });
+const sleep = timers.setTimeout;
+
+/** Whoever sleeps so has to be woken: see `ProcessLife.start`. */
+function endless<Value>(ms: number, value?: Value, options?: TimerOptions): Promise<Value> {
+	const { signal } = options ?? {};
+	if (random === undefined) return sleep(ms, value, options);
+	if (signal?.aborted === true) return Promise.reject(signal.reason);
+	return new Promise((_resolve, reject) => {
+		signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+	});
+}
+
+Object.assign(timers, {
+	setImmediate: async (value?: unknown) => value,
+	setTimeout: endless,
+});
 syncBuiltinESMExports();

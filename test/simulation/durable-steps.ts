@@ -73,6 +73,7 @@ const writer: PortSteps<WriterStore> = {
 	vectors: "read",
 	commit: by("writer", "ChainWriter.#commit"),
 	settleFinal: by("follower", "ChainWriter.settle, from Follower.#settle"),
+	recordGenesis: by("follower", "Incidents.otherGenesis"),
 	halt: by("follower", "ChainWriter.halt and ChainWriter.#checkTree"),
 };
 
@@ -172,6 +173,7 @@ const source: PortSteps<ChainSource> = {
 	logsOfRange: "read",
 	receipt: "read",
 	support: "read",
+	distrust: "local",
 	call: "read",
 	watch: "local",
 	health: "local",

@@ -5,24 +5,44 @@ import { FakePostgres } from "./fakes/fake-postgres.ts";
 import { FakeQueueServer } from "./fakes/fake-queue-server.ts";
 import { FakeTables } from "./fakes/fake-tables.ts";
 import { Invariants } from "./invariants.ts";
+import { keepingCutLog } from "./kept-log.ts";
+import { MemoryArchive } from "./memory-archive.ts";
 import { SIM_CHAIN_ID } from "./sim-ledger.ts";
 import type { RunParts } from "./simulation.ts";
 import type { StandingChain, Stores } from "./stores.ts";
 import type { FreshStores } from "./straight-run.ts";
 
+/** Without snapshots. */
 export async function openFakeStores(parts: RunParts): Promise<Stores> {
+	return openStores(parts, false);
+}
+
+/** With snapshots, in an archive in memory. */
+export async function openSnapshotStores(parts: RunParts): Promise<Stores> {
+	return openStores(parts, true);
+}
+
+async function openStores(parts: RunParts, hasSnapshots: boolean): Promise<Stores> {
 	const { wallMs, spec, isGone, random } = parts;
 	const postgres = new FakePostgres({ now: wallMs });
 	postgres.registerChain(spec, isGone);
 	const tables = new FakeTables({ now: wallMs });
 	const queue = openQueue(parts);
 	const invariants = new Invariants(postgres, random);
+	const reads = keepingCutLog(
+		fakeRunReads(postgres, (table, version) => tables.rowsAt(table, version)),
+	);
 	return {
 		ports: {
 			writer: postgres.writerStore(isGone),
 			flush: postgres.flushStore(),
 			retention: postgres.retentionStore(),
-			logCutter: postgres.logCutter(),
+			logCutter: {
+				cutLog: async (...asked) => {
+					await reads.look();
+					return postgres.logCutter().cutLog(...asked);
+				},
+			},
 			rollback: postgres.rollbackStore(isGone),
 			tasks: postgres.taskStore(),
 			outbox: postgres.outbox(),
@@ -32,15 +52,24 @@ export async function openFakeStores(parts: RunParts): Promise<Stores> {
 			logReader: postgres.logReader(),
 			restoredStates: postgres.restoredStates(),
 			tables,
-			snapshots: undefined,
+			snapshots: hasSnapshots ? snapshotPorts(postgres) : undefined,
 		},
 		call: async (_store, invoke) => invoke(),
 		...queue,
-		reads: fakeRunReads(postgres, (table, version) => tables.rowsAt(table, version)),
+		reads,
 		standing: async () => standing(postgres),
 		look: async () => invariants.look(),
 		openFresh: async () => openFresh(parts),
 		close: async () => undefined,
+	};
+}
+
+function snapshotPorts(postgres: FakePostgres): Stores["ports"]["snapshots"] {
+	return {
+		store: postgres.snapshotStore(),
+		reader: postgres.snapshotReader(),
+		archive: new MemoryArchive(),
+		imports: postgres.importStore(),
 	};
 }
 

@@ -22,6 +22,7 @@ export class Invariants {
 	#fence = 0n;
 	#position = 0n;
 	#versionSeq = 0n;
+	#retainedFrom = 0n;
 	/** The first that was seen broken; thrown by `look`, since whoever wrote it would swallow it. */
 	#broken: SimulationError | undefined;
 
@@ -42,8 +43,15 @@ export class Invariants {
 
 	#changed(): void {
 		const { read } = this.#postgres;
-		const { generation, fence, logPosition, versionSeq } = read.chain(SIM_CHAIN_ID);
+		const { generation, fence, logPosition, versionSeq, retainedFrom, logCutTo } =
+			read.chain(SIM_CHAIN_ID);
 		this.#grows("generation", this.#generation, generation);
+		if (generation > this.#generation && retainedFrom !== this.#retainedFrom) {
+			// An imported state goes on from the numbers of its own log.
+			this.#position = logCutTo;
+			this.#versionSeq = 0n;
+		}
+		this.#retainedFrom = retainedFrom;
 		this.#require(generation <= this.#generation + 1n, () => `generation ${generation} skips one`);
 		this.#grows("fence", this.#fence, fence);
 		this.#grows("log position", this.#position, logPosition);

@@ -3,6 +3,7 @@ import type { Logger } from "../../src/domain/logger.ts";
 import type { ChainSource } from "../../src/follower/chain-source.ts";
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
 import type { RollbackQueue } from "../../src/rollback/rollback-queue.ts";
+import type { Embedder } from "../../src/vectors/embedder.ts";
 import type { WriterSettings } from "../../src/writer/system-work.ts";
 import type { StoreName } from "./durable-steps.ts";
 import type { Faults } from "./faults.ts";
@@ -29,6 +30,7 @@ export interface Surroundings {
 	/** What the queue's server notices of it. */
 	readonly queueHears: (process: string, what: "goes on" | "is gone" | "is stopped") => void;
 	readonly source: (clock: ProcessClock, seed: number) => ChainSource;
+	readonly embedder: (clock: ProcessClock) => Embedder;
 	readonly log: (process: string) => Logger;
 	readonly isAway: (store: StoreName, machine: string) => boolean;
 	readonly onDeath: (process: string) => void;
@@ -94,6 +96,7 @@ export class Machine {
 			flushRows: schedule.flushRows,
 			rollbackChanges: schedule.rollbackChanges,
 			fansOut: schedule.fansOut,
+			embedder: this.#around.embedder(clock),
 			log: this.#around.log(name),
 			context: {
 				time,

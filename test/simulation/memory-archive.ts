@@ -27,6 +27,15 @@ export class MemoryArchive implements SnapshotArchive {
 		this.#files.delete(name);
 	}
 
+	get names(): readonly string[] {
+		return [...this.#files.keys()];
+	}
+
+	/** A disk loses it. */
+	lose(name: string): void {
+		this.#files.delete(name);
+	}
+
 	async close(): Promise<void> {
 		// It is every process's.
 	}

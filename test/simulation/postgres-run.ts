@@ -1,18 +1,35 @@
 /** Runs on real Postgres: a database for each run, made by copying one that has the tables. */
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
-import type { Logger } from "../../src/domain/logger.ts";
+import type { Database } from "../../src/store/database.ts";
 import { openQueue } from "./fake-stores.ts";
 import { FakeTables } from "./fakes/fake-tables.ts";
+import { keepingCutLog } from "./kept-log.ts";
 import { MemoryArchive } from "./memory-archive.ts";
 import { openPostgresPorts, preparePostgres } from "./postgres-ports.ts";
 import { postgresRunReads } from "./postgres-run-reads.ts";
 import type { RunReads } from "./run-reads.ts";
+import { SILENT } from "./silent-log.ts";
 import type { RunOptions } from "./simulation.ts";
 import type { Stores } from "./stores.ts";
 
+/** What a scenario looks at beside the ports. */
+export interface OpenedRun {
+	readonly database: Database;
+	readonly tables: FakeTables;
+	readonly archive: MemoryArchive;
+}
+
+export interface PostgresRunOptions {
+	/** Told of each run's stores. */
+	readonly onOpen?: ((opened: OpenedRun) => void) | undefined;
+}
+
 /** `serverUrl`: of a user who may create databases. */
-export function openPostgresRun(serverUrl: string): RunOptions["openStores"] {
+export function openPostgresRun(
+	serverUrl: string,
+	{ onOpen }: PostgresRunOptions = {},
+): RunOptions["openStores"] {
 	let template: Promise<string> | undefined;
 	return async (parts) => {
 		template ??= createTemplate(serverUrl);
@@ -28,20 +45,28 @@ export function openPostgresRun(serverUrl: string): RunOptions["openStores"] {
 		};
 		const stores = await open();
 		const tables = new FakeTables({ now: parts.wallMs });
+		const archive = new MemoryArchive();
+		onOpen?.({ database: stores.database, tables, archive });
 		const { time, wallMs } = parts;
+		const reads = keepingCutLog(
+			postgresRunReads(stores.database, (table, version) => tables.rowsAt(table, version)),
+		);
 		return {
 			...openQueue(parts),
 			ports: {
 				...stores.ports,
 				tables,
-				snapshots: { ...stores.snapshotStores, archive: new MemoryArchive() },
+				logCutter: {
+					cutLog: async (...asked) => {
+						await reads.look();
+						return stores.ports.logCutter.cutLog(...asked);
+					},
+				},
+				snapshots: { ...stores.snapshotStores, archive },
 			},
 			call: async (store, invoke) =>
 				store === "postgres" ? time.real(stores.at(wallMs(), async () => invoke())) : invoke(),
-			reads: timed(
-				postgresRunReads(stores.database, (table, version) => tables.rowsAt(table, version)),
-				(read) => time.real(stores.at(wallMs(), read)),
-			),
+			reads: timed(reads, (read) => time.real(stores.at(wallMs(), read))),
 			standing: () => stores.standing(),
 			look: async () => undefined,
 			openFresh: async () => {
@@ -100,11 +125,3 @@ async function administer(
 		await sql.end();
 	}
 }
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};

@@ -6,17 +6,18 @@ import { RetryableError } from "../../src/domain/errors.ts";
 import type { Hex } from "../../src/domain/ids.ts";
 import { BlockCache } from "../../src/follower/block-cache.ts";
 import { headerOnly } from "../../src/follower/derive.ts";
+import { ForkJudge } from "../../src/follower/fork-judge.ts";
 import { Observer } from "../../src/follower/observe.ts";
 import { WindowDeriver } from "../../src/follower/window-deriver.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import { Random } from "../support/random.ts";
 import { SIM_DEPTH_BLOCKS, SimChain, STEP_TYPES } from "./sim-chain.ts";
-import { LEDGER, simSpec } from "./sim-ledger.ts";
+import { ADDRESS, LEDGER, simSpec } from "./sim-ledger.ts";
 import { SimSource, SOURCE_FAULTS } from "./sim-source.ts";
 
 const SEEDS = Array.from({ length: 40 }, (_, index) => index + 1);
 const STEPS = 60;
-const FILTER = simSpec(SIM_DEPTH_BLOCKS).filter;
+const FILTER = { addresses: [ADDRESS], topics: [] };
 
 /** Whoever sleeps finds that the time has passed. */
 class SkippingClock implements Clock {
@@ -138,7 +139,7 @@ async function answers(seed: number): Promise<readonly unknown[]> {
 		await ask(() => source.latest());
 		await ask(() => source.blockByHash(hash));
 		await ask(() => source.blocksByNumber([number - 1n, number]));
-		await ask(() => source.logsOfBlock(hash, FILTER));
+		await ask(() => source.logsOfBlock({ hash, number }, FILTER));
 		await ask(() => source.tagged("finalized"));
 	}
 	return [...said, source.counts];
@@ -181,7 +182,7 @@ test("an orphaned block has no logs, rather than none", async () => {
 	const orphan = chain.mine(chain.genesis);
 	chain.mine(chain.genesis);
 	const source = SimSource.calm(chain, new SkippingClock());
-	await expect(source.logsOfBlock(orphan.hash, FILTER)).rejects.toThrow(RetryableError);
+	await expect(source.logsOfBlock(orphan, FILTER)).rejects.toThrow(RetryableError);
 	expect(await source.blockByHash(orphan.hash)).toBeUndefined();
 	const unknown: Hex = `0x${"ee".repeat(32)}`;
 	expect(await source.blockByHash(unknown)).toBeUndefined();
@@ -195,7 +196,9 @@ test("whoever looks never takes a lie for a fork", async () => {
 		const window = HeaderWindow.of(known.map(headerOnly));
 		const faults = { ...SOURCE_FAULTS, moves: 0, lies: 0.4 };
 		const source = new SimSource({ chain, clock: new SkippingClock(), seed, faults });
-		const observer = new Observer(source, new BlockCache(source), new SkippingClock());
+		const parts = { spec: simSpec(8), source, clock: new SkippingClock() };
+		const blocks = new BlockCache(source);
+		const observer = new Observer({ ...parts, blocks, forks: new ForkJudge(parts) });
 		for (let look = 0; look < 20; look += 1) {
 			const seen = await observer.observe(window, 0n).catch(retryable);
 			if (seen !== undefined) expect(seen.decision.type).toBe("extend");

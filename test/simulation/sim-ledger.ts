@@ -5,6 +5,7 @@
  * `writesOf` is the one place that says what a log does. The handlers ask Recant for what was held, the
  * chain's own record asks the plain map of the branch, so neither can be wrong for the other.
  */
+import { DEFAULT_REORG_RULES } from "../../src/chain/branch-support.ts";
 import type { ChainLog } from "../../src/domain/block.ts";
 import type { Height, Hex } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
@@ -12,6 +13,7 @@ import type { NamespaceSettings } from "../../src/domain/namespace-settings.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { ChainSpec, EventHandler } from "../../src/follower/chain-spec.ts";
 import type { HandlerContext } from "../../src/follower/define-chain.ts";
+import { oneContract } from "../support/one-contract.ts";
 import type { Random } from "../support/random.ts";
 import type { Says } from "../support/reference-history.ts";
 
@@ -181,15 +183,23 @@ function handlerNamed(name: string): EventHandler {
 
 /** As a chain's file gives it. `depthBlocks`: where the node has no finalized tag. */
 export function simSpec(depthBlocks: number): ChainSpec {
-	const handlers = new Map([
+	const handlers = new Map<Hex, EventHandler>([
 		[MOVED, handlerNamed("Ledger:Moved")],
 		[NOTED, handlerNamed("Ledger:Noted")],
 	]);
 	return {
 		id: SIM_CHAIN_ID,
 		name: "sim",
-		rpc: { urls: ["http://127.0.0.1:1"], pollIntervalMs: 250, timeoutMs: 2_000 },
+		rpc: {
+			// How many there are is the source's to say; with several named, each fork is asked about.
+			urls: [1, 2, 3].map((port) => `http://127.0.0.1:${port}`),
+			pollIntervalMs: 250,
+			timeoutMs: 2_000,
+			logRangeBlocks: 10_000,
+			trust: { headerHash: true, logsBloom: true, receipts: false },
+		},
 		finalityDepthBlocks: depthBlocks,
+		reorg: DEFAULT_REORG_RULES,
 		startBlock: 0n,
 		namespaces: [LEDGER],
 		consistency: {
@@ -198,13 +208,17 @@ export function simSpec(depthBlocks: number): ChainSpec {
 			rowsPerSecond: 50_000,
 			rules: [],
 		},
-		filter: { addresses: [ADDRESS], topics: [MOVED, NOTED] },
-		handlerOf: (address, topic) => (address === ADDRESS ? handlers.get(topic) : undefined),
+		contracts: [oneContract(ADDRESS, handlers, LEDGER)],
+		intervals: [],
+		parts: [],
+		blockTimeMs: 12_000,
+		finalityTags: true,
 		merges: new Map(),
 		memory: simSettings,
 		consolidations: new Map(),
 		snapshots: { everyBlocks: undefined, everyMs: undefined, fullEvery: 8, keep: undefined },
 		logKeep: "all",
+		historyEvery: undefined,
 		handlersHash: HANDLERS,
 	};
 }

@@ -12,6 +12,7 @@ import type { ImportStore } from "../../src/restore/import-store.ts";
 import type { LogReader } from "../../src/restore/log-reader.ts";
 import { Restorer } from "../../src/restore/restorer.ts";
 import type { ShadowStore } from "../../src/restore/shadow-store.ts";
+import { SnapshotImport } from "../../src/restore/snapshot-import.ts";
 import { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { type Outbox, RollbackDispatch } from "../../src/rollback/dispatch.ts";
 import { FanOut } from "../../src/rollback/fan-out.ts";
@@ -81,6 +82,7 @@ export interface LifeOptions {
 	readonly rollbackChanges: number;
 	/** Whether vectors are kept as of an embedder that costs something, and embedding is fanned out. */
 	readonly fansOut: boolean;
+	readonly embedder: Embedder;
 	readonly log: Logger;
 }
 
@@ -90,6 +92,9 @@ export class ProcessLife {
 	readonly coordinator: RollbackCoordinator;
 	readonly rollbackStore: RollbackStore;
 	readonly writerStore: WriterStore;
+	/** As this process reaches them. */
+	readonly ports: SharedPorts;
+	readonly restorer: Restorer;
 	readonly #dispatch: RollbackDispatch;
 	readonly #options: LifeOptions;
 
@@ -98,9 +103,12 @@ export class ProcessLife {
 		const { spec, context, log, settings, inlineRollbacks, flushRows } = options;
 		const { clock, process: holder } = context;
 		const ports = this.#ports();
+		this.ports = ports;
 		this.rollbackStore = ports.rollback;
 		this.writerStore = ports.writer;
-		const embedder = options.fansOut ? new RecordedEmbedder(EMBEDDER, ports.embeddings) : EMBEDDER;
+		const embedder = options.fansOut
+			? new RecordedEmbedder(options.embedder, ports.embeddings)
+			: options.embedder;
 		const fanOut = new FanOut({
 			store: ports.tasks,
 			embedder,
@@ -117,6 +125,7 @@ export class ProcessLife {
 			log: ports.logReader,
 			snapshots: archive,
 		});
+		this.restorer = restorer;
 		this.coordinator = new RollbackCoordinator({
 			store: ports.rollback,
 			writerStore: ports.writer,
@@ -154,7 +163,12 @@ export class ProcessLife {
 							store: ports.snapshots.store,
 							reader: ports.snapshots.reader,
 							source: archive,
-							importer: undefined,
+							importer: new SnapshotImport({
+								restorer,
+								store: ports.snapshots.imports,
+								target: () => this.chain,
+								log,
+							}),
 							log,
 						}
 					: undefined,
@@ -208,6 +222,8 @@ export class ProcessLife {
 			context.crash();
 		});
 		if (role === "all") this.chain.start();
+		// Its keeper of snapshots sleeps by the machine's clock, not by this one.
+		context.clock.every(KEEPER_LOOK_MS, () => this.chain.snapshots?.poke());
 	}
 
 	/** SIGTERM. */
@@ -255,6 +271,9 @@ export class ProcessLife {
 const TASK_SIZES = { leastTexts: 2, texts: 1, characters: 1_000 };
 
 const NO_CONSOLIDATOR: Consolidator = { consolidate: async () => [] };
+
+/** As the keeper itself looks; after a failure that is sooner than it would. */
+const KEEPER_LOOK_MS = 1_000;
 
 const DIMENSIONS = 4;
 

@@ -15,9 +15,12 @@ import type { ChainId, Height, Hex } from "../../src/domain/ids.ts";
 import type {
 	CallResult,
 	ChainSource,
+	LogBlock,
 	LogFilter,
 	ProviderHealth,
+	RangeLogs,
 } from "../../src/follower/chain-source.ts";
+import { takesLog } from "../../src/follower/log-filter.ts";
 import { Random } from "../support/random.ts";
 import type { SimBlock, SimChain } from "./sim-chain.ts";
 import { SIM_CHAIN_ID } from "./sim-ledger.ts";
@@ -103,6 +106,8 @@ export class SimSource implements ChainSource {
 	readonly #watches = new Set<() => void>();
 	#faults: SourceFaults;
 	#outageUntilMs = 0;
+	/** Who had the block that was asked about last. */
+	#confirmed: Provider[] = [];
 	#closed = false;
 
 	constructor({ chain, clock, seed, faults, pollIntervalMs }: SimSourceOptions) {
@@ -175,10 +180,10 @@ export class SimSource implements ChainSource {
 		);
 	}
 
-	async logsOfBlock(blockHash: Hex, filter: LogFilter): Promise<readonly ChainLog[]> {
+	async logsOfBlock({ hash }: LogBlock, filter: LogFilter): Promise<readonly ChainLog[]> {
 		return this.#ask("logsOfBlock", (provider) => {
-			const block = this.#maybeNull(this.#served(provider, blockHash));
-			if (block === undefined) throw failed(`block ${blockHash} is unknown`);
+			const block = this.#maybeNull(this.#served(provider, hash));
+			if (block === undefined) throw failed(`block ${hash} is unknown`);
 			// rpc/ finds such a log by itself.
 			if (this.#lies("otherLog")) throw failed("got a malformed answer: a log of another block");
 			return asked(block.logs, filter);
@@ -188,20 +193,24 @@ export class SimSource implements ChainSource {
 	async logsOfRange(
 		{ from, to }: { readonly from: Height; readonly to: Height },
 		filter: LogFilter,
-	): Promise<readonly ChainLog[]> {
-		if (from > to) return [];
+	): Promise<RangeLogs> {
+		if (from > to) return { logs: [], blocks: [] };
 		return this.#ask("logsOfRange", (provider) => {
 			const branch = this.#chain.branch(this.#headOf(provider).hash);
 			if (this.#maybeNull(branch[Number(to)]) === undefined) {
 				throw failed(`block ${to} is unknown`);
 			}
-			const logs = branch
+			const held = branch
 				.slice(Number(from), Number(to) + 1)
-				.flatMap((block) => asked(block.logs, filter));
-			const isLie = logs.length > 0 && this.#lies("otherLog");
-			if (!isLie) return logs;
-			const victim = this.#random.between(0, logs.length - 1);
-			return logs.with(victim, { ...(logs[victim] as ChainLog), blockHash: this.#nobodys() });
+				.map((block) => ({ block, logs: asked(block.logs, filter) }))
+				.filter(({ logs }) => logs.length > 0);
+			// rpc/ finds such a log by itself.
+			if (held.length > 0 && this.#lies("otherLog"))
+				throw failed("got an untrue answer: a log of another block");
+			return {
+				logs: held.flatMap(({ logs }) => logs),
+				blocks: held.map(({ block }) => this.#given(block)),
+			};
 		});
 	}
 
@@ -212,12 +221,21 @@ export class SimSource implements ChainSource {
 	}
 
 	async support({ number, hash }: { readonly number: Height; readonly hash: Hex }) {
+		this.#move();
 		const now = this.#clock.now();
+		// Now and then the slowest answers after everybody has stopped waiting for it.
+		if (this.#happens("late", this.#faults.late)) {
+			await this.#clock.sleep(this.#random.next() * LATE_MS);
+		}
+		this.#confirmed = [];
 		const says = this.#providers.map((provider) => {
 			if (this.#closed || now < this.#outageUntilMs || provider.asideUntilMs > now) return "silent";
+			if (this.#happens("error", this.#faults.errors)) return "silent";
 			const head = this.#headOf(provider);
 			if (head.number < number) return "silent";
-			return this.#chain.at(head, number)?.hash === hash ? "confirming" : "denying";
+			if (this.#chain.at(head, number)?.hash !== hash) return "denying";
+			this.#confirmed.push(provider);
+			return "confirming";
 		});
 		const count = (what: string) => says.filter((each) => each === what).length;
 		return {
@@ -225,6 +243,13 @@ export class SimSource implements ChainSource {
 			denying: count("denying"),
 			silent: count("silent"),
 		};
+	}
+
+	distrust(): void {
+		this.#count("distrust");
+		for (const provider of this.#confirmed) {
+			provider.asideUntilMs = this.#clock.now() + ASIDE_MS;
+		}
 	}
 
 	/** No handler of the simulation calls a contract. */
@@ -419,11 +444,7 @@ function scaled(faults: SourceFaults, strength: number): SourceFaults {
 const HINT = "the simulation is at fault; it is asked again";
 
 function asked(logs: readonly ChainLog[], filter: LogFilter): readonly ChainLog[] {
-	return logs.filter(
-		({ address, topics: [topic] }) =>
-			filter.addresses.includes(address) &&
-			(filter.topics.length === 0 || (topic !== undefined && filter.topics.includes(topic))),
-	);
+	return logs.filter((log) => takesLog(filter, log));
 }
 
 function failed(message: string): RetryableError {

@@ -5,6 +5,7 @@
 import "./builtins.ts";
 import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
+import type { Embedder } from "../../src/vectors/embedder.ts";
 import type { WriterSettings } from "../../src/writer/system-work.ts";
 import { Random } from "../support/random.ts";
 import { seedIds } from "./builtins.ts";
@@ -46,8 +47,31 @@ export interface RunOptions {
 	readonly without: ReadonlySet<string>;
 	/** Instead of those of the schedule. */
 	readonly faults?: ((isOver: () => boolean) => Faults) | undefined;
+	/** Of the chain's file, where it is not as usual. */
+	readonly file?: Partial<Pick<ChainSpec, "logKeep" | "snapshots">> | undefined;
+	/** What happens beside the schedule; called before anything starts. */
+	readonly script?: ((world: World) => void) | undefined;
+	/** One that takes time. */
+	readonly embedder?: ((clock: ProcessClock) => Embedder) | undefined;
+	/** Where following the chain to the node's head is not all, or not it; agents' requests are left then. */
+	readonly isSettled?: ((standing: StandingChain, isFollowed: boolean) => boolean) | undefined;
+	/** Instead of the oracle, where nobody can say what agents' requests came to. */
+	readonly judge?: ((world: World) => Promise<void>) | undefined;
+	/** What must hold beside all else; throws when it does not. */
+	readonly alsoJudge?: ((world: World) => Promise<void>) | undefined;
 	/** Every line of every process's log. */
 	readonly verbose?: boolean | undefined;
+}
+
+/** What a script has to do with. */
+export interface World {
+	readonly time: VirtualTime;
+	readonly chain: SimChain;
+	readonly machines: readonly Machine[];
+	readonly stores: Stores;
+	/** Whether the faults are over, and everything only settles. */
+	readonly isCalm: () => boolean;
+	readonly note: (what: string) => void;
 }
 
 export interface RunResult {
@@ -96,6 +120,7 @@ class Simulation {
 		this.#spec = {
 			...spec,
 			snapshots: { ...spec.snapshots, everyBlocks: snapshotEveryBlocks },
+			...options.file,
 		};
 	}
 
@@ -161,6 +186,15 @@ class Simulation {
 			if (this.#options.without.has(event.id)) continue;
 			this.#time.in(event.atMs, () => this.#happen(event, { stores, workload, operators }));
 		}
+		const world: World = {
+			time: this.#time,
+			chain: this.#chain,
+			machines: this.#machines,
+			stores,
+			isCalm: () => this.#calm,
+			note: (what) => this.#trace.note(what),
+		};
+		this.#options.script?.(world);
 		for (const machine of this.#machines)
 			this.#time.in(machine.plan.startMs, () => machine.start());
 		while (this.#time.nowMs < schedule.lengthMs) {
@@ -168,7 +202,10 @@ class Simulation {
 			await stores.look();
 		}
 		await this.#settle(stores, { workload, operators });
-		await this.#judge(stores, { workload, history });
+		await stores.look();
+		if (this.#options.judge !== undefined) await this.#options.judge(world);
+		else await this.#judge(stores, { workload, history });
+		await this.#options.alsoJudge?.(world);
 	}
 
 	async #runTo(untilMs: number): Promise<void> {
@@ -193,6 +230,7 @@ class Simulation {
 					queue: (process) => stores.queue(process),
 					queueHears: (process, what) => stores.queueHears(process, what),
 					source: (clock, seed) => this.#source(clock, seed),
+					embedder: this.#options.embedder ?? (() => EMBEDDER),
 					log: (process) => simLog(process, this.#trace, this.#options.verbose === true),
 					isAway: (store, machine) => this.#isAway(store, machine),
 					onDeath: (process) => {
@@ -323,7 +361,7 @@ class Simulation {
 			standing = await stores.standing();
 			await operators.putRight(standing, this.#time.nowMs);
 			if (this.#isSettled(standing)) {
-				if (retried) break;
+				if (retried || this.#options.isSettled !== undefined) break;
 				retried = true;
 				await this.#finished(workload);
 			}
@@ -349,14 +387,15 @@ class Simulation {
 		await done;
 	}
 
-	#isSettled({ head, inbox, outbox, rollbacks, halt }: StandingChain): boolean {
-		return (
+	#isSettled(standing: StandingChain): boolean {
+		const { head, inbox, outbox, rollbacks, halt } = standing;
+		const isFollowed =
 			head?.hash === this.#chain.head.hash &&
 			inbox === 0 &&
 			outbox === 0 &&
 			halt === undefined &&
-			rollbacks.every(({ state }) => !ACTIVE.has(state))
-		);
+			rollbacks.every(({ state }) => !ACTIVE.has(state));
+		return this.#options.isSettled?.(standing, isFollowed) ?? isFollowed;
 	}
 
 	#unsettled(standing: StandingChain): SimulationError {

@@ -57,6 +57,7 @@ const ALLOWED = new Map([
 	["cli -> client", "the commands talk to the service as any client does"],
 	["cli -> config", "a process reads its environment once, at its entry"],
 	["cli -> main.ts", "`recant start` is the one that starts a service"],
+	["cli -> composition", "`recant chains` asks nodes by itself, without a service"],
 ]);
 
 interface Edge extends Import {

@@ -7,6 +7,7 @@ import type { Hex } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
 import type { ChainSource } from "../../src/follower/chain-source.ts";
 import type { ChainSpec, EventHandler } from "../../src/follower/chain-spec.ts";
+import { oneContract } from "./one-contract.ts";
 import type { Says } from "./reference-history.ts";
 import type { ModelBlock, ModelChain } from "./reference-model.ts";
 
@@ -76,7 +77,7 @@ export class MemoryNode {
 	source(head: () => NodeBlock): ChainSource {
 		const source: Partial<ChainSource> = {
 			blockByHash: async (hash) => this.#blocks.get(hash),
-			logsOfBlock: async (hash) => logsOf(this.#blocks.get(hash)),
+			logsOfBlock: async ({ hash }) => logsOf(this.#blocks.get(hash)),
 			receipt: async (hash) => {
 				const holder = this.branch(head().hash).find((block) => block.transactions.includes(hash));
 				return holder && receiptIn(holder, hash);
@@ -100,8 +101,8 @@ export function nodeSpec(): ChainSpec {
 	return {
 		startBlock: 0n,
 		namespaces: [HANDLERS_NAMESPACE],
-		filter: { addresses: [ADDRESS], topics: [TOPIC] },
-		handlerOf: () => handler,
+		contracts: [oneContract(ADDRESS, new Map([[TOPIC, handler]]), HANDLERS_NAMESPACE)],
+		intervals: [],
 		handlersHash: HANDLERS,
 	} as unknown as ChainSpec;
 }

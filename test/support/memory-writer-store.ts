@@ -48,6 +48,7 @@ const ROLLBACK = {
 	paused: false,
 	failedStage: undefined,
 	retries: 0,
+	takeovers: 0,
 	claimUntil: undefined,
 	done: 0,
 	total: 0,
@@ -160,6 +161,7 @@ export class MemoryWriterStore {
 				this.#apply(batch);
 			},
 			settleFinal: async () => undefined,
+			recordGenesis: async () => undefined,
 			halt: async (_chain, _fence, problem) => {
 				this.#halt = problem;
 				return undefined;

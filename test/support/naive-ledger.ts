@@ -13,7 +13,7 @@ type Content = Readonly<Record<string, Json>>;
 const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
 /** Blocks with what the ledger of `token` writes in them. */
-export function ledgerChain(record: ChainRecord, token: string): ModelChain {
+export function ledgerChain(record: Pick<ChainRecord, "branch">, token: string): ModelChain {
 	return {
 		branch(head) {
 			const ledger = new NaiveLedger(token);

@@ -30,7 +30,7 @@ export interface TestRecantOptions
 	/** What the chain's file says beside its contracts. */
 	readonly chainFile?: Pick<
 		ChainDefinition,
-		"consistency" | "snapshots" | "log" | "merges" | "memory" | "consolidations"
+		"consistency" | "snapshots" | "log" | "history" | "merges" | "memory" | "consolidations"
 	>;
 	/** From an instance that was stopped: goes on with what that one left. */
 	readonly home?: Home;

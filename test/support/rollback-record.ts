@@ -23,6 +23,7 @@ export function rollbackRecord(given: Partial<RollbackRecord> = {}): RollbackRec
 		failedStage: undefined,
 		retries: 0,
 		attempt: 1,
+		takeovers: 0,
 		claimHolder: "here",
 		claimUntil: undefined,
 		done: 0,

@@ -1,7 +1,10 @@
+import type { Trust } from "../../src/follower/chain-source.ts";
 import { answering, rpcError, type Script, type ScriptedCall } from "./scripted-node.ts";
 
 /** A chain whose answers can be computed: block n has hash word(n) and one log, of index 0. */
 export const SCRIPTED_ADDRESS = `0x${"aa".repeat(20)}` as const;
+/** Its blocks have no headers that would give their hashes. */
+export const SCRIPTED_TRUST: Trust = { headerHash: false, logsBloom: false, receipts: false };
 export const SCRIPTED_TOPIC = `0x${"ee".repeat(32)}` as const;
 
 export function word(value: bigint | number): `0x${string}` {
@@ -14,7 +17,7 @@ export function scriptedBlock(height: number) {
 		hash: word(height),
 		parentHash: word(Math.max(0, height - 1)),
 		timestamp: "0x1",
-		transactions: [],
+		transactions: [word(1_000_000 + height)],
 	};
 }
 

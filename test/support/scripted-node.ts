@@ -47,6 +47,10 @@ export function rpcError(code: number, message: string) {
 	return { [RPC_ERROR]: { code, message } };
 }
 
+export function rpcErrorWith(code: number, message: string, data: unknown) {
+	return { [RPC_ERROR]: { code, message, data } };
+}
+
 function toAnswer(id: number, answer: unknown) {
 	const isError = typeof answer === "object" && answer !== null && RPC_ERROR in answer;
 	const part = isError ? { error: answer[RPC_ERROR] } : { result: answer };

@@ -14,6 +14,8 @@ export interface ChildSettings {
 	readonly environment: Readonly<Record<string, string>>;
 	/** Hangs before this stage of a rollback, with everything else going on. */
 	readonly hangBefore: Stage | undefined;
+	/** Rollbacks that it sees through before it hangs. */
+	readonly hangAfterRollbacks: number;
 	/** Stands still, event loop and all, as soon as a rollback's commit is heard of. */
 	readonly hangAfterCommit: boolean;
 	readonly inlineRollbacks: boolean;
@@ -28,6 +30,7 @@ export interface ChildSettings {
 export type ChildEvent =
 	| { readonly event: "ready"; readonly url: string }
 	| { readonly event: "stage"; readonly stage: Stage; readonly attempt: number }
+	| { readonly event: "hangs"; readonly stage: Stage }
 	| { readonly event: "committed" };
 
 const settings = JSON.parse(process.argv[2] ?? "") as ChildSettings;
@@ -37,16 +40,21 @@ const { startRecant } = await import("../../src/main.ts");
 const { tokenLedger } = await import("../../chains/anvil.ts");
 
 const environment = readEnvironment(settings.environment);
+/** Rollbacks that this process worked on. */
+const begun = new Set<string>();
 const service = await startRecant({
 	environment,
 	...(settings.handlersCode === undefined ? {} : { chains: [chain(settings.handlersCode)] }),
 	inlineRollbacks: settings.inlineRollbacks,
 	...(settings.flushRows === undefined ? {} : { flushRows: settings.flushRows }),
 	...(settings.rollbackChanges === undefined ? {} : { rollbackChanges: settings.rollbackChanges }),
-	beforeStage: async (stage, { attempt }) => {
+	beforeStage: async (stage, { attempt, rollbackId }) => {
+		begun.add(rollbackId);
 		say({ event: "stage", stage, attempt });
 		if (settings.stageDelayMs !== undefined) await sleep(Math.random() * settings.stageDelayMs);
-		if (stage === settings.hangBefore) await new Promise<never>(() => undefined);
+		if (stage !== settings.hangBefore || begun.size <= settings.hangAfterRollbacks) return;
+		say({ event: "hangs", stage });
+		await new Promise<never>(() => undefined);
 	},
 });
 if (settings.hangAfterCommit) standStillAtCommit(service);

@@ -20,6 +20,8 @@ export interface ServiceOptions {
 	/** See src/config/environment.ts. RECANT_PORT is 0 and RECANT_LOG_LEVEL `warn` unless given. */
 	readonly environment: Readonly<Record<string, string>>;
 	readonly hangBefore?: Stage;
+	/** See ChildSettings; default 0. */
+	readonly hangAfterRollbacks?: number;
 	readonly hangAfterCommit?: boolean;
 	readonly inlineRollbacks?: boolean;
 	readonly flushRows?: number;
@@ -55,6 +57,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 	const settings: ChildSettings = {
 		environment: { RECANT_PORT: "0", RECANT_LOG_LEVEL: "warn", ...options.environment },
 		hangBefore: options.hangBefore,
+		hangAfterRollbacks: options.hangAfterRollbacks ?? 0,
 		hangAfterCommit: options.hangAfterCommit ?? false,
 		inlineRollbacks: options.inlineRollbacks ?? true,
 		flushRows: options.flushRows,

@@ -78,6 +78,7 @@ export const ROLLBACK: RollbackView = {
 	strategy: "rewind",
 	strategyReason: "what changed above the ancestor is set back",
 	wantedStrategy: undefined,
+	evidence: undefined,
 	progress: { done: 1, total: 4, ratePerSecond: undefined, etaMs: undefined },
 	counts: { recanted: 1, suspended: 0, reinstated: 0, replayed: 2, derivedAnew: 0 },
 	stageMs: { plan: 1.5 },

@@ -11,6 +11,7 @@ import { fakeProofs } from "./http-fixture-proofs.ts";
 const DELIVERY: DeliveryView = {
 	id: UUID,
 	chainId: 31_337,
+	kind: "rollback.committed",
 	rollbackId: UUID as DeliveryView["rollbackId"],
 	receiver: "https://hooks.example",
 	state: "failed",

@@ -1,5 +1,6 @@
 /** What a rollback's job does when something fails under it: its attempts are for failures of its own. */
 import { expect, test } from "vitest";
+import type { Clock } from "../../src/domain/clock.ts";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
 import type { Logger } from "../../src/domain/logger.ts";
@@ -97,4 +98,43 @@ test("whoever leads a chain hears of a rollback that nobody works on, also while
 	expect(new Set(due)).toEqual(new Set([1, 3]));
 	// Once, although the outbox is read in between and nothing fails there.
 	expect(warnings).toHaveLength(1);
+});
+
+test("a stop waits for the tasks that were taken", async () => {
+	const task = Promise.withResolvers<void>();
+	const looks: (() => void)[] = [];
+	const dispatch = new RollbackDispatch({
+		queue: {
+			backend: "redis",
+			enqueue: async () => undefined,
+			consume: async () => undefined,
+			close: async () => undefined,
+		},
+		outbox: {
+			waiting: async () => [],
+			unattended: async () => [],
+			forget: async () => undefined,
+		},
+		coordinator: {} as RollbackCoordinator,
+		chain: () => undefined,
+		inlineRollbacks: true,
+		fanOut: { help: async () => "done", helpAll: () => task.promise },
+		log: SILENT,
+		clock: {
+			every: (_ms: number, work: () => void) => {
+				looks.push(work);
+				return () => undefined;
+			},
+		} as unknown as Clock,
+	});
+	await dispatch.start();
+	looks[0]?.();
+	let isStopped = false;
+	const stopping = dispatch.stop().then(() => {
+		isStopped = true;
+	});
+	await new Promise((resolve) => setTimeout(resolve, 5));
+	expect(isStopped).toBe(false);
+	task.resolve();
+	await stopping;
 });

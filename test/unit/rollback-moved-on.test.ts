@@ -74,6 +74,7 @@ const CHANGES: ChangeSet = {
 		operations: [],
 		derivations: [],
 		settledEntries: [],
+		thinned: undefined,
 		steps: [],
 	},
 	back: { checkpoint: { height: 3n, roots: EMPTY_ROOTS }, changes: [] },

@@ -9,6 +9,7 @@ import { rollbackRecord } from "../support/rollback-record.ts";
 const AROUND: Surroundings = {
 	generation: 0n,
 	ancestorStands: true,
+	isHalted: false,
 	isBusy: false,
 	isPrepared: false,
 };
@@ -80,10 +81,17 @@ describe("retry", () => {
 
 	test.each([
 		["another is under way", { isBusy: true }, "chain_busy"],
+		["its chain is halted", { isHalted: true }, "chain_halted"],
 		["the chain is in another generation", { generation: 1n }, "rollback_outdated"],
 		["its ancestor is no block of the chain", { ancestorStands: false }, "rollback_outdated"],
 	])("is refused when %s", (_when, around, code) => {
 		expect(refusal("retry", inState("failed"), { ...AROUND, ...around })).toBe(code);
+	});
+
+	test("of a recovery's goes on while its chain is halted", () => {
+		const failed = inState("failed", { recoveryId: "r" });
+		const halted = { ...AROUND, isHalted: true };
+		expect(obeyed("retry", failed, halted)).toEqual({ type: "again", state: "recorded" });
 	});
 
 	test.each([...ACTIVE, ...OVER])("is refused when it is %s", (state) => {

@@ -2,12 +2,17 @@
 import { describe, expect, test } from "vitest";
 import type { ChainSource } from "../../src/follower/chain-source.ts";
 import { createChainSource } from "../../src/rpc/chain-source.ts";
-import { chainScript, scriptedBlock, word } from "../support/scripted-chain.ts";
+import { chainScript, SCRIPTED_TRUST, scriptedBlock, word } from "../support/scripted-chain.ts";
 import { answering, rpcError, type Script, startScriptedNode } from "../support/scripted-node.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 function sourceOf(url: string): ChainSource {
-	const source = createChainSource({ urls: [url], pollIntervalMs: 60_000, timeoutMs: 2_000 });
+	const source = createChainSource({
+		urls: [url],
+		pollIntervalMs: 60_000,
+		timeoutMs: 2_000,
+		trust: SCRIPTED_TRUST,
+	});
 	atTestEnd(() => source.close());
 	return source;
 }

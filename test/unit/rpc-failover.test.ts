@@ -3,8 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ChainSource } from "../../src/follower/chain-source.ts";
 import { createChainSource } from "../../src/rpc/chain-source.ts";
-import type { RpcLog } from "../../src/rpc/provider.ts";
-import { chainScript } from "../support/scripted-chain.ts";
+import type { RpcLog } from "../../src/rpc/rpc-log.ts";
+import { chainScript, SCRIPTED_TRUST } from "../support/scripted-chain.ts";
 import { answering, rpcError, startScriptedNode } from "../support/scripted-node.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
@@ -12,7 +12,13 @@ const TIMEOUT_MS = 200;
 const KEY = "9aa3d95b3bc440fa88ea12eaa4456161";
 
 function sourceOf(urls: readonly string[], log?: RpcLog): ChainSource {
-	const source = createChainSource({ urls, pollIntervalMs: 60_000, timeoutMs: TIMEOUT_MS, log });
+	const source = createChainSource({
+		urls,
+		pollIntervalMs: 60_000,
+		timeoutMs: TIMEOUT_MS,
+		trust: SCRIPTED_TRUST,
+		log,
+	});
 	atTestEnd(() => source.close());
 	return source;
 }
@@ -75,11 +81,12 @@ describe("one provider", () => {
 			{ body: { id: 0, error: { code: 429, message: "compute units" } } },
 			UNAVAILABLE,
 		],
-	])("that answers %s is put aside", async (_, answer, expected) => {
+	])("that answers %s is put aside", async (what, answer, expected) => {
 		const node = await startScriptedNode(() => answer);
 		const source = sourceOf([node.url]);
 		await expect(source.chainId()).rejects.toMatchObject(expected);
-		expect(source.health()).toMatchObject([{ state: "failing", consecutiveFailures: 1 }]);
+		const state = /too many|limited/.test(what) ? "limited" : "failing";
+		expect(source.health()).toMatchObject([{ state, consecutiveFailures: 1 }]);
 		await expect(source.chainId()).rejects.toMatchObject(UNAVAILABLE);
 		expect(node.requests).toHaveLength(1);
 	});
@@ -178,7 +185,7 @@ describe("several providers", () => {
 		const filter = { addresses: [`0x${"aa".repeat(20)}`], topics: [] } as const;
 		const range = { from: 0n, to: 9n };
 		const source = sourceOf([first.url, second.url]);
-		expect(await source.logsOfRange(range, filter)).toHaveLength(10);
+		expect((await source.logsOfRange(range, filter)).logs).toHaveLength(10);
 		expect(source.health().map((provider) => provider.state)).toEqual(["ok", "ok"]);
 	});
 

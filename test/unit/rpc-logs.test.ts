@@ -1,11 +1,12 @@
 /** Logs of blocks and ranges, over real HTTP. */
 import { describe, expect, test } from "vitest";
-import type { ChainSource, LogFilter } from "../../src/follower/chain-source.ts";
+import type { ChainSource, LogBlock, LogFilter } from "../../src/follower/chain-source.ts";
 import { createChainSource } from "../../src/rpc/chain-source.ts";
 import {
 	chainScript,
 	SCRIPTED_ADDRESS,
 	SCRIPTED_TOPIC,
+	SCRIPTED_TRUST,
 	type ScriptedChain,
 	scriptedLog,
 	word,
@@ -14,10 +15,16 @@ import { rpcError, type ScriptedNode, startScriptedNode } from "../support/scrip
 import { atTestEnd } from "../support/test-end.ts";
 
 const FILTER: LogFilter = { addresses: [SCRIPTED_ADDRESS], topics: [SCRIPTED_TOPIC] };
+const BLOCK_7: LogBlock = { number: 7n, hash: word(7) };
 const FAILED = { code: "rpc_failed", retryable: true };
 
 function sourceOf(url: string): ChainSource {
-	const source = createChainSource({ urls: [url], pollIntervalMs: 60_000, timeoutMs: 1_000 });
+	const source = createChainSource({
+		urls: [url],
+		pollIntervalMs: 60_000,
+		timeoutMs: 1_000,
+		trust: SCRIPTED_TRUST,
+	});
 	atTestEnd(() => source.close());
 	return source;
 }
@@ -38,7 +45,7 @@ async function startWith(chain: ScriptedChain, logs?: unknown): Promise<Started>
 describe("the logs of a block", () => {
 	test("are asked for by hash, filtered, in one request", async () => {
 		const { node, source } = await startWith({ head: 9 });
-		const logs = await source.logsOfBlock(word(7), FILTER);
+		const logs = await source.logsOfBlock(BLOCK_7, FILTER);
 		expect(logs).toMatchObject([{ blockNumber: 7n, blockHash: word(7), logIndex: 0 }]);
 		expect(node.requests).toHaveLength(1);
 		expect(node.requests[0]).toContainEqual(
@@ -51,12 +58,12 @@ describe("the logs of a block", () => {
 
 	test("may be none", async () => {
 		const { source } = await startWith({ head: 9 }, []);
-		expect(await source.logsOfBlock(word(7), FILTER)).toEqual([]);
+		expect(await source.logsOfBlock(BLOCK_7, FILTER)).toEqual([]);
 	});
 
 	test("are not none when the node does not know the block", async () => {
 		const { source } = await startWith({ head: 6 }, []);
-		await expect(source.logsOfBlock(word(7), FILTER)).rejects.toMatchObject({
+		await expect(source.logsOfBlock(BLOCK_7, FILTER)).rejects.toMatchObject({
 			...FAILED,
 			fields: { method: "eth_getLogs", reason: "lacking" },
 		});
@@ -72,48 +79,54 @@ describe("the logs of a block", () => {
 		["a log without an event", [{ ...scriptedLog(7), topics: [] }]],
 	])("fail when the node answers %s", async (_, logs) => {
 		const { source } = await startWith({ head: 9 }, logs);
-		await expect(source.logsOfBlock(word(7), FILTER)).rejects.toMatchObject(FAILED);
+		await expect(source.logsOfBlock(BLOCK_7, FILTER)).rejects.toMatchObject(FAILED);
 	});
 
 	test("of no contracts are none, and of no named events are all", async () => {
 		const { node, source } = await startWith({ head: 9 });
-		expect(await source.logsOfBlock(word(7), { ...FILTER, addresses: [] })).toEqual([]);
+		expect(await source.logsOfBlock(BLOCK_7, { ...FILTER, addresses: [] })).toEqual([]);
 		expect(node.requests).toEqual([]);
-		expect(await source.logsOfBlock(word(7), { ...FILTER, topics: [] })).toHaveLength(1);
+		expect(await source.logsOfBlock(BLOCK_7, { ...FILTER, topics: [] })).toHaveLength(1);
 	});
 });
 
 describe("the logs of a range", () => {
 	test("are in order, and cover both bounds", async () => {
 		const { node, source } = await startWith({ head: 99 });
-		const logs = await source.logsOfRange({ from: 10n, to: 20n }, FILTER);
+		const { logs, blocks } = await source.logsOfRange({ from: 10n, to: 20n }, FILTER);
 		expect(logs.map((log) => log.blockNumber)).toEqual(numbers(10, 20));
-		expect(node.requests).toHaveLength(1);
+		expect(logRequests(node)).toBe(1);
+		expect(blocks.map((block) => [block.number, block.hash])).toEqual(
+			numbers(10, 20).map((height) => [height, word(height)]),
+		);
+		// Their blocks are asked for in one go, but for the last, which came with the logs.
+		expect(node.requests.map((calls) => calls.length)).toEqual([2, 10]);
 	});
 
 	test.each([
-		["blocks", { head: 2_999, maxRangeBlocks: 700 }],
-		["logs", { head: 2_999, maxLogs: 700 }],
-	])("are split where the node limits the %s, which is remembered", async (_, chain) => {
+		// Which it names: one refusal and five chunks.
+		["blocks", { head: 2_999, maxRangeBlocks: 700 }, { first: 6, later: 5 }],
+		// 3,000, 1,500 and 750 are refused, 375 works: three refusals and eight chunks.
+		["logs", { head: 2_999, maxLogs: 700 }, { first: 11, later: 8 }],
+	])("are split where the node limits the %s, which is remembered", async (_, chain, requests) => {
 		const { node, source } = await startWith(chain);
 		const range = { from: 0n, to: 2_999n };
 		const first = await source.logsOfRange(range, FILTER);
-		expect(first.map((log) => log.blockNumber)).toEqual(numbers(0, 2_999));
-		const before = node.requests.length;
-		// 3,000, 1,500 and 750 are refused, 375 works: three refusals and eight chunks.
-		expect(before).toBe(11);
+		expect(first.logs.map((log) => log.blockNumber)).toEqual(numbers(0, 2_999));
+		const before = logRequests(node);
+		expect(before).toBe(requests.first);
 		expect(await source.logsOfRange(range, FILTER)).toEqual(first);
-		expect(node.requests.length - before).toBe(8);
+		expect(logRequests(node) - before).toBe(requests.later);
 	});
 
 	test("are asked for in larger ranges again, slowly", async () => {
 		const { node, source } = await startWith({ head: 999, maxRangeBlocks: 100 });
 		for (let round = 0; round < 20; round += 1)
 			await source.logsOfRange({ from: 0n, to: 999n }, FILTER);
-		const before = node.requests.length;
+		const before = logRequests(node);
 		await source.logsOfRange({ from: 0n, to: 999n }, FILTER);
 		// Ten chunks of 100 would be best; the first answers came with chunks of 62.
-		expect(node.requests.length - before).toBeLessThanOrEqual(14);
+		expect(logRequests(node) - before).toBeLessThanOrEqual(14);
 	});
 
 	test("fail when the node refuses even one block", async () => {
@@ -134,8 +147,9 @@ describe("the logs of a range", () => {
 			code: "rpc_unavailable",
 		});
 		node.answerWith(chainScript({ head: 99, maxRangeBlocks: 50 }));
-		await expect.poll(() => source.logsOfRange(range, FILTER).catch(() => [])).toHaveLength(100);
-		expect(node.requests).toHaveLength(3);
+		const ask = () => source.logsOfRange(range, FILTER).catch(() => ({ logs: [] }));
+		await expect.poll(async () => (await ask()).logs).toHaveLength(100);
+		expect(logRequests(node)).toBe(3);
 	});
 
 	test("are not none above the node's head", async () => {
@@ -159,13 +173,20 @@ describe("the logs of a range", () => {
 
 	test("of no contracts, and of an empty range, ask nothing", async () => {
 		const { node, source } = await startWith({ head: 9 });
+		const none = { logs: [], blocks: [] };
 		expect(await source.logsOfRange({ from: 0n, to: 9n }, { addresses: [], topics: [] })).toEqual(
-			[],
+			none,
 		);
-		expect(await source.logsOfRange({ from: 5n, to: 4n }, FILTER)).toEqual([]);
+		expect(await source.logsOfRange({ from: 5n, to: 4n }, FILTER)).toEqual(none);
 		expect(node.requests).toEqual([]);
 	});
 });
+
+/** Requests in which logs were asked for. */
+function logRequests(node: ScriptedNode): number {
+	return node.requests.filter((calls) => calls.some(({ method }) => method === "eth_getLogs"))
+		.length;
+}
 
 function numbers(from: number, to: number): readonly bigint[] {
 	return Array.from({ length: to - from + 1 }, (_, index) => BigInt(from + index));

@@ -1,6 +1,7 @@
 /** How a rollback's stages are timed, also where two processes share them. */
 import { expect, test } from "vitest";
 import type { Clock } from "../../src/domain/clock.ts";
+import { RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackRecord } from "../../src/rollback/rollback-record.ts";
 import type { RollbackStore, StageProgress } from "../../src/rollback/rollback-store.ts";
 import { StageClock, type StageEvent } from "../../src/rollback/stage-clock.ts";
@@ -70,4 +71,16 @@ test("progress says how fast it goes", async () => {
 	clock.advance(25);
 	await clock.begin("verify", 1);
 	expect(events[1]).toMatchObject({ stage: "replay", done: 25, ratePerSecond: 50, etaMs: 1_500 });
+});
+
+test("an attempt that is over begins nothing, and what of it goes on ends at its next step", async () => {
+	const { clock, begun } = timed(rollbackRecord());
+	await clock.begin("plan", 1);
+	clock.advance(1);
+	const reason = new RetryableError("rollback_interrupted", { message: "too long", hint: "see" });
+	clock.end(reason);
+	clock.end(new RetryableError("rpc_failed", { message: "another", hint: "see" }));
+	expect(() => clock.advance(2)).toThrow(reason);
+	await expect(clock.begin("rewind", 1)).rejects.toBe(reason);
+	expect(begun).toHaveLength(1);
 });

@@ -22,7 +22,7 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 		],
 		[
 			"src/domain/limits.ts",
-			{ lines: 560, why: "every limit with its reason; it holds data only" },
+			{ lines: 620, why: "every limit with its reason; it holds data only" },
 		],
 		["src/client/client.ts", { lines: 540, why: "every request, one short method each" }],
 		[

@@ -24,6 +24,7 @@ const NOTHING: UnrootedBatch = {
 	operations: [],
 	derivations: [],
 	settledEntries: [],
+		thinned: undefined,
 	steps: [],
 };
 

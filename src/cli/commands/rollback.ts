@@ -118,6 +118,7 @@ export function printResult(terminal: Terminal, rollback: RollbackAnswer): void 
 		terminal,
 		`rollback ${id} to height ${ancestor.height}: ${paint(terminal, colour, state)}${where}`,
 	);
+	if (rollback.evidence !== undefined) printLine(terminal, `  ${followedOn(rollback.evidence)}`);
 	if (rollback.strategy !== undefined) {
 		printLine(terminal, `  ${rollback.strategy}: ${printable(rollback.strategyReason ?? "")}`);
 	}
@@ -165,4 +166,14 @@ export function stagesOf({ stageMs }: RollbackAnswer): string {
 		return ms === undefined ? [] : [`${stage} ${durationOf(ms)}`];
 	});
 	return stages.join(", ");
+}
+
+/** Why the fork was believed. */
+function followedOn(evidence: NonNullable<RollbackAnswer["evidence"]>): string {
+	const { because, depth, heldMs, polls, signals, support } = evidence;
+	const answered = support === undefined ? 0 : support.confirming + support.denying;
+	const providers =
+		support === undefined ? "" : `, ${support.confirming} of ${answered} providers that answered`;
+	const looks = `${polls} ${polls === 1 ? "look" : "looks"} over ${heldMs} ms${providers}`;
+	return `followed on (${because}): depth ${depth}, ${looks}; ${signals.join(", ")}`;
 }

@@ -90,8 +90,27 @@ function printDetails(terminal: Terminal, chain: ChainAnswer): void {
 		const line = `${index.rows} vectors by index, ${recall}; ${index.unindexedRows} not indexed yet`;
 		printLine(terminal, `${printable(name)}: collection ${printable(collection)}: ${line}`);
 	}
-	for (const { url, lastError } of chain.providers.filter(({ state }) => state === "failing")) {
-		const reason = lastError === undefined ? "" : `: ${printable(lastError)}`;
-		printLine(terminal, `${printable(name)}: ${printable(url)} is failing${reason}`);
+	for (const provider of chain.providers.filter(({ state }) => state !== "ok")) {
+		printLine(terminal, `${printable(name)}: ${printable(provider.url)} ${saidOf(provider)}`);
+	}
+}
+
+function saidOf({ state, blocksOff, lastError }: ChainAnswer["providers"][number]): string {
+	const reason = lastError === undefined ? "" : `: ${printable(lastError)}`;
+	switch (state) {
+		case "lagging":
+			return `lags ${blocksOff ?? "?"} blocks behind the others`;
+		case "ahead":
+			return `is put aside: ${blocksOff ?? "?"} blocks ahead of the others`;
+		case "astray":
+			return "is put aside: it is on another branch than most of the others";
+		case "wrong_chain":
+			return `is put aside: it serves another chain${reason}`;
+		case "untrue":
+			return `is put aside: its answers are not true${reason}`;
+		case "limited":
+			return `limits our requests${reason}`;
+		default:
+			return `is failing${reason}`;
 	}
 }

@@ -34,6 +34,7 @@ import { type LoggedWrite, slotOf, writtenBy } from "../../restore/log-writes.ts
 import { recordedWrites } from "../../restore/recorded-writes.ts";
 import { assembleRecorded } from "../../writer/assemble.ts";
 import { StateDraft, type VectorRequest } from "../../writer/state-draft.ts";
+import { historyEveryOf } from "../../writer/thin-history.ts";
 import type { StoredState } from "../stored-state.ts";
 import { type GroupEvent, type LogEvent, logEvents, type ReadEntry } from "./log-events.ts";
 import type { RollbackCommit } from "./repair-store.ts";
@@ -41,7 +42,7 @@ import type { RollbackCommit } from "./repair-store.ts";
 /** Version ids of a draft begin behind this until the log's own take their place. */
 const DRAFT_IDS: VersionId = FOREVER / 2n;
 /** Fields of a group's entry that show that it was derived again as it was then. */
-const GROUP_FIELDS = ["from", "to", "handlersHash", "base", "operations"] as const;
+const GROUP_FIELDS = ["from", "to", "handlersHash", "every", "base", "operations"] as const;
 
 /** Fields of an operation that rests on something, and may come back. */
 const GROUNDS = ["anchor", "anchors", "derivedFrom"] as const;
@@ -188,6 +189,7 @@ class HistoryRun implements MemoryHistory {
 				from,
 				finality: { safe: undefined, finalized: undefined },
 				handlersHash: deriver.handlersHash,
+				historyEvery: historyEveryOf(entry.body),
 			},
 			{ store: this.#table, ...recordedWrites(recorded, this.#request.keys) },
 		);

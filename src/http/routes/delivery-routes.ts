@@ -1,4 +1,4 @@
-/** Deliveries of webhooks: which reports reached whom, and sending one again. */
+/** Deliveries of webhooks: what reached whom, and sending one again. */
 import { createRoute, z } from "@hono/zod-openapi";
 import { LIMITS } from "../../domain/limits.ts";
 import { toWire } from "../../domain/wire.ts";
@@ -14,7 +14,7 @@ const deliveriesRoute = createRoute({
 	method: "get",
 	path: "/v1/chains/{chain}/deliveries",
 	tags: ["rollbacks"],
-	summary: "Deliveries of rollbacks' reports to webhooks, the newest first",
+	summary: "Deliveries of webhooks (rollbacks, halts), the newest first",
 	request: {
 		params: z.object({ chain: chainParam }),
 		query: z.strictObject({
@@ -37,7 +37,7 @@ const retryRoute = createRoute({
 	method: "post",
 	path: "/v1/chains/{chain}/deliveries/{id}/retry",
 	tags: ["rollbacks"],
-	summary: "Send a report again",
+	summary: "Send a webhook again",
 	description:
 		"At once, and with all tries, whatever became of the earlier ones; the message carries the same `webhook-id`.",
 	request: {

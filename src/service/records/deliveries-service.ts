@@ -1,12 +1,15 @@
-/** What became of the messages that told receivers of rollbacks. */
+/** What became of the messages that told receivers of rollbacks and of halts. */
 import type { ChainId, RollbackId } from "../../domain/ids.ts";
+import type { DeliveryKind } from "../../webhooks/delivery.ts";
 import type { Page } from "../recant-service.ts";
 
 export interface DeliveryView {
 	/** Also the message's `webhook-id`. */
 	readonly id: string;
 	readonly chainId: ChainId;
-	readonly rollbackId: RollbackId;
+	readonly kind: DeliveryKind;
+	/** Undefined: it tells of a chain that halted or goes on. */
+	readonly rollbackId: RollbackId | undefined;
 	/** Scheme and host of the receiver; its path may be a secret. */
 	readonly receiver: string;
 	/** waiting: it is sent, or sent again, until it is one of the others. failed: no further try by itself. */

@@ -8,7 +8,7 @@ export interface DeliveriesOptions {
 	readonly store: DeliveryStore;
 	/** Receivers that are told at present. */
 	readonly urls: readonly string[];
-	/** Something is in the outbox, about a rollback of that chain. */
+	/** Something is in the outbox, about that chain. */
 	readonly due: (chainId: ChainId) => void;
 	/** Throws `unknown_chain`. */
 	readonly chainId: (chain: string) => ChainId;
@@ -54,8 +54,9 @@ export class Deliveries implements DeliveriesService {
 	}
 }
 
-function viewOf({ deliveryId, url, ...rest }: Delivery): DeliveryView {
-	return { id: deliveryId, receiver: new URL(url).origin, ...rest };
+function viewOf({ deliveryId, url, told, ...rest }: Delivery): DeliveryView {
+	const rollbackId = told.kind === "rollback.committed" ? told.rollbackId : undefined;
+	return { id: deliveryId, kind: told.kind, rollbackId, receiver: new URL(url).origin, ...rest };
 }
 
 function removed({ deliveryId, url }: Delivery): FatalError {

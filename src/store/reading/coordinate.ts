@@ -8,6 +8,7 @@
 import type { AnsweredAt, AtRequest } from "../../domain/coordinate.ts";
 import { FatalError, RetryableError } from "../../domain/errors.ts";
 import { type ChainId, FOREVER, type Generation, type Height, type Hex } from "../../domain/ids.ts";
+import { missingAt } from "../../domain/thinned-range.ts";
 import { type FinalityMarks, marksUpTo } from "../../memory/grounds.ts";
 import type { Tx } from "../sql.ts";
 
@@ -59,6 +60,7 @@ export async function resolveCoordinate(
 		hashAt(tx, chainId, place),
 		isRolledBack(tx, chainId, place, chain.generation),
 		marksOf(tx, chainId, place.generation, chain),
+		requireRetained(tx, chainId, place.height),
 	]);
 	return {
 		at: {
@@ -202,6 +204,26 @@ function checkHeight(
 			message: `height ${height} is below ${within.chain.retained_from}, the lowest that is kept`,
 			hint: `read at ${within.chain.retained_from} or above`,
 			fields: { height: height.toString(), retainedFrom: within.chain.retained_from.toString() },
+		});
+	}
+}
+
+async function requireRetained(tx: Tx, chainId: ChainId, height: Height): Promise<void> {
+	const ranges = await tx<{ from_block: bigint; to_block: bigint; every: bigint }[]>`
+		select from_block, to_block, every from thinned_ranges
+		where chain_id = ${chainId} and from_block <= ${height} and to_block > ${height}`;
+	for (const { from_block: from, to_block: to, every } of ranges) {
+		const missing = missingAt(height, { from, to, every: Number(every) });
+		if (missing === undefined) continue;
+		throw new FatalError("height_not_retained", {
+			message: `height ${height} is not kept: of ${from} to ${to} every ${every}th height is`,
+			hint: `read at ${missing.below} or ${missing.above}, the nearest that are`,
+			fields: {
+				height: height.toString(),
+				below: missing.below.toString(),
+				above: missing.above.toString(),
+				every: every.toString(),
+			},
 		});
 	}
 }

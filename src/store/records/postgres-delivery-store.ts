@@ -1,8 +1,16 @@
 /** Deliveries of webhooks in the table `deliveries`, and their entries in the outbox. */
+import { FatalError } from "../../domain/errors.ts";
 import type { ChainId, RollbackId } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import type { RollbackCommit } from "../../rollback/rollback-store.ts";
-import type { Delivery, DeliveryState, DeliveryStore } from "../../webhooks/delivery.ts";
+import type { JsonObject } from "../../domain/operation.ts";
+import type {
+	Delivery,
+	DeliveryKind,
+	DeliveryState,
+	DeliveryStore,
+	Told,
+} from "../../webhooks/delivery.ts";
+import { toJson } from "../codec.ts";
 import type { Database } from "../database.ts";
 import { CHANNEL, sendNotice } from "../notices.ts";
 import { pgArray } from "../pg-array.ts";
@@ -13,7 +21,9 @@ const WEBHOOK_TOPIC = "webhook";
 interface DeliveryRow {
 	readonly delivery_id: string;
 	readonly chain_id: bigint;
-	readonly rollback_id: RollbackId;
+	readonly kind: DeliveryKind;
+	readonly rollback_id: RollbackId | null;
+	readonly data: string | null;
 	readonly url: string;
 	readonly state: DeliveryState;
 	readonly attempts: number;
@@ -22,17 +32,20 @@ interface DeliveryRow {
 	readonly finished_at: Date | null;
 }
 
-/** One a receiver, with its entry in the outbox; part of the transaction that commits the rollback. */
+/** One a receiver, with its entry in the outbox; part of the transaction of what they tell of. */
 export async function recordDeliveries(
 	tx: Tx,
-	{ batch: { chainId }, rollbackId }: Pick<RollbackCommit, "batch" | "rollbackId">,
+	{ chainId, told }: { readonly chainId: ChainId; readonly told: Told },
 	receivers: readonly string[],
 ): Promise<void> {
 	if (receivers.length === 0) return;
+	const rollbackId = "rollbackId" in told ? told.rollbackId : null;
+	const data = "data" in told ? toJson(told.data) : null;
 	await tx`
 		with made as (
-			insert into deliveries (delivery_id, chain_id, rollback_id, url, state)
-			select gen_random_uuid(), ${chainId}, ${rollbackId}, url, 'waiting'
+			insert into deliveries (delivery_id, chain_id, kind, rollback_id, data, url, state)
+			select gen_random_uuid(), ${chainId}, ${told.kind}, ${rollbackId}::uuid, ${data}::text, url,
+				'waiting'
 			from unnest(${pgArray(receivers)}::text[]) as receiver(url)
 			on conflict do nothing returning delivery_id
 		)
@@ -116,11 +129,22 @@ export class PostgresDeliveryStore implements DeliveryStore {
 	}
 }
 
+function toldOf({ kind, rollback_id: rollbackId, data }: DeliveryRow): Told {
+	if (kind !== "rollback.committed") {
+		return { kind, data: JSON.parse(data ?? "{}") as JsonObject };
+	}
+	if (rollbackId !== null) return { kind, rollbackId };
+	throw new FatalError("internal", {
+		message: "a delivery names no rollback",
+		hint: "this is a defect of Recant; please report it with the log",
+	});
+}
+
 function deliveryOf(row: DeliveryRow): Delivery {
 	return {
 		deliveryId: row.delivery_id,
 		chainId: Number(row.chain_id),
-		rollbackId: row.rollback_id,
+		told: toldOf(row),
 		url: row.url,
 		state: row.state,
 		attempts: row.attempts,

@@ -18,7 +18,7 @@ import { toJson } from "../codec.ts";
 import type { Database } from "../database.ts";
 import type { Queryable, Tx } from "../sql.ts";
 import { recordRollback } from "../writing/record-rollback.ts";
-import { settleRecovery } from "./settle-recovery.ts";
+import { joinWork, settleRecovery, type WorkRow, workEnd, workOf } from "./settle-recovery.ts";
 
 export class PostgresRecoveryStore implements RecoveryStore {
 	readonly #database: Database;
@@ -31,22 +31,23 @@ export class PostgresRecoveryStore implements RecoveryStore {
 		chainId: ChainId,
 		{ after, limit }: { readonly after: string | undefined; readonly limit: number },
 	): Promise<readonly Recovery[]> {
-		return this.#settled(chainId, async (tx) => {
-			const rows = await tx<RecoveryRow[]>`
-				select * from recoveries where chain_id = ${chainId}
-					and (${after ?? null}::uuid is null or (started_at, recovery_id) < (
+		const rows = await this.#database.run(
+			(sql) => sql<FoundRow[]>`
+				select c.*, ${workOf(sql)} from recoveries c ${joinWork(sql)} where c.chain_id = ${chainId}
+					and (${after ?? null}::uuid is null or (c.started_at, c.recovery_id) < (
 						select started_at, recovery_id from recoveries where recovery_id = ${after ?? null}::uuid))
-				order by started_at desc, recovery_id desc limit ${limit}`;
-			return rows.map(recoveryOf);
-		});
+				order by c.started_at desc, c.recovery_id desc limit ${limit}`,
+		);
+		return rows.map(recoveryNow);
 	}
 
 	async load(chainId: ChainId, recoveryId: string): Promise<Recovery | undefined> {
-		return this.#settled(chainId, async (tx) => {
-			const [row] = await tx<RecoveryRow[]>`
-				select * from recoveries where chain_id = ${chainId} and recovery_id = ${recoveryId}`;
-			return row && recoveryOf(row);
-		});
+		const [row] = await this.#database.run(
+			(sql) => sql<FoundRow[]>`
+				select c.*, ${workOf(sql)} from recoveries c ${joinWork(sql)}
+				where c.chain_id = ${chainId} and c.recovery_id = ${recoveryId}`,
+		);
+		return row && recoveryNow(row);
 	}
 
 	async attempts(chainId: ChainId, problem: Problem): Promise<number> {
@@ -132,8 +133,7 @@ export class PostgresRecoveryStore implements RecoveryStore {
 			if (attempt > LIMITS.recoveryAttempts) throw exhausted(chainId);
 			const made = work.type === "rollback" ? { rollbackId: work.rollback.rollbackId } : {};
 			if (work.type === "import" && holder === undefined) throw unheld(chainId);
-			// An import that no process works on any more is known by who does, see settle-recovery.ts.
-			const evidence = toJson({ ...recovery.evidence, ...made, holder: holder ?? null });
+			const evidence = toJson({ ...recovery.evidence, ...made });
 			const [row] = await tx<RecoveryRow[]>`
 				insert into recoveries (recovery_id, chain_id, kind, state, problem, evidence, attempt)
 				values (${recoveryId}, ${chainId}, ${kind}, 'running', ${toJson(problem)}, ${evidence},
@@ -143,6 +143,18 @@ export class PostgresRecoveryStore implements RecoveryStore {
 			if (work.type === "rollback") await recordRollback(tx, work.rollback, undefined);
 			else await wantImport(tx, chainId, work.snapshotId);
 			return recoveryOf(row);
+		});
+	}
+
+	async settle(chainId: ChainId, fence: bigint): Promise<void> {
+		const running = await this.#database.run(
+			(sql) => sql`select 1 from recoveries where chain_id = ${chainId} and state = 'running'`,
+		);
+		if (running.length === 0) return;
+		await this.#database.transaction(async (tx) => {
+			const [held] = await tx`
+				select 1 from chains where chain_id = ${chainId} and fence = ${fence} for no key update`;
+			if (held !== undefined) await settleRecovery(tx, chainId, { importing: false });
 		});
 	}
 
@@ -158,7 +170,8 @@ export class PostgresRecoveryStore implements RecoveryStore {
 			const [chain] = await tx<{ halt: string | null; lease_holder: string | null }[]>`
 				select halt, lease_holder from chains where chain_id = ${chainId} for no key update`;
 			if (chain === undefined) throw unknown(chainId);
-			await settleRecovery(tx, chainId);
+			// Whether somebody imports, the process that has the chain says at its next look.
+			await settleRecovery(tx, chainId, { importing: true });
 			const { halt, lease_holder: holder } = chain;
 			return work(tx, { halt: halt ?? undefined, holder: holder ?? undefined });
 		});
@@ -176,6 +189,21 @@ interface RecoveryRow {
 	readonly error: Problem | null;
 	readonly started_at: Date;
 	readonly finished_at: Date | null;
+}
+
+type FoundRow = RecoveryRow & WorkRow;
+
+/** A reader locks nothing and writes nothing: what has ended reads so before its row says it. */
+function recoveryNow(row: FoundRow): Recovery {
+	const recovery = recoveryOf(row);
+	const error = row.state === "running" ? workEnd(row) : undefined;
+	if (error === undefined) return recovery;
+	return {
+		...recovery,
+		state: "failed",
+		error,
+		finishedAt: row.rollback_finished_at ?? recovery.finishedAt,
+	};
 }
 
 function recoveryOf(row: RecoveryRow): Recovery {

@@ -20,6 +20,7 @@ import { pgArray } from "../pg-array.ts";
 import { blockChecksum, checkpointChecksum, logChecksum } from "../row-checksum.ts";
 import type { Tx } from "../sql.ts";
 import { type LinkRow, linkRow } from "../writing/link-row.ts";
+import { recordHalt } from "../writing/record-halt.ts";
 import { carryVectors, insertShadowRows } from "./merge-shadow.ts";
 import { putShadowRows, type StoredShadowRow, shadowRowOf } from "./shadow-rows.ts";
 
@@ -40,8 +41,12 @@ const REPLACED = [
 export class PostgresImportStore implements ImportStore {
 	readonly #database: Database;
 
-	constructor(database: Database) {
+	/** Who is told when a chain goes on. */
+	readonly #receivers: readonly string[];
+
+	constructor(database: Database, receivers: readonly string[] = []) {
 		this.#database = database;
+		this.#receivers = receivers;
 	}
 
 	async verifiedManifest(chainId: ChainId, snapshotId: string): Promise<ManifestId | undefined> {
@@ -75,7 +80,7 @@ export class PostgresImportStore implements ImportStore {
 	async replace(state: ImportedState, fence: bigint): Promise<void> {
 		const { chainId, shadowId, height } = state.shadow;
 		await this.#database.transaction(async (tx) => {
-			await requireAsItWas(tx, state, fence);
+			const { isHalted } = await requireAsItWas(tx, state, fence);
 			await clear(tx, chainId);
 			await putShadowRows(tx, shadowId, tombstones(state));
 			await insertShadowRows(tx, { shadowId, height, chainId });
@@ -87,6 +92,8 @@ export class PostgresImportStore implements ImportStore {
 			await insertCheckpoint(tx, state);
 			await insertOperations(tx, state);
 			await moveChain(tx, state);
+			const over = { problem: undefined, receivers: this.#receivers };
+			if (isHalted) await recordHalt(tx, { chainId, fence }, over);
 			await sendNotice(tx, { kind: "replaced", chainId });
 		});
 	}
@@ -104,11 +111,15 @@ export class PostgresImportStore implements ImportStore {
  * Minutes may lie between the look at what stands and its end: what came meanwhile was given up by
  * nobody, and a restored state that was cleared away meanwhile must not take its place.
  */
-async function requireAsItWas(tx: Tx, state: ImportedState, fence: bigint): Promise<void> {
+async function requireAsItWas(
+	tx: Tx,
+	state: ImportedState,
+	fence: bigint,
+): Promise<{ readonly isHalted: boolean }> {
 	const { chainId, shadowId } = state.shadow;
 	const [held] = await tx<
-		{ head_height: bigint | null; generation: bigint; active: boolean }[]
-	>`select c.head_height, c.generation, exists (select 1 from rollbacks r
+		{ head_height: bigint | null; generation: bigint; halted: boolean; active: boolean }[]
+	>`select c.head_height, c.generation, c.halt is not null as halted, exists (select 1 from rollbacks r
 				where r.chain_id = c.chain_id and r.state in ('recorded', 'running', 'prepared')) as active
 			from chains c where c.chain_id = ${chainId} and c.fence = ${fence} for update of c`;
 	if (held === undefined) throw leaseLost(chainId);
@@ -117,6 +128,7 @@ async function requireAsItWas(tx: Tx, state: ImportedState, fence: bigint): Prom
 	if (held.active) throw movedOn(chainId, "a rollback is under way");
 	const [shadow] = await tx`select 1 from shadows where shadow_id = ${shadowId} for share`;
 	if (shadow === undefined) throw movedOn(chainId, "what was restored was cleared away");
+	return { isHalted: held.halted };
 }
 
 /** What waits in the inbox stays, with its operations; what was admitted goes with its log. */
@@ -337,7 +349,7 @@ async function moveChain(tx: Tx, state: ImportedState): Promise<void> {
 		update chains set generation = ${generation}, head_height = ${height},
 			safe_height = ${finalized}, finalized_height = ${finalized}, log_position = ${logPosition},
 			version_seq = ${versionSeq}, roots = ${toJson(roots)}, retained_from = ${height},
-			log_cut_to = ${logPosition}, halt = null
+			log_cut_to = ${logPosition}
 		where chain_id = ${shadow.chainId}`;
 	await tx`update recoveries set state = 'done', error = null, finished_at = now()
 		where chain_id = ${shadow.chainId} and kind = 'import' and state = 'running'

@@ -138,12 +138,13 @@ export class PostgresRestoredStates implements RestoredStates {
 		const ids = pgArray(versionIds);
 		const rows = await this.#database.run(
 			(sql) => sql<{ version_id: bigint; vector: Uint8Array }[]>`
-				select version_id, vector from vector_rows
+				select version_id, vector, false as is_own from vector_rows
 				where chain_id = ${chainId} and version_id = any(${ids}::bigint[])
 				union all
-				select version_id, vector from shadow_versions
+				select version_id, vector, true from shadow_versions
 				where shadow_id = ${shadowId} and version_id = any(${ids}::bigint[])
-					and vector is not null`,
+					and vector is not null
+				order by is_own`,
 		);
 		// The shadow's come last, and count.
 		return new Map(rows.map((row) => [row.version_id, bytesVector(row.vector)]));

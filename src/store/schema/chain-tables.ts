@@ -28,6 +28,8 @@ export const chains = recant.table("chains", {
 	/** Log entries at or below this position were cut; 0: none was. */
 	logCutTo: big("log_cut_to").notNull().default(sql`0`),
 	handlersHash: text("handlers_hash").notNull(),
+	/** Hash of block 0, as it was when the chain was first followed; null while no node has shown it. */
+	genesisHash: text("genesis_hash"),
 	/** JSON of why the chain is halted; null while it is not. */
 	halt: text("halt"),
 	/** Raised at every change of the lease's holder; every commit names it. */
@@ -72,6 +74,19 @@ export const blocks = recant.table(
 		primaryKey({ columns: [t.chainId, t.height, t.fromGen] }),
 		index("blocks_by_hash").on(t.chainId, t.hash),
 	],
+);
+
+/** Ranges of heights of which a backfill kept only some, see domain/thinned-range.ts. */
+export const thinnedRanges = recant.table(
+	"thinned_ranges",
+	{
+		chainId: chainId(),
+		fromBlock: big("from_block").notNull(),
+		/** Inclusive. */
+		toBlock: big("to_block").notNull(),
+		every: big("every").notNull(),
+	},
+	(t) => [primaryKey({ columns: [t.chainId, t.fromBlock] })],
 );
 
 export const checkpoints = recant.table(

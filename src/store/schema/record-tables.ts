@@ -67,7 +67,12 @@ export const deliveries = recant.table(
 	{
 		deliveryId: uuid("delivery_id").primaryKey(),
 		chainId: chainId(),
-		rollbackId: uuid("rollback_id").notNull(),
+		/** What it tells of; a name of webhooks/delivery.ts. */
+		kind: text("kind").notNull().default("rollback.committed"),
+		/** Null: it tells of no rollback. */
+		rollbackId: uuid("rollback_id"),
+		/** JSON of what it says, where no other row keeps that. */
+		data: text("data"),
 		url: text("url").notNull(),
 		/** waiting, delivered or failed. */
 		state: text("state").notNull(),

@@ -34,6 +34,8 @@ export const rollbacks = recant.table(
 		supersessions: integer("supersessions").notNull().default(0),
 		claimHolder: text("claim_holder"),
 		claimUntil: at("claim_until"),
+		/** How often it was claimed from a holder that had not given it up, since the last retry. */
+		takeovers: integer("takeovers").notNull().default(0),
 		done: integer("done").notNull().default(0),
 		total: integer("total").notNull().default(0),
 		counts: jsonb("counts").notNull(),
@@ -57,6 +59,8 @@ export const rollbacks = recant.table(
 		stageStartedAt: at("stage_started_at"),
 		/** Recovery that lets it go below finality; null: it may not. */
 		recoveryId: uuid("recovery_id"),
+		/** JSON of what its fork was followed on; null: it follows none that was seen. */
+		evidence: text("evidence"),
 		createdAt: at("created_at").notNull().defaultNow(),
 		finishedAt: at("finished_at"),
 	},

@@ -53,6 +53,7 @@ export async function commitBatch(
 	addOperations(statement, batch, chain, next);
 	addLinks(statement, batch, chain, next);
 	addDerivations(statement, batch, chain, next);
+	addThinned(statement, batch, chain, next);
 	statement.with(
 		"moved",
 		`update chains set
@@ -79,6 +80,28 @@ export async function commitBatch(
 			fields: { chainId: batch.chainId, basePosition: batch.basePosition.toString() },
 		});
 	}
+}
+
+/** A range that goes on from another of the same kind makes that one longer. */
+function addThinned(statement: Statement, batch: CommitBatch, chain: string, next: string): void {
+	if (batch.thinned === undefined) return;
+	const { from, to, every } = batch.thinned;
+	const [first, last, step] = [from, to, BigInt(every)].map((each) =>
+		statement.scalar("bigint", each),
+	);
+	statement.with(
+		"grown",
+		`update thinned_ranges set to_block = ${last} where chain_id = ${chain} and every = ${step}
+			and to_block = ${first} - 1 and exists ${next} returning 1`,
+	);
+	statement.with(
+		"thinned",
+		`insert into thinned_ranges (chain_id, from_block, to_block, every)
+			select ${chain}, ${first}, ${last}, ${step}
+			where exists ${next} and not exists (select 1 from grown)
+			on conflict (chain_id, from_block) do update set
+				to_block = greatest(excluded.to_block, thinned_ranges.to_block), every = excluded.every`,
+	);
 }
 
 function addLog(statement: Statement, batch: CommitBatch, chain: string, next: string): void {

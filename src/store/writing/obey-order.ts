@@ -8,8 +8,14 @@ import { dropPrepared, ended, fromTheBeginning, send } from "./rollback-moves.ts
 export async function surroundings(tx: Tx, rollback: RollbackRecord): Promise<Surroundings> {
 	const { rollbackId, attempt, chainId, ancestor } = rollback;
 	const [found] = await tx<
-		{ generation: Generation; stands: boolean; busy: boolean; prepared: boolean }[]
-	>`select generation,
+		{
+			generation: Generation;
+			halted: boolean;
+			stands: boolean;
+			busy: boolean;
+			prepared: boolean;
+		}[]
+	>`select generation, halt is not null as halted,
 			exists (select 1 from blocks where chain_id = ${chainId} and height = ${ancestor.height}
 				and hash = ${ancestor.hash} and to_gen = ${FOREVER}) as stands,
 			exists (select 1 from rollbacks where chain_id = ${chainId} and rollback_id <> ${rollbackId}
@@ -20,6 +26,7 @@ export async function surroundings(tx: Tx, rollback: RollbackRecord): Promise<Su
 	return {
 		generation: found?.generation ?? rollback.fromGeneration,
 		ancestorStands: found?.stands === true,
+		isHalted: found?.halted === true,
 		isBusy: found?.busy === true,
 		isPrepared: found?.prepared === true,
 	};
@@ -45,8 +52,8 @@ export async function obey(
 			return dropPrepared(tx, rollbackId);
 		case "again":
 			if (what.state === "recorded") await dropPrepared(tx, rollbackId);
-			await tx`update rollbacks set state = ${what.state}, retries = retries + 1, error = null,
-				failed_stage = null, finished_at = null
+			await tx`update rollbacks set state = ${what.state}, retries = retries + 1, takeovers = 0,
+				error = null, failed_stage = null, finished_at = null
 				${what.state === "recorded" ? tx`, strategy = null, strategy_reason = null, ${fromTheBeginning(tx)}` : tx``}
 				where rollback_id = ${rollbackId}`;
 			return send(tx, { rollbackId, retries: retries + 1 });

@@ -8,6 +8,7 @@ import {
 	type MemoryKey,
 	type RollbackId,
 } from "../../domain/ids.ts";
+import { takenOverTooOften } from "../../rollback/attempt-failure.ts";
 import { obeyed, type RollbackOrder } from "../../rollback/orders.ts";
 import type {
 	Counts,
@@ -39,6 +40,7 @@ import { recordRollback } from "./record-rollback.ts";
 import {
 	dropPrepared,
 	ended,
+	failed,
 	fromTheBeginning,
 	generationMoves,
 	lockedGeneration,
@@ -101,18 +103,23 @@ export class PostgresRollbackStore implements RollbackStore {
 	async claim(rollbackId: RollbackId, holder: string, ttlMs: number) {
 		return this.#database.transaction(async (tx) => {
 			const [row] = await tx<(RollbackRow & { readonly live: boolean })[]>`
-				select *, coalesce(claim_until > now(), false) as live from rollbacks
+				select *, now() as read_at, coalesce(claim_until > now(), false) as live from rollbacks
 				where rollback_id = ${rollbackId} and state in ('recorded', 'running', 'prepared')
 					and not paused
 				for update`;
 			if (row === undefined) return undefined;
 			const other = row.claim_holder !== null && row.claim_holder !== holder;
 			if (other && row.live && !this.#isGone(row.claim_holder ?? "")) return undefined;
+			const failure = other ? takenOverTooOften(rollbackOf(row)) : undefined;
+			if (failure !== undefined) {
+				await failed(tx, rollbackId, failure);
+				return undefined;
+			}
 			// A prepared change set is kept: the commit names its attempt.
 			const again = row.state !== "prepared";
 			if (again) await dropPrepared(tx, rollbackId);
 			const [claimed] = await tx<RollbackRow[]>`
-				update rollbacks set claim_holder = ${holder},
+				update rollbacks set claim_holder = ${holder}, takeovers = takeovers + ${other ? 1 : 0},
 					claim_until = now() + ${ttlMs} * interval '1 millisecond',
 					state = ${again ? "running" : "prepared"}, attempt = attempt + ${again ? 1 : 0},
 					${again ? fromTheBeginning(tx) : stageOver(tx)}
@@ -221,24 +228,21 @@ export class PostgresRollbackStore implements RollbackStore {
 			// Sent in one go: each waits for nothing but its turn on the connection.
 			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
-			if (commit.recoveryId !== undefined) await endHalt(tx, commit, commit.recoveryId);
-			await recordDeliveries(tx, commit, this.#receivers);
+			const { rollbackId, recoveryId, batch } = commit;
+			if (recoveryId !== undefined)
+				await endHalt(tx, batch, { recoveryId, receivers: this.#receivers });
+			const told = { kind: "rollback.committed", rollbackId } as const;
+			await recordDeliveries(tx, { chainId: batch.chainId, told }, this.#receivers);
 		});
 	}
 
-	async fail(
-		rollbackId: RollbackId,
-		attempt: number,
-		{ stage, error, keepsPrepared }: Failure,
-	): Promise<boolean> {
+	async fail(rollbackId: RollbackId, attempt: number, failure: Failure): Promise<boolean> {
 		return this.#database.transaction(async (tx) => {
-			const { count } = await tx`
-				update rollbacks set state = 'failed', failed_stage = ${stage},
-					error = ${toJson(error)}::text::jsonb, ${ended(tx)}
-				where rollback_id = ${rollbackId} and attempt = ${attempt}
-					and state in ('running', 'prepared')`;
-			if (count > 0 && !keepsPrepared) await dropPrepared(tx, rollbackId);
-			return count > 0;
+			const [row] = await tx`
+				select 1 from rollbacks where rollback_id = ${rollbackId} and attempt = ${attempt}
+					and state in ('running', 'prepared') for update`;
+			if (row !== undefined) await failed(tx, rollbackId, failure);
+			return row !== undefined;
 		});
 	}
 

@@ -38,9 +38,16 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 	/** Answers whether the process behind a lease holder's name is known to be gone. */
 	readonly #isGone: (holder: string) => boolean;
 	readonly #statistics: TableStatistics;
+	/** Who is told when a chain halts, and when it goes on. */
+	readonly #receivers: readonly string[];
 
-	constructor(database: Database, isGone: (holder: string) => boolean) {
+	constructor(
+		database: Database,
+		isGone: (holder: string) => boolean,
+		receivers: readonly string[] = [],
+	) {
 		super(database);
+		this.#receivers = receivers;
 		this.#database = database;
 		this.#statistics = new TableStatistics(database);
 		this.#isGone = isGone;
@@ -93,6 +100,7 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 			return {
 				window,
 				halt: row.halt === null ? undefined : (JSON.parse(row.halt) as Problem),
+				genesis: row.genesis_hash ?? undefined,
 				state: {
 					chainId,
 					generation: row.generation,
@@ -191,8 +199,17 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 		);
 	}
 
+	async recordGenesis(chainId: ChainId, fence: bigint, hash: Hex): Promise<void> {
+		await this.#database.run(
+			(sql) => sql`
+				update chains set genesis_hash = ${hash}
+				where chain_id = ${chainId} and fence = ${fence} and genesis_hash is null`,
+		);
+	}
+
 	async halt(chainId: ChainId, fence: bigint, problem: Problem | undefined) {
-		return this.#database.transaction((tx) => recordHalt(tx, { chainId, fence }, problem));
+		const change = { problem, receivers: this.#receivers };
+		return this.#database.transaction((tx) => recordHalt(tx, { chainId, fence }, change));
 	}
 }
 
@@ -208,6 +225,7 @@ interface ChainRow {
 	readonly roots: string;
 	readonly fence: bigint;
 	readonly halt: string | null;
+	readonly genesis_hash: Hex | null;
 }
 
 interface OpenRow {

@@ -18,12 +18,12 @@ export async function recordRollback(
 	const inserted = await tx`
 		insert into rollbacks (rollback_id, chain_id, cause, state, from_generation,
 			ancestor_height, ancestor_hash, from_height, from_hash, to_height, to_hash, branch,
-			supersessions, wanted_strategy, recovery_id, paused, counts, stage_ms)
+			supersessions, wanted_strategy, recovery_id, evidence, paused, counts, stage_ms)
 		values (${rollback.rollbackId}, ${rollback.chainId}, ${rollback.cause}, 'recorded',
 			${rollback.fromGeneration}, ${rollback.ancestor.height}, ${rollback.ancestor.hash},
 			${rollback.from.height}, ${rollback.from.hash}, ${target.height}, ${target.hash},
 			${toJson(rollback.branch)}, ${rollback.supersessions}, ${rollback.wantedStrategy ?? null},
-			${rollback.recoveryId ?? null}, ${paused}, ${toJson(NO_COUNTS)}::text::jsonb, '{}')
+			${rollback.recoveryId ?? null}, ${rollback.evidence ? toJson(rollback.evidence) : null}, ${paused}, ${toJson(NO_COUNTS)}::text::jsonb, '{}')
 		on conflict do nothing`;
 	if (inserted.count === 0) throw busy(rollback.chainId);
 	await send(tx, { rollbackId: rollback.rollbackId, retries: 0 });

@@ -3,7 +3,7 @@ import { RetryableError } from "../../domain/errors.ts";
 import { type ChainId, FOREVER, type Generation, type RollbackId } from "../../domain/ids.ts";
 import type { RollbackJob } from "../../rollback/rollback-queue.ts";
 import type { NewRollback } from "../../rollback/rollback-record.ts";
-import type { RollbackCommit } from "../../rollback/rollback-store.ts";
+import type { Failure, RollbackCommit } from "../../rollback/rollback-store.ts";
 import { toJson } from "../codec.ts";
 import { CHANNEL } from "../notices.ts";
 import { dropShadowsOf } from "../restoring/postgres-shadow-store.ts";
@@ -28,6 +28,13 @@ export async function supersede(tx: Tx, old: RollbackId, by: NewRollback): Promi
 		where rollback_id = ${old}`;
 	await dropPrepared(tx, old);
 	return row.paused;
+}
+
+/** Ends one, whose row is locked, as failed. */
+export async function failed(tx: Tx, rollbackId: RollbackId, failure: Failure): Promise<void> {
+	await tx`update rollbacks set state = 'failed', failed_stage = ${failure.stage},
+		error = ${toJson(failure.error)}::text::jsonb, ${ended(tx)} where rollback_id = ${rollbackId}`;
+	if (!failure.keepsPrepared) await dropPrepared(tx, rollbackId);
 }
 
 /** What was made for a rollback and not committed. */

@@ -1,4 +1,5 @@
 /** A row of `rollbacks` as the domain's record. */
+import type { ForkEvidence } from "../../chain/decision.ts";
 import type { BlockHeader } from "../../domain/block.ts";
 import type { Hex, RollbackId } from "../../domain/ids.ts";
 import type {
@@ -26,6 +27,7 @@ export interface RollbackRow {
 	readonly from_hash: Hex;
 	readonly branch: string;
 	readonly attempt: number;
+	readonly takeovers: number;
 	readonly supersessions: number;
 	readonly claim_holder: string | null;
 	readonly claim_until: Date | null;
@@ -35,6 +37,7 @@ export interface RollbackRow {
 	readonly stage_ms: Partial<Record<Stage, number>>;
 	readonly stage_started_at: Date | null;
 	readonly recovery_id: string | null;
+	readonly evidence: string | null;
 	readonly strategy: Strategy | null;
 	readonly strategy_reason: string | null;
 	readonly wanted_strategy: Strategy | null;
@@ -45,6 +48,11 @@ export interface RollbackRow {
 	readonly finished_at: Date | null;
 	/** Of the query. */
 	readonly read_at: Date;
+}
+
+/** What JSON leaves out is undefined. */
+function evidenceOf(stored: Omit<ForkEvidence, "support"> & Partial<ForkEvidence>): ForkEvidence {
+	return { ...stored, support: stored.support };
 }
 
 export function rollbackOf(row: RollbackRow): RollbackRecord {
@@ -70,6 +78,7 @@ export function rollbackOf(row: RollbackRow): RollbackRecord {
 			timestamp: BigInt(block.timestamp),
 		})),
 		attempt: row.attempt,
+		takeovers: row.takeovers,
 		supersessions: row.supersessions,
 		claimHolder: row.claim_holder ?? undefined,
 		claimUntil: row.claim_until ?? undefined,
@@ -83,6 +92,7 @@ export function rollbackOf(row: RollbackRow): RollbackRecord {
 		strategyReason: row.strategy_reason ?? undefined,
 		wantedStrategy: row.wanted_strategy ?? undefined,
 		recoveryId: row.recovery_id ?? undefined,
+		evidence: row.evidence === null ? undefined : evidenceOf(JSON.parse(row.evidence)),
 		error: row.error ?? undefined,
 		supersededBy: row.superseded_by ?? undefined,
 		createdAt: row.created_at,

@@ -8,6 +8,7 @@ import { OUTBOX_CASES } from "./outbox-cases.ts";
 import { RETENTION_CASES } from "./retention-cases.ts";
 import { ROLLBACK_CASES } from "./rollback-cases.ts";
 import { SHADOW_CASES } from "./shadow-cases.ts";
+import { SNAPSHOT_CASES } from "./snapshot-cases.ts";
 import type { ConformanceCase } from "./stores-under-test.ts";
 import { TASK_CASES } from "./task-cases.ts";
 
@@ -22,4 +23,5 @@ export const CASES: Readonly<Record<string, readonly ConformanceCase[]>> = {
 	flushes: FLUSH_CASES,
 	retention: RETENTION_CASES,
 	"restored states": SHADOW_CASES,
+	snapshots: SNAPSHOT_CASES,
 };

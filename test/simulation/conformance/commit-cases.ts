@@ -85,6 +85,29 @@ export const COMMIT_CASES: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: "heights that a backfill leaves out are noted, one range for what goes on",
+		run: async (stores) => {
+			const scribe = await Scribe.open(stores);
+			await scribe.commit({
+				puts: [{ id: "a" }],
+				seals: 2,
+				thins: { from: 1n, to: 2n, every: 50 },
+			});
+			await scribe.commit({
+				puts: [{ id: "a" }],
+				seals: 1,
+				thins: { from: 3n, to: 3n, every: 50 },
+			});
+			await scribe.commit({ puts: [{ id: "a" }], seals: 1, thins: { from: 4n, to: 4n, every: 7 } });
+			await scribe.commit({ puts: [{ id: "a" }], seals: 1, thins: { from: 4n, to: 5n, every: 9 } });
+			const tables = await stores.dump();
+			expect(tables["thinned_ranges"]).toMatchObject([
+				{ from_block: "1", to_block: "3", every: "50" },
+				{ from_block: "4", to_block: "5", every: "9" },
+			]);
+		},
+	},
+	{
 		name: "a commit of a chain that is not there is refused",
 		run: async (stores) => {
 			const scribe = await Scribe.open(stores);

@@ -22,6 +22,9 @@ export function fakeStores(): StoresUnderTest {
 			log: postgres.logReader(),
 			shadows: postgres.shadowStore(),
 			restored: postgres.restoredStates(),
+			snapshots: postgres.snapshotStore(),
+			snapshotReader: postgres.snapshotReader(),
+			imports: postgres.importStore(),
 		},
 		registerChain: async (chain) => postgres.registerChain(chain, isGone),
 		pass: async (ms) => {

@@ -9,9 +9,12 @@ import type { Ports, StoresUnderTest } from "./stores-under-test.ts";
 
 /** Their answers have no order. */
 const UNORDERED: ReadonlySet<string> = new Set([
+	"changes",
 	"expiring",
 	"leaves",
 	"linksFrom",
+	"manifestIds",
+	"memoriesOf",
 	"snapshots",
 	"touched",
 	"unattended",

@@ -11,7 +11,14 @@ const LEFT_OUT = new Set([
 	"recorded_at",
 ]);
 /** Of these it is told only whether they are there. */
-const TIMES = new Set(["claim_until", "finished_at", "lease_until", "stage_started_at"]);
+const TIMES = new Set([
+	"claim_until",
+	"finished_at",
+	"lease_until",
+	"stage_started_at",
+	"stored_at",
+	"verified_at",
+]);
 /** Their keys may stand in any order. */
 const JSON_COLUMNS = new Set([
 	"branch",

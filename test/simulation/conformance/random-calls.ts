@@ -15,6 +15,7 @@ import { ROLLBACK_ORDERS } from "../../../src/rollback/orders.ts";
 import { NO_COUNTS, type RollbackRecord, STAGES } from "../../../src/rollback/rollback-record.ts";
 import type { Random } from "../../support/random.ts";
 import { operationId, stored } from "./look-up-cases.ts";
+import { RandomSnapshots } from "./random-snapshots.ts";
 import { CHAIN, hashOf, keyOf, NAMESPACE, rollbackId, type Said, Scribe, uuid } from "./scribe.ts";
 import { shadowRow } from "./shadow-cases.ts";
 import { GONE, type StoresUnderTest } from "./stores-under-test.ts";
@@ -33,6 +34,7 @@ export class RandomCalls {
 	readonly #steps: readonly (() => Promise<unknown>)[];
 	/** How often each kind of call took effect, or was refused. */
 	readonly seen = new Map<string, number>();
+	readonly #snapshots: RandomSnapshots;
 	#operations = 0;
 	#rollbacks = 0;
 	#branches = 0;
@@ -43,8 +45,12 @@ export class RandomCalls {
 		this.#scribe = scribe;
 		const often = [this.#commit, this.#commit, this.#look, this.#work, this.#work, this.#record];
 		const seldom = [this.#lease, this.#late, this.#submit, this.#admit, this.#look];
+		this.#snapshots = new RandomSnapshots(stores, random, scribe);
 		const rare = [this.#order, this.#flush, this.#shadow, this.#retain, this.#pass, this.#task];
-		this.#steps = [...often, ...often, ...seldom, ...rare].map((step) => () => step());
+		const snapshots = [this.#snapshot, this.#snapshot, this.#import];
+		this.#steps = [...often, ...often, ...seldom, ...rare, ...snapshots].map(
+			(step) => () => step(),
+		);
 	}
 
 	static async begin(stores: StoresUnderTest, random: Random): Promise<RandomCalls> {
@@ -201,6 +207,18 @@ export class RandomCalls {
 			mostWaiting,
 		});
 		this.#count("submit");
+	};
+
+	readonly #snapshot = async () => {
+		this.#count(await this.#snapshots.write());
+		await this.#snapshots.read();
+	};
+
+	/** Rarely: it is another chain from there on. */
+	readonly #import = async () => {
+		if (!this.#random.chance(0.15)) return;
+		if (await this.#snapshots.replace()) this.#count("import");
+		await this.#refresh();
 	};
 
 	/** Settles what waits, or judges what was admitted before. */

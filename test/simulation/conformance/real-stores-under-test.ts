@@ -1,13 +1,18 @@
 /** The stores of Postgres on a database of their own, which is emptied for each case. */
 import type { Sql } from "postgres";
+import { EMPTY_ROOTS } from "../../../src/commitment/state-root.ts";
 import type { Logger } from "../../../src/domain/logger.ts";
 import type { Outbox } from "../../../src/rollback/dispatch.ts";
+import { toJson } from "../../../src/store/codec.ts";
 import { Database } from "../../../src/store/database.ts";
 import { registerChain } from "../../../src/store/registry.ts";
+import { PostgresImportStore } from "../../../src/store/restoring/postgres-import-store.ts";
 import { PostgresLogCutter } from "../../../src/store/restoring/postgres-log-cut.ts";
 import { PostgresLogReader } from "../../../src/store/restoring/postgres-log-reader.ts";
 import { PostgresRestoredStates } from "../../../src/store/restoring/postgres-restored-states.ts";
 import { PostgresShadowStore } from "../../../src/store/restoring/postgres-shadow-store.ts";
+import { PostgresSnapshotReader } from "../../../src/store/restoring/postgres-snapshot-reader.ts";
+import { PostgresSnapshotStore } from "../../../src/store/restoring/postgres-snapshot-store.ts";
 import {
 	forget,
 	unattendedRollbacks,
@@ -29,6 +34,7 @@ const TABLES = [
 	"generations",
 	"blocks",
 	"checkpoints",
+	"thinned_ranges",
 	"memories",
 	"versions",
 	"links",
@@ -45,6 +51,7 @@ const TABLES = [
 	"outbox",
 	"shadows",
 	"shadow_versions",
+	"snapshots",
 ] as const;
 
 /** By which time has passed when they are moved back. */
@@ -79,7 +86,7 @@ export async function openRealStores(name: string): Promise<RealStores> {
 	const database = await Database.open(url);
 	return {
 		emptied: async () => {
-			const all = [...TABLES, "snapshots"].map((table) => `recant.${table}`).join(", ");
+			const all = TABLES.map((table) => `recant.${table}`).join(", ");
 			await run(database, (sql) => sql.unsafe(`truncate ${all} restart identity`));
 			return realStores(database);
 		},
@@ -127,6 +134,9 @@ function portsOf(database: Database, isGone: (holder: string) => boolean): Ports
 		log: new PostgresLogReader(database),
 		shadows: new PostgresShadowStore(database),
 		restored: new PostgresRestoredStates(database),
+		snapshots: new PostgresSnapshotStore(database),
+		snapshotReader: new PostgresSnapshotReader(database),
+		imports: new PostgresImportStore(database),
 	};
 }
 
@@ -147,7 +157,7 @@ async function addSnapshot(database: Database, snapshot: AddedSnapshot): Promise
 			insert into snapshots (snapshot_id, chain_id, state, kind, cause, height, generation,
 				block_hash, log_position, version_id, roots, manifest_hash)
 			values (${snapshotId}, ${chainId}, ${state}, 'full', ${cause}, ${height}, ${generation},
-				${blockHash}, ${logPosition}, 0, '{}', ${manifest})`,
+				${blockHash}, ${logPosition}, 0, ${toJson(EMPTY_ROOTS)}, ${manifest})`,
 	);
 }
 

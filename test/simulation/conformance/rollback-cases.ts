@@ -1,6 +1,7 @@
 /** Rollbacks as rows: claims, fences, supersession, prepare, commit, end (INV-5, INV-6). */
 import { expect } from "vitest";
 import type { BlockHeader } from "../../../src/domain/block.ts";
+import { LIMITS } from "../../../src/domain/limits.ts";
 import { NO_COUNTS } from "../../../src/rollback/rollback-record.ts";
 import type { StageProgress } from "../../../src/rollback/rollback-store.ts";
 import { unchangedBy } from "./commit-cases.ts";
@@ -198,6 +199,62 @@ export const ROLLBACK_CASES: readonly ConformanceCase[] = [
 			const claim = await rollbacks.claim(ONE, "other", TTL_MS);
 			expect(claim).toMatchObject({ state: "prepared", attempt: 1, claimHolder: "other" });
 			expect(await rollbacks.parts(ONE, 1)).toEqual(PARTS.toReversed());
+		},
+	},
+	{
+		name: "what ends everyone who works on it is failed, and a retry counts anew",
+		run: async (stores) => {
+			await prepared(stores);
+			const { rollbacks } = stores.ports;
+			await rollbacks.begin(ONE, 1, { ...REPLAY, stage: "commit" });
+			for (let death = 1; death <= LIMITS.rollbackTakeovers; death += 1) {
+				await stores.pass(TTL_MS + 1);
+				const claim = await rollbacks.claim(ONE, `process ${death}`, TTL_MS);
+				expect(claim).toMatchObject({ state: "prepared", takeovers: death });
+			}
+			await stores.pass(TTL_MS + 1);
+			expect(await rollbacks.claim(ONE, "the last", TTL_MS)).toBeUndefined();
+			const failed = await rollbacks.load(ONE);
+			expect(failed).toMatchObject({
+				state: "failed",
+				failedStage: "commit",
+				error: { code: "rollback_interrupted" },
+				claimHolder: undefined,
+			});
+			expect(failed?.error?.message).toMatch(/^21 processes .* commit$/);
+			expect(await rollbacks.parts(ONE, 1)).toHaveLength(2);
+			expect(await rollbacks.order(ONE, "retry")).toMatchObject({ state: "prepared" });
+			expect(await rollbacks.claim(ONE, "fresh", TTL_MS)).toMatchObject({ takeovers: 0 });
+		},
+	},
+	{
+		name: "one that ends everyone who prepares it is failed with nothing left of it",
+		run: async (stores) => {
+			await recorded(stores);
+			const { rollbacks, tasks } = stores.ports;
+			for (let claim = 1; claim <= LIMITS.rollbackTakeovers + 1; claim += 1) {
+				await rollbacks.claim(ONE, `process ${claim}`, TTL_MS);
+				await rollbacks.begin(ONE, claim, PLAN);
+				await tasks.add({ rollbackId: ONE, attempt: claim }, ["{}"]);
+				await stores.pass(TTL_MS + 1);
+			}
+			expect(await rollbacks.claim(ONE, "the last", TTL_MS)).toBeUndefined();
+			expect(await rollbacks.load(ONE)).toMatchObject({ state: "failed", failedStage: "plan" });
+			expect((await stores.dump())["rollback_tasks"]).toEqual([]);
+		},
+	},
+	{
+		name: "a claim that was given up, or is its holder's own, is no death",
+		run: async (stores) => {
+			await claimed(stores);
+			const { rollbacks } = stores.ports;
+			for (let attempt = 1; attempt <= LIMITS.rollbackTakeovers + 1; attempt += 1) {
+				await rollbacks.release(ONE, attempt, { failure: undefined, keepsPrepared: false });
+				await rollbacks.claim(ONE, `process ${attempt}`, TTL_MS);
+			}
+			await stores.pass(TTL_MS + 1);
+			const own = `process ${LIMITS.rollbackTakeovers + 1}`;
+			expect(await rollbacks.claim(ONE, own, TTL_MS)).toMatchObject({ takeovers: 0 });
 		},
 	},
 	{
@@ -562,6 +619,26 @@ export const ROLLBACK_CASES: readonly ConformanceCase[] = [
 			);
 			const outdated = { code: "rollback_outdated" };
 			await unchangedBy(stores, () => rollbacks.order(ONE, "retry"), outdated);
+		},
+	},
+	{
+		name: "a failed rollback is not tried again while its chain is halted, unless it is a recovery's",
+		run: async (stores) => {
+			const { scribe, ancestor } = await claimed(stores);
+			const { rollbacks, writer } = stores.ports;
+			const failure = { stage: "replay", error: PROBLEM, keepsPrepared: false } as const;
+			await rollbacks.fail(ONE, 1, failure);
+			scribe.position = (await writer.halt(CHAIN, scribe.fence, PROBLEM)) ?? scribe.position;
+			const halted = { code: "chain_halted" };
+			await unchangedBy(stores, () => rollbacks.order(ONE, "retry"), halted);
+			const recoveryId = rollbackId(70);
+			await rollbacks.record({ ...scribe.newRollback(TWO, ancestor), recoveryId }, undefined);
+			await rollbacks.claim(TWO, "one", TTL_MS);
+			await rollbacks.fail(TWO, 1, failure);
+			expect(await rollbacks.order(TWO, "retry")).toMatchObject({ state: "recorded" });
+			await rollbacks.cancel(TWO, 1);
+			await writer.halt(CHAIN, scribe.fence, undefined);
+			expect(await rollbacks.order(ONE, "retry")).toMatchObject({ state: "recorded" });
 		},
 	},
 	{

@@ -13,6 +13,7 @@ import type {
 	MemoryKey,
 	RollbackId,
 } from "../../../src/domain/ids.ts";
+import type { ThinnedRange } from "../../../src/domain/thinned-range.ts";
 import { contentHash } from "../../../src/memory/canonical.ts";
 import { memoryKey } from "../../../src/memory/memory-key.ts";
 import {
@@ -44,6 +45,7 @@ export interface Said {
 	readonly seals?: number;
 	readonly operations?: readonly OperationUpdate[];
 	readonly settles?: readonly bigint[];
+	readonly thins?: ThinnedRange;
 	readonly derivations?: readonly Derivation[];
 	readonly finality?: { readonly safe: Height; readonly finalized: Height };
 	/** Further entries of the log. */
@@ -198,6 +200,7 @@ export class Scribe {
 			operations: said.operations ?? [],
 			derivations: said.derivations ?? [],
 			settledEntries: said.settles ?? [],
+			thinned: said.thins,
 			...made.result(said.vectors ?? {}),
 		};
 	}

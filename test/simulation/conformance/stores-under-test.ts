@@ -1,11 +1,13 @@
 /** What the cases are run on: the stores of Postgres, real or simulated, or both at once. */
 import type { ChainId, Height, Hex } from "../../../src/domain/ids.ts";
+import type { ImportStore } from "../../../src/restore/import-store.ts";
 import type { LogReader } from "../../../src/restore/log-reader.ts";
 import type { ShadowStore } from "../../../src/restore/shadow-store.ts";
 import type { Outbox } from "../../../src/rollback/dispatch.ts";
 import type { RestoredStates } from "../../../src/rollback/restored-states.ts";
 import type { RollbackStore } from "../../../src/rollback/rollback-store.ts";
 import type { TaskStore } from "../../../src/rollback/task-store.ts";
+import type { SnapshotReader, SnapshotStore } from "../../../src/snapshots/snapshot-store.ts";
 import type { FlushStore } from "../../../src/writer/flush-store.ts";
 import type { InboxStore } from "../../../src/writer/inbox-store.ts";
 import type { LogCutter, RetentionStore } from "../../../src/writer/retention.ts";
@@ -37,6 +39,9 @@ export interface Ports {
 	readonly log: LogReader;
 	readonly shadows: ShadowStore;
 	readonly restored: RestoredStates;
+	readonly snapshots: SnapshotStore;
+	readonly snapshotReader: SnapshotReader;
+	readonly imports: ImportStore;
 }
 
 export interface StoresUnderTest {

@@ -1,4 +1,5 @@
 /** The tables of one chain, as store/schema/ has them. */
+
 import { EMPTY_ROOTS, type StateRoots } from "../../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../../src/domain/block.ts";
 import type {
@@ -20,6 +21,7 @@ import type {
 	OperationStatus,
 } from "../../../src/domain/operation.ts";
 import type { LossPolicy, Sources } from "../../../src/domain/provenance.ts";
+import type { ThinnedRange } from "../../../src/domain/thinned-range.ts";
 import type { NewMemory } from "../../../src/memory/state-editor.ts";
 import type {
 	Checkpoint,
@@ -47,6 +49,7 @@ export interface ChainRow {
 	readonly retainedFrom: Height;
 	readonly logCutTo: LogPosition;
 	readonly handlersHash: Hex;
+	readonly genesis: Hex | undefined;
 	readonly halt: Problem | undefined;
 	readonly fence: bigint;
 	readonly leaseHolder: string | undefined;
@@ -138,6 +141,7 @@ export class ChainTables {
 	readonly idempotencyKeys: Rows<IdempotencyRow>;
 	readonly blocks: Rows<BlockRow>;
 	readonly checkpoints: Rows<CheckpointRow>;
+	readonly thinnedRanges: Rows<ThinnedRange>;
 	readonly generations: Rows<GenerationRow>;
 	readonly collections: Rows<CollectionRow>;
 	readonly vectorRows: Rows<EmbeddedVersion>;
@@ -157,6 +161,7 @@ export class ChainTables {
 		this.idempotencyKeys = new Rows<IdempotencyRow>(journal, "idempotency_keys", requestKey);
 		this.blocks = new Rows(journal, "blocks", (row) => placeKey(row.number, row.fromGen));
 		this.checkpoints = new Rows(journal, "checkpoints", (row) => placeKey(row.height, row.fromGen));
+		this.thinnedRanges = new Rows(journal, "thinned_ranges", ({ from }) => `${from}`);
 		this.generations = new Rows(journal, "generations", ({ generation }) => `${generation}`);
 		this.collections = new Rows(journal, "collections", ({ name }) => name);
 		this.vectorRows = new Rows<EmbeddedVersion>(journal, "vector_rows", vectorKey);
@@ -191,6 +196,7 @@ const NEW_CHAIN: Omit<ChainRow, "handlersHash" | "id" | "name" | "startBlock"> =
 	roots: EMPTY_ROOTS,
 	retainedFrom: 0n,
 	logCutTo: 0n,
+	genesis: undefined,
 	halt: undefined,
 	fence: 0n,
 	leaseHolder: undefined,

@@ -31,6 +31,7 @@ export function applyBatch(
 		tables.vectorRows.insert({ ...row, vector: Float32Array.from(row.vector) });
 	}
 	addBlocks(tables, batch);
+	addThinned(tables, batch);
 	for (const update of batch.operations) judge(tables, update);
 	for (const entryId of batch.settledEntries) tables.inbox.delete(`${entryId}`);
 	addNames(tables, batch);
@@ -60,6 +61,21 @@ export function requireCurrent(
 		hint: "another process holds the chain, or changed it; this one reads its state again",
 		fields: { chainId, basePosition: basePosition.toString() },
 	});
+}
+
+/** A range that goes on from another of the same kind makes that one longer. */
+function addThinned(tables: ChainTables, { thinned }: CommitBatch): void {
+	if (thinned === undefined) return;
+	const grown = tables.thinnedRanges
+		.all()
+		.find(({ to, every }) => every === thinned.every && to === thinned.from - 1n);
+	if (grown !== undefined) {
+		tables.thinnedRanges.put({ ...grown, to: thinned.to });
+		return;
+	}
+	const before = tables.thinnedRanges.get(`${thinned.from}`);
+	const to = before !== undefined && before.to > thinned.to ? before.to : thinned.to;
+	tables.thinnedRanges.put({ ...thinned, to });
 }
 
 function addBlocks(tables: ChainTables, { blocks, checkpoints, generation }: CommitBatch): void {

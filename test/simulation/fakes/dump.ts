@@ -7,7 +7,12 @@ import { anchorsToText } from "../../../src/memory/operation-codec.ts";
 import { targetOf } from "../../../src/rollback/rollback-record.ts";
 import { layerNumber, ownerNumber, toJson } from "../../../src/store/codec.ts";
 import type { ChainTables } from "./chain-tables.ts";
-import type { FakeDatabase, RollbackRow, ShadowVersionRow } from "./fake-database.ts";
+import type {
+	FakeDatabase,
+	RollbackRow,
+	ShadowVersionRow,
+	StoredSnapshot,
+} from "./fake-database.ts";
 
 type Columns = Readonly<Record<string, unknown>>;
 
@@ -20,6 +25,13 @@ export function dumpTables(database: FakeDatabase): Readonly<Record<string, read
 		generations: each((tables) => tables.generations.all().map(generationColumns)),
 		blocks: each((tables) => tables.blocks.all().map(blockColumns)),
 		checkpoints: each((tables) => tables.checkpoints.all().map(checkpointColumns)),
+		thinned_ranges: each((tables) =>
+			tables.thinnedRanges.all().map(({ from, to, every }) => ({
+				from_block: from,
+				to_block: to,
+				every: BigInt(every),
+			})),
+		),
 		memories: each((tables) => tables.memories.all().map(nameColumns)),
 		versions: each((tables) => tables.versions.all().map(spanColumns)),
 		links: each((tables) => tables.links.all().map(linkColumns)),
@@ -58,6 +70,7 @@ export function dumpTables(database: FakeDatabase): Readonly<Record<string, read
 			height: row.height,
 		})),
 		shadow_versions: database.shadowVersions.all().map(shadowColumns),
+		snapshots: database.snapshots.all().map(snapshotColumns),
 	};
 }
 
@@ -76,6 +89,7 @@ function chainColumns({ row }: ChainTables): Columns {
 		retained_from: row.retainedFrom,
 		log_cut_to: row.logCutTo,
 		handlers_hash: row.handlersHash,
+		genesis_hash: row.genesis,
 		halt: row.halt && toJson(row.halt),
 		fence: row.fence,
 		lease_holder: row.leaseHolder,
@@ -133,6 +147,31 @@ function spanColumns(row: Version): Columns {
 function shadowColumns({ shadowId, kept, ...row }: ShadowVersionRow): Columns {
 	const vector = row.vector && bytes(row.vector);
 	return { shadow_id: shadowId, kept, ...versionColumns(row), vector };
+}
+
+function snapshotColumns(row: StoredSnapshot): Columns {
+	return {
+		snapshot_id: row.snapshotId,
+		chain_id: row.chainId,
+		state: row.state,
+		kind: row.kind,
+		parent_id: row.parentId,
+		cause: row.cause,
+		height: row.height,
+		generation: row.generation,
+		block_hash: row.blockHash,
+		log_position: row.logPosition,
+		version_id: row.versionId,
+		roots: toJson(row.roots),
+		manifest_hash: row.manifestHash,
+		memories: row.memories,
+		chunks: row.chunks,
+		raw_bytes: row.rawBytes,
+		stored_bytes: row.storedBytes,
+		error: row.error && toJson(row.error),
+		stored_at: row.storedMs,
+		verified_at: row.verifiedMs,
+	};
 }
 
 function versionColumns(row: Omit<Version, "toBlock" | "toGen">): Columns {
@@ -270,6 +309,7 @@ function rollbackColumns(row: RollbackRow): Columns {
 		supersessions: row.supersessions,
 		claim_holder: row.claimHolder,
 		claim_until: row.claimUntilMs,
+		takeovers: row.takeovers,
 		done: row.done,
 		total: row.total,
 		counts: toJson(row.counts),
@@ -285,6 +325,7 @@ function rollbackColumns(row: RollbackRow): Columns {
 		retries: row.retries,
 		stage_started_at: row.stageStartedMs,
 		recovery_id: row.recoveryId,
+		evidence: row.evidence && toJson(row.evidence),
 		finished_at: row.finishedMs,
 	};
 }

@@ -1,16 +1,10 @@
 /** All that is durable in the simulated Postgres. */
-import type {
-	ChainId,
-	Generation,
-	Height,
-	Hex,
-	LogPosition,
-	RollbackId,
-} from "../../../src/domain/ids.ts";
+import type { ChainId, Hex, RollbackId } from "../../../src/domain/ids.ts";
 import type { Shadow, ShadowRow } from "../../../src/restore/shadow-store.ts";
 import type { RollbackRecord } from "../../../src/rollback/rollback-record.ts";
 import type { Part } from "../../../src/rollback/rollback-store.ts";
 import type { AttemptOf } from "../../../src/rollback/task-store.ts";
+import type { SnapshotRow } from "../../../src/snapshots/snapshot-row.ts";
 import { type ChainRow, ChainTables } from "./chain-tables.ts";
 import { Journal, Rows } from "./rows.ts";
 
@@ -56,19 +50,17 @@ export interface ShadowVersionRow extends ShadowRow {
 	readonly kept: boolean;
 }
 
-export interface SnapshotRow {
-	readonly snapshotId: string;
-	readonly chainId: ChainId;
-	readonly state: string;
-	readonly cause: string;
-	readonly height: Height;
-	readonly generation: Generation;
-	readonly blockHash: Hex;
-	readonly logPosition: LogPosition;
+export interface StoredSnapshot extends Omit<SnapshotRow, SnapshotAnswer> {
 	readonly manifestHash: Hex | undefined;
-	readonly error: { readonly code: string; readonly message: string } | undefined;
+	/** JSON. */
+	readonly progress: string | undefined;
 	readonly createdMs: number;
+	readonly storedMs: number | undefined;
+	readonly verifiedMs: number | undefined;
 }
+
+/** What is answered in another form. */
+type SnapshotAnswer = "createdAt" | "manifestId" | "progress" | "storedAt" | "verifiedAt";
 
 export interface DeliveryRow {
 	readonly chainId: ChainId;
@@ -90,7 +82,11 @@ export class FakeDatabase {
 	readonly shadowVersions = new Rows<ShadowVersionRow>(this.#journal, "shadow_versions", (row) =>
 		shadowRowKey(row.shadowId, row.memoryKey),
 	);
-	readonly snapshots = new Rows<SnapshotRow>(this.#journal, "snapshots", (row) => row.snapshotId);
+	readonly snapshots = new Rows<StoredSnapshot>(
+		this.#journal,
+		"snapshots",
+		(row) => row.snapshotId,
+	);
 	readonly deliveries = new Rows<DeliveryRow>(this.#journal, "deliveries", (row) =>
 		JSON.stringify([row.rollbackId, row.url]),
 	);

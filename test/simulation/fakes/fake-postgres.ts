@@ -9,21 +9,26 @@
  * test/simulation/conformance runs the same cases against this and against the real stores.
  */
 
+import { EMPTY_ROOTS } from "../../../src/commitment/state-root.ts";
 import { FatalError } from "../../../src/domain/errors.ts";
 import type { ChainId, Height, Hex } from "../../../src/domain/ids.ts";
+import type { ImportStore } from "../../../src/restore/import-store.ts";
 import type { LogReader } from "../../../src/restore/log-reader.ts";
 import type { ShadowStore } from "../../../src/restore/shadow-store.ts";
 import type { Outbox } from "../../../src/rollback/dispatch.ts";
 import type { RestoredStates } from "../../../src/rollback/restored-states.ts";
 import type { RollbackStore } from "../../../src/rollback/rollback-store.ts";
 import type { TaskStore } from "../../../src/rollback/task-store.ts";
+import type { SnapshotRow } from "../../../src/snapshots/snapshot-row.ts";
+import type { SnapshotReader, SnapshotStore } from "../../../src/snapshots/snapshot-store.ts";
 import type { FlushStore } from "../../../src/writer/flush-store.ts";
 import type { InboxStore } from "../../../src/writer/inbox-store.ts";
 import type { LogCutter, RetentionStore } from "../../../src/writer/retention.ts";
 import type { WriterStore } from "../../../src/writer/writer-store.ts";
 import { dumpTables } from "./dump.ts";
-import { FakeDatabase, type SnapshotRow } from "./fake-database.ts";
+import { FakeDatabase } from "./fake-database.ts";
 import { FakeFlushStore } from "./fake-flush-store.ts";
+import { FakeImportStore } from "./fake-import-store.ts";
 import { FakeInboxStore } from "./fake-inbox-store.ts";
 import { FakeLogReader } from "./fake-log-reader.ts";
 import { FakeOutbox } from "./fake-outbox.ts";
@@ -32,8 +37,22 @@ import { FakeRestoredStates } from "./fake-restored-states.ts";
 import { FakeLogCutter, FakeRetention } from "./fake-retention.ts";
 import { FakeRollbackStore } from "./fake-rollback-store.ts";
 import { FakeShadowStore } from "./fake-shadow-store.ts";
+import { FakeSnapshotReader } from "./fake-snapshot-reader.ts";
+import { FakeSnapshotStore } from "./fake-snapshot-store.ts";
 import { FakeTaskStore } from "./fake-task-store.ts";
 import { FakeWriterStore } from "./fake-writer-store.ts";
+
+export type AddedSnapshot = Pick<
+	SnapshotRow,
+	| "blockHash"
+	| "cause"
+	| "chainId"
+	| "generation"
+	| "height"
+	| "logPosition"
+	| "snapshotId"
+	| "state"
+>;
 
 /** Whether the process behind a holder's name is known to be gone. */
 export type IsGone = (holder: string) => boolean;
@@ -116,6 +135,18 @@ export class FakePostgres {
 		return new FakeShadowStore(this.#database);
 	}
 
+	snapshotStore(): SnapshotStore {
+		return new FakeSnapshotStore(this.#database);
+	}
+
+	snapshotReader(): SnapshotReader {
+		return new FakeSnapshotReader(this.#database);
+	}
+
+	importStore(): ImportStore {
+		return new FakeImportStore(this.#database);
+	}
+
 	restoredStates(): RestoredStates {
 		return new FakeRestoredStates(this.#database);
 	}
@@ -126,10 +157,24 @@ export class FakePostgres {
 	}
 
 	/** A snapshot's row, without the snapshot. */
-	addSnapshot(snapshot: Omit<SnapshotRow, "createdMs" | "error" | "manifestHash">): void {
-		const manifestHash: Hex = `0x${snapshot.snapshotId.replaceAll("-", "")}`;
-		const createdMs = this.#database.now();
-		this.#database.snapshots.insert({ ...snapshot, manifestHash, error: undefined, createdMs });
+	addSnapshot(snapshot: AddedSnapshot): void {
+		this.#database.snapshots.insert({
+			...snapshot,
+			kind: "full",
+			parentId: undefined,
+			versionId: 0n,
+			roots: EMPTY_ROOTS,
+			manifestHash: `0x${snapshot.snapshotId.replaceAll("-", "")}`,
+			memories: 0,
+			chunks: 0,
+			rawBytes: 0,
+			storedBytes: 0,
+			progress: undefined,
+			error: undefined,
+			createdMs: this.#database.now(),
+			storedMs: undefined,
+			verifiedMs: undefined,
+		});
 	}
 
 	/** Tells of each chain of which something took effect, at once. The answer ends it. */

@@ -9,7 +9,7 @@ import {
 import type { Version } from "../../../src/domain/memory.ts";
 import type { Shadow, ShadowRow } from "../../../src/restore/shadow-store.ts";
 import type { RestoredStates, UsableSnapshot } from "../../../src/rollback/restored-states.ts";
-import type { WrittenMemory } from "../../../src/writer/writer-store.ts";
+import type { Problem, WrittenMemory } from "../../../src/writer/writer-store.ts";
 import { type ChainTables, vectorKey } from "./chain-tables.ts";
 import { type FakeDatabase, type ShadowVersionRow, shadowRowKey } from "./fake-database.ts";
 import { putShadowRows, shadowRowOf } from "./fake-shadow-store.ts";
@@ -67,9 +67,11 @@ export class FakeRestoredStates implements RestoredStates {
 
 	async snapshotDamaged(
 		snapshotId: string,
-		problem: { readonly code: string; readonly message: string },
+		{ code, message }: { readonly code: string; readonly message: string },
 	): Promise<void> {
-		this.#database.snapshots.update(snapshotId, { state: "damaged", error: problem });
+		// No hint is kept.
+		const error = { code, message } as Problem;
+		this.#database.snapshots.update(snapshotId, { state: "damaged", error });
 	}
 
 	async settle(shadow: Shadow, fromGen: Generation): Promise<void> {

@@ -7,6 +7,7 @@ import {
 	type MemoryKey,
 	type RollbackId,
 } from "../../../src/domain/ids.ts";
+import { takenOverTooOften } from "../../../src/rollback/attempt-failure.ts";
 import { type Obeyed, obeyed, type RollbackOrder } from "../../../src/rollback/orders.ts";
 import {
 	isActive,
@@ -110,13 +111,19 @@ export class FakeRollbackStore implements RollbackStore {
 			const { claimHolder, claimUntilMs = 0, state, attempt } = row;
 			const isOther = claimHolder !== undefined && claimHolder !== holder;
 			if (isOther && claimUntilMs > nowMs && !this.#isGone(claimHolder)) return undefined;
+			const failure = isOther ? takenOverTooOften(recordOf(row, nowMs)) : undefined;
+			if (failure !== undefined) {
+				this.#fail(row, failure);
+				return undefined;
+			}
 			// A prepared change set is kept: the commit names its attempt.
 			const isAgain = state !== "prepared";
 			if (isAgain) dropPrepared(this.#database, rollbackId);
 			const begun = isAgain
 				? ({ state: "running", attempt: attempt + 1, ...FROM_THE_BEGINNING } as const)
 				: stageOver(row, nowMs);
-			const claim = { claimHolder: holder, claimUntilMs: nowMs + ttlMs };
+			const takeovers = row.takeovers + (isOther ? 1 : 0);
+			const claim = { claimHolder: holder, claimUntilMs: nowMs + ttlMs, takeovers };
 			return this.#write(row, { ...claim, ...begun });
 		});
 	}
@@ -196,17 +203,11 @@ export class FakeRollbackStore implements RollbackStore {
 		this.#database.changed(batch.chainId);
 	}
 
-	async fail(
-		rollbackId: RollbackId,
-		attempt: number,
-		{ stage, error, keepsPrepared }: Failure,
-	): Promise<boolean> {
+	async fail(rollbackId: RollbackId, attempt: number, failure: Failure): Promise<boolean> {
 		return this.#database.transaction(() => {
 			const row = this.#database.rollbacks.get(rollbackId);
 			if (row?.attempt !== attempt || !UNDER_WAY.includes(row.state)) return false;
-			const over = ended(row, this.#database.now());
-			this.#write(row, { state: "failed", failedStage: stage, error: jsonOf(error), ...over });
-			if (!keepsPrepared) dropPrepared(this.#database, rollbackId);
+			this.#fail(row, failure);
 			return true;
 		});
 	}
@@ -285,6 +286,12 @@ export class FakeRollbackStore implements RollbackStore {
 			...rows.filter((row) => row.fromBlock > ancestor),
 			...rows.filter((row) => row.fromBlock <= ancestor).slice(-1),
 		]);
+	}
+
+	#fail(row: RollbackRow, { stage, error, keepsPrepared }: Failure): void {
+		const over = ended(row, this.#database.now());
+		this.#write(row, { state: "failed", failedStage: stage, error: jsonOf(error), ...over });
+		if (!keepsPrepared) dropPrepared(this.#database, row.rollbackId);
 	}
 
 	#read(row: RollbackRow | undefined): RollbackRecord | undefined {
@@ -383,6 +390,7 @@ export class FakeRollbackStore implements RollbackStore {
 				({ number, hash, toGen }) =>
 					number === ancestor.height && hash === ancestor.hash && toGen === FOREVER,
 			),
+			isHalted: tables?.row.halt !== undefined,
 			isBusy: active !== undefined && active.rollbackId !== rollbackId,
 			isPrepared: parts.some((row) => row.rollbackId === rollbackId && row.attempt === attempt),
 		};
@@ -413,7 +421,12 @@ export class FakeRollbackStore implements RollbackStore {
 		const { rollbackId } = row;
 		const retries = row.retries + 1;
 		const anew = { strategy: undefined, strategyReason: undefined, ...FROM_THE_BEGINNING };
-		const open = { error: undefined, failedStage: undefined, finishedMs: undefined };
+		const open = {
+			error: undefined,
+			failedStage: undefined,
+			finishedMs: undefined,
+			takeovers: 0,
+		};
 		if (state === "recorded") dropPrepared(this.#database, rollbackId);
 		this.#write(row, { state, retries, ...open, ...(state === "recorded" ? anew : {}) });
 		send(this.#database, { rollbackId, retries });

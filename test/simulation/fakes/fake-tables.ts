@@ -14,6 +14,7 @@ import {
 } from "../../../src/ranking/exact-scan.ts";
 import { wordBag, wordScore } from "../../../src/ranking/word-score.ts";
 import { wordsOf } from "../../../src/ranking/words.ts";
+import type { StoredTableRow, TableHealth } from "../../../src/vectors/inspected-tables.ts";
 import { checkLimit, checkTableName } from "../../../src/vectors/lance-errors.ts";
 import type {
 	TableFigures,
@@ -172,6 +173,38 @@ export class FakeTables implements VectorTables {
 		const stored = this.#table(table);
 		const before = this.#version(table, stored.latest).rows;
 		return this.#add(stored, [...before, ...rows.map(storedRow)]);
+	}
+
+	/** The newest version loses its first row, and its last one gets another's vector. */
+	damage(table: string): void {
+		const stored = this.#table(table);
+		const { rows, madeMs } = this.#version(table, stored.latest);
+		const damaged = rows
+			.slice(1)
+			.map((row, index, left) =>
+				index === left.length - 1 ? { ...row, vector: row.vector.map((each) => -each) } : row,
+			);
+		stored.versions.set(stored.latest, { rows: damaged, madeMs });
+	}
+
+	/** As a check reads them. */
+	async *storedRows(
+		table: string,
+		version: TableVersion,
+	): AsyncGenerator<readonly StoredTableRow[]> {
+		const { rows } = this.#version(table, version);
+		if (rows.length === 0) return;
+		yield rows.map(({ versionId, memoryKey, namespace, layer, fromBlock, vector }) => {
+			const { buffer, byteOffset, byteLength } = vector;
+			const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+			return { versionId, memoryKey, namespace, layer, fromBlock, bytes };
+		});
+	}
+
+	async health(table: string, version: TableVersion): Promise<TableHealth> {
+		const { rows } = this.#version(table, version);
+		const { dimensions } = this.#table(table);
+		return { dimensions, rows: rows.length, fragments: 1, indexes: [] };
 	}
 
 	names(): readonly string[] {

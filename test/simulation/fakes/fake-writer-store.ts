@@ -4,6 +4,7 @@ import {
 	type ChainId,
 	FOREVER,
 	type Height,
+	type Hex,
 	type LogPosition,
 	type MemoryKey,
 	type VersionId,
@@ -11,7 +12,6 @@ import {
 import { LAYERS } from "../../../src/domain/layer.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
 import type { Version } from "../../../src/domain/memory.ts";
-import { canonicalJson } from "../../../src/memory/canonical.ts";
 import { fromWire } from "../../../src/memory/operation-codec.ts";
 import type { CommitBatch } from "../../../src/writer/commit-batch.ts";
 import type {
@@ -26,7 +26,8 @@ import type { ChainRow, ChainTables, OperationRow } from "./chain-tables.ts";
 import { applyBatch, type Expected } from "./commit.ts";
 import type { FakeDatabase } from "./fake-database.ts";
 import { FakeWriterLookUps } from "./fake-writer-look-ups.ts";
-import { greatest, rising, throughJson } from "./frozen.ts";
+import { greatest, rising } from "./frozen.ts";
+import { recordHalt } from "./record-halt.ts";
 
 /** Leaves of one answer: small, so that a state takes several. */
 const PAGE_LEAVES = 64;
@@ -79,6 +80,7 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 		return {
 			window,
 			halt,
+			genesis: tables.row.genesis,
 			state: { chainId, generation, fence, logPosition, versionSeq, roots, head, ...marks },
 		};
 	}
@@ -157,29 +159,19 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 		});
 	}
 
+	async recordGenesis(chainId: ChainId, fence: bigint, hash: Hex): Promise<void> {
+		if (this.#database.find(chainId)?.row.genesis !== undefined) return;
+		this.#fenced(chainId, fence, { genesis: hash });
+	}
+
 	async halt(
 		chainId: ChainId,
 		fence: bigint,
 		problem: Problem | undefined,
 	): Promise<LogPosition | undefined> {
 		return this.#database.transaction(() => {
-			const halt = problem && (throughJson(problem) as Problem);
-			if (!this.#fenced(chainId, fence, { halt })) return undefined;
-			const tables = this.#chain(chainId);
-			const { generation, headHeight, logPosition } = tables.row;
-			const position = logPosition + 1n;
-			const isNew = tables.log.insertIfNew({
-				position,
-				generation,
-				height: headHeight ?? 0n,
-				kind: "halt",
-				operationId: undefined,
-				memoryKey: undefined,
-				body: canonicalJson(problem === undefined ? { isOver: true } : { ...problem }),
-			});
-			if (!isNew) return undefined;
-			tables.update({ logPosition: position });
-			return position;
+			if (!this.#fenced(chainId, fence, {})) return undefined;
+			return recordHalt(this.#chain(chainId), problem);
 		});
 	}
 

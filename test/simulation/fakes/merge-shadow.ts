@@ -68,7 +68,7 @@ export function versionOf({ shadowId: _shadow, kept: _kept, ...row }: ShadowVers
 	return { ...shadowVersion(row), toGen: FOREVER };
 }
 
-function carryVector({ vectorRows }: ChainTables, row: ShadowVersionRow): void {
+export function carryVector({ vectorRows }: ChainTables, row: ShadowVersionRow): void {
 	const { collection, vector, content, versionId, memoryKey, namespace, layer, fromBlock } = row;
 	if (collection === undefined || vector === undefined || content === undefined) return;
 	const before = vectorRows.get(vectorKey({ collection, versionId }))?.vector;

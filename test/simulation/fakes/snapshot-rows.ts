@@ -1,10 +1,10 @@
 /** Which snapshots a rollback may begin from; see postgres-restored-states.ts. */
 import { FOREVER } from "../../../src/domain/ids.ts";
 import type { ChainTables } from "./chain-tables.ts";
-import type { SnapshotRow } from "./fake-database.ts";
+import type { StoredSnapshot } from "./fake-database.ts";
 
 /** Of this log: made here, after the state was imported if it was, or that very import. */
-export function isUsable(tables: ChainTables, snapshot: SnapshotRow): boolean {
+export function isUsable(tables: ChainTables, snapshot: StoredSnapshot): boolean {
 	const { state, cause, height, logPosition, manifestHash } = snapshot;
 	if (state !== "verified" || manifestHash === undefined) return false;
 	const { retainedFrom, logCutTo } = tables.row;
@@ -15,7 +15,7 @@ export function isUsable(tables: ChainTables, snapshot: SnapshotRow): boolean {
 
 export function isCanonical(
 	{ blocks }: ChainTables,
-	{ height, blockHash, generation }: SnapshotRow,
+	{ height, blockHash, generation }: StoredSnapshot,
 ): boolean {
 	return blocks
 		.all()

@@ -1,0 +1,135 @@
+/**
+ * EVM networks that a chain's file can name, and what is known of each. Ids and block times are those of
+ * viem/chains; a test compares them. Whatever a file says itself comes before.
+ *
+ * `depthMs` counts only where a node answers no finalized tag. `trust` is turned off where a source says that
+ * headers hold other fields than Ethereum's, or blooms not all logs; `recant chains check` tries the others.
+ */
+
+export interface Network {
+	readonly id: number;
+	/** Milliseconds from one block to the next, on average. */
+	readonly blockTimeMs: number;
+	/** Time under the head that counts as final without a tag. */
+	readonly depthMs: number;
+	readonly trust: { readonly headerHash: boolean; readonly logsBloom: boolean };
+	/** Widest eth_getLogs that its usual nodes take; undefined: nothing is known. */
+	readonly logRangeBlocks: number | undefined;
+}
+
+const MINUTE_MS = 60_000;
+
+export const NETWORKS = {
+	// Ethereum consensus specs, "Phase 0": 32 slots of 12 s an epoch, final after two.
+	ethereum: {
+		id: 1,
+		blockTimeMs: 12_000,
+		depthMs: 64 * 12_000,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// As Ethereum.
+	sepolia: {
+		id: 11_155_111,
+		blockTimeMs: 12_000,
+		depthMs: 64 * 12_000,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Optimism docs, "Transaction finality": on Ethereum after 5 to 10 minutes, final there after 12.8 more.
+	optimism: {
+		id: 10,
+		blockTimeMs: 2_000,
+		depthMs: 25 * MINUTE_MS,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// The same stack, see Optimism.
+	base: {
+		id: 8_453,
+		blockTimeMs: 2_000,
+		depthMs: 25 * MINUTE_MS,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Arbitrum docs, "Transaction lifecycle": final when the batch is, on Ethereum. Blocks from before Nitro
+	// (22,207,817) have hashes of another kind: turn headerHash off to start below.
+	arbitrum: {
+		id: 42_161,
+		blockTimeMs: 250,
+		depthMs: 25 * MINUTE_MS,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Polygon docs, "Finality": by milestones, within seconds. PIP-74: before it, the logs of state syncs are
+	// in neither bloom nor receipts root.
+	polygon: {
+		id: 137,
+		blockTimeMs: 2_000,
+		depthMs: 10 * MINUTE_MS,
+		trust: { headerHash: true, logsBloom: false },
+		logRangeBlocks: undefined,
+	},
+	// BEP-126, "Fast finality": final two blocks later while two thirds of the validators vote.
+	bnb: {
+		id: 56,
+		blockTimeMs: 750,
+		depthMs: MINUTE_MS,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Avalanche docs, "Integrate with the C-Chain": nodes answer accepted blocks, which are final, and hashes
+	// cover ExtDataHash too; "Public API server": 2,048 blocks of logs at once.
+	avalanche: {
+		id: 43_114,
+		blockTimeMs: 1_700,
+		depthMs: 1_700,
+		trust: { headerHash: false, logsBloom: true },
+		logRangeBlocks: 2_048,
+	},
+	// Gnosis docs, "Consensus": epochs of 16 slots of 5 s, final after two. Blocks from before its merge
+	// (25,349,537) carry Aura's fields: turn headerHash off to start below.
+	gnosis: {
+		id: 100,
+		blockTimeMs: 5_000,
+		depthMs: 32 * 5_000,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Linea docs, "Retrieve finalized L2 blocks": final when proved on Ethereum, hours later.
+	linea: {
+		id: 59_144,
+		blockTimeMs: 2_000,
+		depthMs: 25 * MINUTE_MS,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Scroll docs, "Transaction life cycle": final when proved on Ethereum.
+	scroll: {
+		id: 534_352,
+		blockTimeMs: 3_000,
+		depthMs: 25 * MINUTE_MS,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// ZKsync docs, "Blocks": hashes are of its own kind; final when the batch was executed on Ethereum.
+	zksync: {
+		id: 324,
+		blockTimeMs: 200,
+		depthMs: 25 * MINUTE_MS,
+		trust: { headerHash: false, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+	// Foundry book, "anvil": mines at once, or as it is told; its tags lie 32 and 64 blocks under the head.
+	anvil: {
+		id: 31_337,
+		blockTimeMs: 12_000,
+		depthMs: 64 * 12_000,
+		trust: { headerHash: true, logsBloom: true },
+		logRangeBlocks: undefined,
+	},
+} as const satisfies Readonly<Record<string, Network>>;
+
+export type NetworkName = keyof typeof NETWORKS;
+
+export const NETWORK_NAMES = Object.keys(NETWORKS) as readonly NetworkName[];

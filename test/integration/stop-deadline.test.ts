@@ -1,0 +1,87 @@
+/** A stop that something holds up: it ends within its deadline all the same, and says how. */
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { RecantClient } from "../../src/client/client.ts";
+import { startAnvil } from "../support/anvil.ts";
+import { startEmbeddingEndpoint } from "../support/embedding-endpoint.ts";
+import { createTestDatabase } from "../support/postgres.ts";
+import { type Ended, type StartedCommand, startCommand } from "../support/recant-command.ts";
+import { until } from "../support/running-service.ts";
+import { startSeverableProxy } from "../support/severable-proxy.ts";
+import { testDir } from "../support/temp-dir.ts";
+
+/** See cli/start.ts; a supervisor waits 30 s before it kills. */
+const DEADLINE_MS = 20_000;
+/** For a machine that does much else. */
+const SLACK_MS = 5_000;
+const TIMEOUT_MS = 120_000;
+const CHAIN = "31337";
+
+async function started(variables: Readonly<Record<string, string>>) {
+	const anvil = await startAnvil();
+	const command = startCommand(["start"], {
+		RECANT_DATA_DIR: join(testDir("stop-deadline"), "data"),
+		RECANT_PORT: "0",
+		RECANT_RPC_URL: anvil.rpcUrl,
+		RECANT_LOG_LEVEL: "warn",
+		...variables,
+	});
+	const [, url = ""] = await command.says(/answers at (\S+)/);
+	const client = new RecantClient({ url });
+	await until("the chain is followed", async () => {
+		return (await client.chain(CHAIN)).head !== undefined;
+	});
+	return { command, client };
+}
+
+async function stopped(command: StartedCommand): Promise<Ended & { readonly tookMs: number }> {
+	const startMs = performance.now();
+	command.kill("SIGTERM");
+	const ended = await command.ended;
+	return { ...ended, tookMs: performance.now() - startMs };
+}
+
+test(
+	"an embedder that does not answer is waited for as long as its request may take",
+	async () => {
+		const endpoint = await startEmbeddingEndpoint();
+		const database = await createTestDatabase("stop embedder");
+		const { command, client } = await started({
+			...endpoint.variables,
+			DATABASE_URL: database.url,
+		});
+		let asked = false;
+		endpoint.fail = () => {
+			asked = true;
+			return { afterMs: TIMEOUT_MS };
+		};
+		// It is not answered before the service ends.
+		void client
+			.write(CHAIN, { op: "put", layer: "semantic", id: "a", content: {}, text: "it hangs" })
+			.catch(() => undefined);
+		await until("the embedder is asked", () => asked);
+		const { code, signal, stderr, tookMs } = await stopped(command);
+		// A request of it has a limit of its own, which is shorter.
+		expect({ code, signal }).toEqual({ code: 0, signal: null });
+		expect(stderr).not.toMatch(/^error: /m);
+		expect(tookMs).toBeLessThan(DEADLINE_MS);
+	},
+	TIMEOUT_MS,
+);
+
+test(
+	"a Postgres that stands still is given up, and the process says so",
+	async () => {
+		const database = await createTestDatabase("stop postgres");
+		const proxy = await startSeverableProxy(database.url);
+		const { command } = await started({ DATABASE_URL: proxy.url });
+		proxy.freeze();
+		const { code, signal, stderr, tookMs } = await stopped(command);
+		expect({ code, signal }).toEqual({ code: 1, signal: null });
+		expect(stderr).toMatch(/^SIGTERM: stopping/m);
+		expect(stderr).toMatch(/^error: the service did not stop within 20000 ms\nhint: .+$/m);
+		expect(tookMs).toBeGreaterThanOrEqual(DEADLINE_MS - 100);
+		expect(tookMs).toBeLessThan(DEADLINE_MS + SLACK_MS);
+	},
+	TIMEOUT_MS,
+);

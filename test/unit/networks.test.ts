@@ -1,0 +1,77 @@
+import * as chains from "viem/chains";
+import { describe, expect, test } from "vitest";
+import { chainSpec } from "../../src/config/chains.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
+import { NETWORK_NAMES, NETWORKS, type NetworkName } from "../../src/follower/networks.ts";
+
+/** Where viem names them otherwise. */
+const OTHER_NAMES: Readonly<Partial<Record<NetworkName, keyof typeof chains>>> = {
+	ethereum: "mainnet",
+	bnb: "bsc",
+};
+
+function specOf(definition: Readonly<Record<string, unknown>>) {
+	const common = {
+		name: "test",
+		rpc: { urls: ["http://127.0.0.1:1"] },
+		namespaces: ["ledger"],
+		contracts: {},
+		handlers: {},
+	};
+	return chainSpec({ ...common, ...definition }, { file: "test.ts", code: new Uint8Array() });
+}
+
+describe("a network's preset", () => {
+	test.each(NETWORK_NAMES)("%s has viem's id and block time", (name) => {
+		// biome-ignore lint/performance/noDynamicNamespaceImportAccess: a test may load them all
+		const known = chains[OTHER_NAMES[name] ?? (name as keyof typeof chains)];
+		expect(known).toMatchObject({ id: NETWORKS[name].id });
+		const blockTime = "blockTime" in known ? known.blockTime : undefined;
+		expect(NETWORKS[name].blockTimeMs).toBe(blockTime ?? 12_000);
+	});
+
+	test("gives what the file leaves out, and gives way to what it says", () => {
+		expect(specOf({ network: "arbitrum" })).toMatchObject({
+			id: 42_161,
+			blockTimeMs: 250,
+			finalityTags: true,
+			finalityDepthBlocks: LIMITS.windowBlocks,
+			rpc: { pollIntervalMs: 100, trust: { headerHash: true } },
+		});
+		expect(specOf({ network: "base" })).toMatchObject({
+			id: 8_453,
+			finalityDepthBlocks: 750,
+			rpc: { pollIntervalMs: 667 },
+		});
+		const own = {
+			network: "zksync",
+			blockTimeMs: 1_000,
+			finality: { depthMs: 60_500, source: "depth" },
+			trust: { headerHash: true },
+			rpc: { urls: ["http://127.0.0.1:1"], pollIntervalMs: 50, logRangeBlocks: 7 },
+		};
+		expect(specOf(own)).toMatchObject({
+			id: 324,
+			finalityTags: false,
+			finalityDepthBlocks: 61,
+			rpc: { pollIntervalMs: 50, logRangeBlocks: 7, trust: { headerHash: true, logsBloom: true } },
+		});
+	});
+
+	test("changes nothing for a file that names none", () => {
+		expect(specOf({ id: 5 })).toMatchObject({
+			id: 5,
+			finalityDepthBlocks: 64,
+			rpc: { pollIntervalMs: 1_000, logRangeBlocks: 10_000 },
+		});
+	});
+
+	test.each([
+		["another id", { network: "base", id: 1 }, "id: 1 is not the id of the network"],
+		["no id", {}, "id: must be given where no network is named"],
+		["a name that nobody knows", { network: "atlantis" }, "network:"],
+		["two depths", { id: 1, finality: { depthBlocks: 1, depthMs: 1 } }, "not both"],
+	])("with %s is refused", (_, definition, message) => {
+		expect(() => specOf(definition)).toThrow(message);
+	});
+});
