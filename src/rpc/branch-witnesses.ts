@@ -55,7 +55,7 @@ export class BranchWitnesses {
 	}
 
 	async #inTime(provider: Provider, place: Place): Promise<Word> {
-		if (provider.asideMs > 0 || !this.#providers.isTrusted(provider)) return "silent";
+		if (provider.asideMs > 0 || !this.#providers.choice.isTrusted(provider)) return "silent";
 		let stop: (() => void) | undefined;
 		const late = new Promise<Word>((resolve) => {
 			stop = this.#clock.after(LIMITS.supportMs, () => resolve("silent"));

@@ -112,6 +112,6 @@ function digitOf(bit: number): number {
 
 /** The low eleven bits of each of the first three pairs of bytes of its hash. */
 function bitsOf(value: Hex): Bits {
-	const hash = keccak256(Buffer.from(value.slice(2), "hex"));
+	const hash = Buffer.from(keccak256(Buffer.from(value.slice(2), "hex")));
 	return [hash.readUInt16BE(0) & 0x7ff, hash.readUInt16BE(2) & 0x7ff, hash.readUInt16BE(4) & 0x7ff];
 }

@@ -9,7 +9,7 @@ export function healthOf(provider: Provider, providers: ProviderSet): ProviderHe
 	const verdict = heads.verdictOf(provider);
 	return {
 		url: provider.url.shown,
-		state: stateOf(provider, providers.isAstray(provider) ? "astray" : verdict.type),
+		state: stateOf(provider, providers.choice.isAstray(provider) ? "astray" : verdict.type),
 		latencyMs: standing.latencyMs,
 		errorRate: standing.errorRate,
 		consecutiveFailures: standing.consecutiveFailures,

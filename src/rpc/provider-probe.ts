@@ -111,7 +111,7 @@ export class ProviderProbe {
 		const common = majority(having.map(({ block }) => block.hash));
 		if (common === undefined) return;
 		for (const { provider, block } of having)
-			this.#providers.strays(provider, { isAstray: block.hash !== common, height });
+			this.#providers.choice.strays(provider, { isAstray: block.hash !== common, height });
 	}
 
 	#isComparable(provider: Provider): boolean {

@@ -1,5 +1,5 @@
 /**
- * The providers of one chain. Each question goes to the one that is preferred (provider-order.ts); when it
+ * The providers of one chain. Each question goes to the one that is chosen (provider-choice.ts); when it
  * fails there, to the next, and when it is only late, to the next as well, of which the first answer counts.
  * There is no waiting inside: when all have failed or are put aside, the caller learns it at once and decides
  * when to ask again.
@@ -7,20 +7,18 @@
  * Invariants
  * 1. A provider is asked for its chain before anything else, and again after it was at fault or its connection
  *    was lost: one of another chain, by a wrong URL or in the right one's place, is put aside and never believed.
- * 2. One that gave an untrue answer, is on a branch of its own, or is far ahead of the others is asked only when no
- *    other has answered for LAST_RESORT_MS; one that lags only when no other can be asked.
- * 3. Where there is one provider, nothing is asked of it but the questions themselves.
+ * 2. Where there is one provider, nothing is asked of it but the questions themselves.
  */
 import type { ChainBlock } from "../domain/block.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RetryableError } from "../domain/errors.ts";
-import type { ChainId, Height } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
+import type { ChainId } from "../domain/ids.ts";
 import { fetchChainId, fetchLatest } from "./blocks.ts";
-import { HeadNotes, type HeadVerdict } from "./head-notes.ts";
+import { firstOf, isLate } from "./first-of.ts";
+import type { HeadNotes } from "./head-notes.ts";
 import type { Provider } from "./provider.ts";
+import { ProviderChoice } from "./provider-choice.ts";
 import { isProviderAtFault, ProviderError } from "./provider-error.ts";
-import { type Candidate, preferred } from "./provider-order.ts";
 import type { RpcLog } from "./rpc-log.ts";
 
 export interface ProviderSetOptions {
@@ -53,36 +51,29 @@ interface Asking<Answer> {
 /** How much longer than usual a small answer takes that is late, and the bounds of it. */
 const LATE_FACTOR = 8;
 const LATE_MS = { least: 500, unknown: 1_000 };
-/** No answer from those that are trusted for so long: whoever else there is may be asked. */
-const LAST_RESORT_MS = 10_000;
-/** Two looks at the providers, of which one may fail. */
-const ASTRAY_MS = 2 * LIMITS.rpcProbeMs + 5_000;
 
 export class ProviderSet {
 	readonly all: readonly Provider[];
-	readonly heads: HeadNotes<Provider>;
+	readonly choice: ProviderChoice;
 	readonly #chainId: ChainId | undefined;
 	readonly #clock: Clock;
-	readonly #log: RpcLog | undefined;
 	readonly #ofThisChain = new Set<Provider>();
-	#holder: Provider | undefined;
-	#heldSinceMs = 0;
-	#answeredAtMs: number;
-	/** Until when a provider is believed to be on a branch of its own, unless it is looked at before. */
-	readonly #astrayUntilMs = new Map<Provider, number>();
 	#closed = false;
 
 	constructor({ providers, chainId, clock, log }: ProviderSetOptions) {
 		this.all = providers;
 		this.#chainId = chainId;
 		this.#clock = clock;
-		this.#log = log;
-		this.#answeredAtMs = clock.now();
-		this.heads = new HeadNotes({
+		this.choice = new ProviderChoice({
+			providers,
 			clock,
-			counts: (provider) => this.#isOfThisChain(provider) && this.isTrusted(provider),
-			onVerdict: (provider, verdict) => this.#tell(provider, verdict),
+			log,
+			isOfThisChain: (provider) => this.#isOfThisChain(provider),
 		});
+	}
+
+	get heads(): HeadNotes<Provider> {
+		return this.choice.heads;
 	}
 
 	/** The chain that is served: where the only provider serves another, that one's. */
@@ -145,25 +136,6 @@ export class ProviderSet {
 		}
 	}
 
-	/** It was seen whether the provider has another block at that height than most of the others. */
-	strays(
-		provider: Provider,
-		{ isAstray, height }: { readonly isAstray: boolean; readonly height: Height },
-	): void {
-		const was = this.isAstray(provider);
-		if (isAstray) this.#astrayUntilMs.set(provider, this.#clock.now() + ASTRAY_MS);
-		else this.#astrayUntilMs.delete(provider);
-		if (isAstray === was) return;
-		const fields = { provider: provider.url.shown, height: height.toString() };
-		if (isAstray) this.#log?.warn(fields, "provider is on another branch than most of the others");
-		else this.#log?.info(fields, "provider is on the others' branch again");
-	}
-
-	/** It stood on a branch of its own when that was looked at last. */
-	isAstray(provider: Provider): boolean {
-		return (this.#astrayUntilMs.get(provider) ?? Number.NEGATIVE_INFINITY) > this.#clock.now();
-	}
-
 	noteHead(provider: Provider, { number, timestamp }: ChainBlock): void {
 		this.heads.note(provider, { height: number, timestamp });
 	}
@@ -181,7 +153,7 @@ export class ProviderSet {
 		for (;;) {
 			const provider = this.#untried(asking.tried);
 			if (provider === undefined) return undefined;
-			if (asking.tried.size === 0) this.#hold(provider);
+			if (asking.tried.size === 0) this.choice.hold(provider);
 			const answering = this.#try(provider, asking);
 			const answered = question.isHeavy
 				? await answering
@@ -198,12 +170,11 @@ export class ProviderSet {
 		tried.add(provider);
 		try {
 			const answer = await this.ask(provider, task);
-			this.#answeredAtMs = this.#clock.now();
+			this.choice.answered();
 			return { answer };
 		} catch (error) {
 			if (!(error instanceof ProviderError)) throw error;
-			// Chosen anew, by what is known now: it would else be the first again as soon as its pause is over.
-			if (isProviderAtFault(error.reason) && this.#holder === provider) this.#holder = undefined;
+			if (isProviderAtFault(error.reason)) this.choice.failed(provider);
 			failures.push(error);
 			return undefined;
 		}
@@ -221,73 +192,23 @@ export class ProviderSet {
 	): Promise<{ readonly answer: Answer } | undefined> {
 		if (this.#untried(asking.tried) === undefined) return answering;
 		const lateMs = lateAfterMs(provider);
-		if (!(await this.#isLate(answering, lateMs))) return answering;
+		if (!(await isLate(answering, { ms: lateMs, clock: this.#clock }))) return answering;
 		const next = this.#untried(asking.tried);
 		if (next === undefined) return answering;
 		const first = await firstOf(answering, this.#try(next, asking));
 		if (first?.of === "second") {
 			provider.standing.late(lateMs);
-			this.#hold(next);
+			this.choice.hold(next);
 		}
 		return first?.answered;
 	}
 
-	async #isLate(answering: Promise<unknown>, ms: number): Promise<boolean> {
-		let stop: (() => void) | undefined;
-		const late = new Promise<boolean>((resolve) => {
-			stop = this.#clock.after(ms, () => resolve(true));
-		});
-		try {
-			return await Promise.race([answering.then(() => false), late]);
-		} finally {
-			stop?.();
-		}
-	}
-
 	#untried(tried: ReadonlySet<Provider>): Provider | undefined {
-		if (this.#closed) return undefined;
-		const [only] = this.all;
-		// One provider is asked whenever it may be: there is nothing to weigh.
-		if (this.all.length === 1 && only !== undefined)
-			return tried.has(only) || only.asideMs > 0 ? undefined : only;
-		const able = this.all.filter((each) => !tried.has(each) && each.asideMs === 0);
-		const trusted = able.filter((each) => this.isTrusted(each));
-		const level = trusted.filter((each) => this.heads.verdictOf(each).type === "level");
-		if (level.length > 0) return this.#preferred(level);
-		if (trusted.length > 0) return this.#preferred(trusted);
-		const isLastResort = this.#clock.now() - this.#answeredAtMs >= LAST_RESORT_MS;
-		return isLastResort ? this.#preferred(able) : undefined;
+		return this.#closed ? undefined : this.choice.next(tried);
 	}
 
 	#isOfThisChain(provider: Provider): boolean {
 		return this.#chainId === undefined || this.#ofThisChain.has(provider);
-	}
-
-	#preferred(providers: readonly Provider[]): Provider | undefined {
-		const candidates = providers.map((provider) => this.#candidate(provider));
-		const chosen = preferred(candidates, {
-			holder: candidates.find(({ provider }) => provider === this.#holder),
-			heldMs: this.#clock.now() - this.#heldSinceMs,
-		});
-		return chosen?.provider;
-	}
-
-	#candidate(provider: Provider): Candidate & { readonly provider: Provider } {
-		const { costMs, latencyMs } = provider.standing;
-		const index = this.all.indexOf(provider);
-		return { provider, index, costMs, isMeasured: latencyMs !== undefined };
-	}
-
-	#hold(provider: Provider): void {
-		if (this.#holder === provider) return;
-		this.#holder = provider;
-		this.#heldSinceMs = this.#clock.now();
-	}
-
-	/** It gave no untrue answer lately, is on no branch of its own, and not far ahead of the others. */
-	isTrusted(provider: Provider): boolean {
-		if (provider.standing.isDistrusted || this.isAstray(provider)) return false;
-		return this.heads.verdictOf(provider).type !== "ahead";
 	}
 
 	/** What comes after a lost connection may be another node. */
@@ -312,18 +233,6 @@ export class ProviderSet {
 			);
 		}
 		this.#ofThisChain.add(provider);
-	}
-
-	#tell(provider: Provider, verdict: HeadVerdict): void {
-		const head = this.heads.headOf(provider)?.toString();
-		const fields = { provider: provider.url.shown, head };
-		if (verdict.type === "level") {
-			this.#log?.info(fields, "provider's head is level again");
-			return;
-		}
-		const where = verdict.type === "lagging" ? "behind" : "ahead of";
-		const blocks = verdict.blocks.toString();
-		this.#log?.warn({ ...fields, blocks }, `provider's head is far ${where} the others`);
 	}
 
 	#failure(failures: readonly ProviderError[]): RetryableError {
@@ -360,22 +269,6 @@ function lateAfterMs({ standing, timeoutMs }: Provider): number {
 	const { latencyMs } = standing;
 	const usual = latencyMs === undefined ? LATE_MS.unknown : latencyMs * LATE_FACTOR;
 	return Math.min(Math.max(usual, LATE_MS.least), timeoutMs / 2);
-}
-
-/** The first of two that is defined. */
-async function firstOf<Value>(
-	first: Promise<Value | undefined>,
-	second: Promise<Value | undefined>,
-): Promise<{ readonly of: "first" | "second"; readonly answered: Value } | undefined> {
-	const answers = [
-		first.then((answered) => ({ of: "first" as const, answered })),
-		second.then((answered) => ({ of: "second" as const, answered })),
-	];
-	const early = await Promise.race(answers);
-	if (early.answered !== undefined) return { of: early.of, answered: early.answered };
-	const other = await (early.of === "first" ? answers[1] : answers[0]);
-	if (other?.answered === undefined) return undefined;
-	return { of: other.of, answered: other.answered };
 }
 
 function textOf(error: ProviderError): string {

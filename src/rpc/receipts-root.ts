@@ -28,17 +28,12 @@ export interface ProvedReceipt {
 
 /** Of receipts in the order of their transactions. */
 export async function receiptsRoot(receipts: readonly ProvedReceipt[]): Promise<Hex> {
-	const trie = new MerklePatriciaTrie({ common: { customCrypto: { keccak256: hashOfNode } } });
+	const trie = new MerklePatriciaTrie({ common: { customCrypto: { keccak256 } } });
 	for (const [index, receipt] of receipts.entries()) {
 		const key = toRlp(rlpQuantity(`0x${index.toString(16)}`), "bytes");
 		await trie.put(key, encodedReceipt(receipt));
 	}
 	return bytesToHex(trie.root());
-}
-
-/** The trie keeps what it is given. */
-function hashOfNode(node: Uint8Array): Uint8Array {
-	return Uint8Array.from(keccak256(node));
 }
 
 function encodedReceipt(receipt: ProvedReceipt): Uint8Array {

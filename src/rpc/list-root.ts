@@ -1,0 +1,20 @@
+/** Root of the Merkle-Patricia trie over a list, from the RLP of each index: of receipts, and of transactions. */
+import { MerklePatriciaTrie } from "@ethereumjs/mpt";
+import { bytesToHex, toRlp } from "viem";
+import type { Hex } from "../domain/ids.ts";
+import { keccak256 } from "./keccak.ts";
+import { rlpQuantity } from "./rlp.ts";
+
+export async function listRoot(values: readonly Uint8Array[]): Promise<Hex> {
+	const trie = new MerklePatriciaTrie({ common: { customCrypto: { keccak256: hashOfNode } } });
+	for (const [index, value] of values.entries()) {
+		const key = toRlp(rlpQuantity(`0x${index.toString(16)}`), "bytes");
+		await trie.put(key, value);
+	}
+	return bytesToHex(trie.root());
+}
+
+/** The trie keeps what it is given. */
+function hashOfNode(node: Uint8Array): Uint8Array {
+	return Uint8Array.from(keccak256(node));
+}
