@@ -21,6 +21,7 @@ import { explainSection } from "./explain.ts";
 import { fanOutSection } from "./fan-out.ts";
 import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
+import { peersSection } from "./peers.ts";
 import { proofSection } from "./proof.ts";
 import { queryableSection } from "./queryable.ts";
 import { replicasSection } from "./replicas.ts";
@@ -58,6 +59,7 @@ const SECTIONS: readonly Section[] = [
 	capacitySection,
 	consolidationSection,
 	takeoverSection,
+	peersSection,
 ];
 const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 

@@ -7,11 +7,14 @@ import { processorMs, residentBytes } from "./peers-process.ts";
 import { recant } from "./peers-recant.ts";
 import type { Side, Wanted } from "./peers-side.ts";
 import { type Comparison, type Part, SampleList } from "./peers-table.ts";
-import { type Ground, outcomeOf, startTrial, truthAbove } from "./peers-trial.ts";
+import { type Ground, outcomeOf, startTrial } from "./peers-trial.ts";
+import { truthAbove } from "./peers-truth.ts";
 import type { SectionContext } from "./section.ts";
 
 /** Ponder's slowest backfill of platform measurements, several times over. */
 const LIMIT_MS = 600_000;
+/** Of a backfill that takes seconds. */
+const LOOK_MS = 20;
 const MEBIBYTE = 2 ** 20;
 export const CHAIN_ID = 1;
 
@@ -30,7 +33,7 @@ export interface BackfillSample {
 }
 
 /** One side's backfills of one chain. */
-export class Backfills {
+class Backfills {
 	readonly name: string;
 	readonly side: Side;
 	readonly samples: BackfillSample[] = [];
@@ -50,7 +53,7 @@ export class Backfills {
 }
 
 /** Repetitions of all of them by turns, whose order goes round. */
-export async function backfill(
+async function backfill(
 	ground: Ground,
 	wanted: Wanted,
 	runs: readonly Backfills[],
@@ -78,19 +81,23 @@ async function once(ground: Ground, wanted: Wanted, run: Backfills): Promise<voi
 		own: processorMs(trial.running.process.pid),
 		postgres: processorMs(ground.server.pid),
 	});
-	trial.proxy.onFirstAsked = () => {
+	trial.proxy.asked.onFirstAsked = () => {
 		before = spent();
 	};
 	try {
-		const outcome = await outcomeOf(trial, wanted, { limitMs: LIMIT_MS, ask: false });
+		const outcome = await outcomeOf(trial, wanted, {
+			limitMs: LIMIT_MS,
+			ask: false,
+			lookMs: LOOK_MS,
+		});
 		if (outcome.type === "wrong") {
 			run.failures.push(outcome.why);
 			return;
 		}
 		const after = spent();
-		const { calls, messages } = trial.proxy.asked();
+		const { calls, messages } = trial.proxy.asked.counts();
 		run.samples.push({
-			tookMs: outcome.committedAt - trial.proxy.firstAskedAt,
+			tookMs: outcome.committedAt - trial.proxy.asked.firstAskedAt,
 			wholeMs: outcome.committedAt - trial.startedAt,
 			residentMiB: residentBytes(trial.running.process.pid).most / MEBIBYTE,
 			processorMs: after.own - before.own,
@@ -118,7 +125,7 @@ export async function measureBackfills(
 		try {
 			await node.mine(blocks);
 			const ground = { server, rpcUrl: node.rpcUrl, chainId: CHAIN_ID, token: node.token };
-			const wanted = await truthAbove(node.rpcUrl, node.token, -1n, false);
+			const wanted = await truthAbove(node.rpcUrl, node.token, { above: -1n, isFork: false });
 			const runs = runsOver(holders);
 			await backfill(ground, wanted, runs.all, { repetitions, say });
 			comparisons.push(...compare(holders, Number(wanted.height) + 1, runs));

@@ -7,13 +7,14 @@ import { type Comparison, type Part, SampleList, type Target } from "./peers-tab
 class Kept {
 	/** From the first answer, or message, that showed the change, to its database having all. */
 	readonly committed = new SampleList();
-	/** The same to its HTTP API having answered all that is asked for, found by meaning included. */
+	/** The same to its HTTP API having answered all that is asked for. */
 	readonly answered = new SampleList();
 	/** As `answered`, from when the node showed it: the wait for a poll is in it. */
 	readonly raw = new SampleList();
 	readonly calls: number[] = [];
 	readonly messages: number[] = [];
 	readonly methods: Readonly<Record<string, number>>[] = [];
+	readonly idlePolls: number[] = [];
 
 	note({ outcome, releasedAt, shownAt, asked }: Seen): void {
 		if (outcome.type === "wrong") {
@@ -27,10 +28,17 @@ class Kept {
 		this.committed.values.push(committedAt - from);
 		this.answered.values.push(allAt - from);
 		this.raw.values.push(allAt - releasedAt);
-		this.calls.push(asked.calls);
-		this.messages.push(asked.messages - asked.idlePolls);
+		this.calls.push(asked.calls - receiptsIn(asked));
+		this.messages.push(asked.messages);
 		this.methods.push(asked.byMethod);
+		this.idlePolls.push(asked.idlePolls);
 	}
+}
+
+/** They are asked for agents' anchors, which the other side has not. */
+function receiptsIn({ byMethod }: Seen["asked"]): number {
+	const methods = Object.entries(byMethod).filter(([method]) => method.includes("Receipt"));
+	return methods.reduce((sum, [, count]) => sum + count, 0);
 }
 
 const BLOCK = "block";
@@ -120,6 +128,7 @@ export class FollowedEvents {
 					"raw, the wait for the poll included": figure("ms", record.raw.values),
 					calls: median(record.calls),
 					"messages with calls": median(record.messages),
+					"polls with nothing new": median(record.idlePolls),
 					"by method": shownMethods(record.methods),
 					failed: record.committed.failures.length,
 				};
@@ -131,9 +140,9 @@ export class FollowedEvents {
 
 const NOTES = [
 	"From the first answer, or announcement, that showed the side the new head; raw: from when the node",
-	"showed it. Answered: read by its block over HTTP, and by Recant found by meaning as well; of a fork",
+	"showed it. Answered: read over HTTP, by Recant a new block's events found by meaning as well; of a fork",
 	"with the root at its head and the rollback's report. Calls: JSON-RPC calls, without polls of a tag",
-	"whose answer was the one of before. By method: medians.",
+	"whose answer was the one of before, and without receipts. By method: medians.",
 ];
 
 interface Beside {

@@ -1,6 +1,6 @@
 /** One of those that follow the shared chain, and what is seen of it at a change. */
 import { ToolError } from "../scripts/support/tool-error.ts";
-import type { Asked } from "./peers-node-proxy.ts";
+import type { Asked } from "./peers-asked.ts";
 import type { Side } from "./peers-side.ts";
 import { type Ground, type Outcome, startTrial, type Trial } from "./peers-trial.ts";
 

@@ -8,7 +8,8 @@ import { Follower, type Seen } from "./peers-follower.ts";
 import { ponder, ponderByWebSocket } from "./peers-ponder.ts";
 import { recant } from "./peers-recant.ts";
 import type { Part } from "./peers-table.ts";
-import { type Ground, outcomeOf, truthAbove } from "./peers-trial.ts";
+import { type Ground, outcomeOf } from "./peers-trial.ts";
+import { truthAbove } from "./peers-truth.ts";
 import type { SectionContext } from "./section.ts";
 
 /** Below the first fork, so that the deepest leaves blocks that are not final in either's view. */
@@ -41,7 +42,7 @@ class Scene {
 	}
 
 	truth(above: bigint, isFork: boolean) {
-		return truthAbove(this.node.rpcUrl, this.node.token, above, isFork);
+		return truthAbove(this.node.rpcUrl, this.node.token, { above, isFork });
 	}
 
 	async head(): Promise<bigint> {
@@ -60,7 +61,7 @@ class Scene {
 		const stuck: Follower[] = [];
 		for (const follower of turned(this.followers)) {
 			const { proxy } = follower.trial;
-			proxy.restart();
+			proxy.asked.restart();
 			const releasedAt = performance.now();
 			proxy.release();
 			const outcome = await outcomeOf(follower.trial, wanted, { limitMs, ask: true });
@@ -68,8 +69,8 @@ class Scene {
 			note(follower, {
 				outcome,
 				releasedAt,
-				shownAt: proxy.shownAt(wanted.hash),
-				asked: proxy.asked(),
+				shownAt: proxy.asked.shownAt(wanted.hash),
+				asked: proxy.asked.counts(),
 			});
 			if (outcome.type === "wrong") {
 				this.#say(`${follower.side.name} failed: ${outcome.why}`);

@@ -46,7 +46,7 @@ async function start(kept: keyof typeof CHAINS, options: SideStart): Promise<Run
 			DATABASE_URL: databaseUrl,
 			RECANT_DATA_DIR: folder,
 			RECANT_PORT: `${port}`,
-			RECANT_LOG_LEVEL: "warn",
+			RECANT_LOG_LEVEL: "error",
 			RECANT_CHAINS_DIR: CHAINS[kept],
 			RECANT_RPC_URL: webSocket ? proxy.wsUrl : proxy.url,
 			RECANT_CHAIN_ID: `${chainId}`,
@@ -69,7 +69,7 @@ async function start(kept: keyof typeof CHAINS, options: SideStart): Promise<Run
 				return found.length > 0;
 			}, false),
 		events: (above) =>
-			orIfNotThere(
+			orIfNotThere<readonly KeptEvent[]>(
 				// Each event makes one episodic memory, whichever chain's file it is.
 				() =>
 					sql<KeptEvent[]>`
@@ -79,6 +79,12 @@ async function start(kept: keyof typeof CHAINS, options: SideStart): Promise<Run
 							and from_block > ${above.toString()} and to_block = ${FOREVER.toString()} and to_gen = ${FOREVER.toString()}`,
 				[],
 			),
+		height: () =>
+			orIfNotThere(async () => {
+				const [row] = await sql<{ height: number }[]>`
+					select coalesce(max(head_height), -1)::int as height from recant.chains`;
+				return row?.height ?? -1;
+			}, -1),
 		count: async () => {
 			const [row] = await sql<{ count: number }[]>`
 				select count(*)::int as count from recant.versions
@@ -97,18 +103,16 @@ async function start(kept: keyof typeof CHAINS, options: SideStart): Promise<Run
 	};
 }
 
-/** The block's memories; of a fork the root at its head and the rollback's report as well. */
+/** The block's last event; of a fork the root at its head and the rollback's report as well. */
 async function answers(client: RecantClient, chain: string, wanted: Wanted): Promise<boolean> {
-	const { hash, height, events, isFork } = wanted;
-	const inBlock = events.filter(({ blockHash }) => blockHash === hash).length;
-	const [page, root, report] = await Promise.all([
-		client.memories(chain, { namespace: NAMESPACE, at: hash, limit: inBlock }),
+	const { hash, height, last, isFork } = wanted;
+	const [read, root, report] = await Promise.all([
+		last === undefined ? undefined : client.memory(chain, last.id, { namespace: NAMESPACE }),
 		isFork ? client.checkpoint(chain, height) : undefined,
 		isFork ? reportOf(client, chain, hash) : undefined,
 	]);
-	const read = page.items.filter(({ content }) => content["blockHash"] === hash).length;
-	if (!isFork) return read === inBlock;
-	return read === inBlock && root?.blockHash === hash && report !== undefined;
+	if (last !== undefined && read?.memory.content["blockHash"] !== hash) return false;
+	return !isFork || (root?.blockHash === hash && report !== undefined);
 }
 
 /** Of the rollback to that head, once it is committed. */
@@ -119,16 +123,18 @@ async function reportOf(client: RecantClient, chain: string, head: Hex) {
 	return client.report(chain, last.id);
 }
 
+/** All of the block's events, by meaning. */
 async function finds(client: RecantClient, chain: string, wanted: Wanted): Promise<boolean> {
 	const { hash, height, events } = wanted;
-	const inBlock = events.filter(({ blockHash }) => blockHash === hash).length;
+	const inBlock = events.filter(({ blockHash }) => blockHash === hash);
+	const ids = new Set(inBlock.map(({ id }) => id));
 	const { results } = await client.search(chain, {
 		text: `transferred in block ${height}`,
 		where: { blockHash: hash },
 		layers: ["episodic"],
-		k: inBlock,
+		k: Math.max(1, ids.size),
 	});
-	return results.length === inBlock;
+	return results.filter(({ memory }) => ids.has(memory.id)).length === ids.size;
 }
 
 /** What the service does not know yet is no failure of the measurement. */

@@ -17,6 +17,8 @@ export interface KeptEvent {
 export interface Wanted {
 	readonly hash: Hex;
 	readonly height: bigint;
+	/** The block's last event, by which it is looked for; undefined: it has none. */
+	readonly last: KeptEvent | undefined;
 	/** Heights above this one are compared. */
 	readonly above: bigint;
 	readonly events: readonly KeptEvent[];
@@ -38,9 +40,11 @@ export interface SideStart {
 export interface RunningSide {
 	readonly process: PeerProcess;
 	/** Whether what was committed to its database reaches up to that block: cheap, to be asked often. */
-	hasBlock(wanted: Pick<Wanted, "hash" | "height">): Promise<boolean>;
+	hasBlock(wanted: Pick<Wanted, "hash" | "height" | "last">): Promise<boolean>;
 	/** All that it keeps of events above a height, from its database. */
 	events(above: bigint): Promise<readonly KeptEvent[]>;
+	/** Of its committed head; -1: none is. */
+	height(): Promise<number>;
 	/** How many events it keeps. */
 	count(): Promise<number>;
 	/** Whether its HTTP API gives the block's events, and what else belongs to it. */
@@ -62,7 +66,7 @@ export function lookInto(databaseUrl: string): Sql {
 }
 
 /** Postgres's code for a table or a schema that is not there: the side has not made it yet. */
-export function isNotThereYet(error: unknown): boolean {
+function isNotThereYet(error: unknown): boolean {
 	const code = error instanceof postgres.PostgresError ? error.code : undefined;
 	return code === "42P01" || code === "3F000" || code === "42703";
 }

@@ -69,6 +69,39 @@ export function compared(comparison: Comparison): ComparedRow {
 	};
 }
 
+/** A figure of Recant's own, which was measured as a ratio. */
+export function comparedAlone(what: string, reached: Figure, target: Target): ComparedRow {
+	const met = holds(target, reached.median);
+	const row = {
+		what,
+		target: shownBound(target, reached.unit),
+		Recant: reached,
+		peer: "–",
+		"its name": "–",
+		ratio: "–",
+		met: shownVerdict(met, target),
+		failed: "",
+	};
+	return { met, row };
+}
+
+/** On one line, as soon as it is known. */
+export function inShort(row: Row): string {
+	const shown = (cell: Row[string] | undefined) =>
+		typeof cell === "object" ? `${Math.round(cell.median * 100) / 100} ${cell.unit}` : `${cell}`;
+	const { what, target, Recant, peer, ratio, met, failed } = row;
+	return `${what}: ${shown(Recant)} beside ${shown(peer)}, ratio ${ratio}, target ${target}, ${met} ${failed}`;
+}
+
+function shownVerdict(met: boolean | undefined, target: Target | undefined): string {
+	if (met === undefined) return target === undefined ? "stated" : "not measured";
+	return met ? "met" : "NOT MET";
+}
+
+function holds(target: Target, reached: number): boolean {
+	return "atLeast" in target ? reached >= target.atLeast : reached <= target.atMost;
+}
+
 /** A side that never came to the right state has no figure: Recant fails then, and a peer is passed. */
 function verdict({ recant, peer, target }: Comparison, reached: number): boolean | undefined {
 	if (target === undefined) return undefined;
@@ -77,13 +110,16 @@ function verdict({ recant, peer, target }: Comparison, reached: number): boolean
 	if (peer !== undefined && peer.samples.values.length === 0) {
 		return peer.samples.failures.length > 0 ? true : undefined;
 	}
-	return "atLeast" in target ? reached >= target.atLeast : reached <= target.atMost;
+	return holds(target, reached);
 }
 
 function shownTarget({ target, peer, unit }: Comparison): string {
 	if (target === undefined) return "stated";
-	const of = peer === undefined ? unit : "×";
-	return "atLeast" in target ? `≥ ${target.atLeast} ${of}` : `≤ ${target.atMost} ${of}`;
+	return shownBound(target, peer === undefined ? unit : "×");
+}
+
+function shownBound(target: Target, unit: string): string {
+	return "atLeast" in target ? `≥ ${target.atLeast} ${unit}` : `≤ ${target.atMost} ${unit}`;
 }
 
 function shownSamples(unit: Unit, { values, failures }: Samples): string | Figure {

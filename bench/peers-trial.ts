@@ -4,11 +4,11 @@ import postgres from "postgres";
 import type { Hex } from "viem";
 import type { PostgresServer } from "../scripts/support/postgres-server.ts";
 import { makeServerDir } from "../scripts/support/temp-dir.ts";
-import { ToolError } from "../scripts/support/tool-error.ts";
 import { NodeProxy } from "./peers-node-proxy.ts";
 import type { KeptEvent, RunningSide, Side, Wanted } from "./peers-side.ts";
 
 const LOOK_MS = 2;
+const NOT_ASKED = { answeredAt: Number.NaN, foundAt: Number.NaN };
 
 /** What all sides of a measurement have in common. */
 export interface Ground {
@@ -96,6 +96,14 @@ export type Outcome =
 			readonly why: string;
 	  };
 
+export interface Patience {
+	readonly limitMs: number;
+	/** Whether its HTTP API is asked as well. */
+	readonly ask: boolean;
+	/** Pause between looks: a look takes processor time from both. 2 if left out. */
+	readonly lookMs?: number;
+}
+
 /**
  * Looks until the side has exactly the wanted events, and answers so where `ask` is given. Never
  * rejects for what the side does; after `limitMs` the outcome is wrong.
@@ -103,40 +111,47 @@ export type Outcome =
 export async function outcomeOf(
 	{ running }: Trial,
 	wanted: Wanted,
-	{ limitMs, ask }: { readonly limitMs: number; readonly ask: boolean },
+	{ limitMs, ask, lookMs = LOOK_MS }: Patience,
 ): Promise<Outcome> {
 	const until = performance.now() + limitMs;
 	let why = "its database never had the block";
 	let committedAt: number | undefined;
 	while (performance.now() < until) {
 		if (running.process.hasEnded()) return wrong(`its process ended: ${words(running)}`);
-		if (committedAt === undefined && (await running.hasBlock(wanted))) {
+		if (await running.hasBlock(wanted)) {
 			const at = performance.now();
-			const difference = differenceOf(await running.events(wanted.above), wanted.events);
-			if (difference === undefined) committedAt = at;
-			else why = difference;
+			const [difference, asked] = await Promise.all([
+				running.events(wanted.above).then((found) => differenceOf(found, wanted.events)),
+				ask ? askedOf(running, wanted) : NOT_ASKED,
+			]);
+			if (difference === undefined) committedAt ??= at;
+			if (committedAt !== undefined && difference === undefined && typeof asked === "object") {
+				return { type: "right", committedAt, ...asked };
+			}
+			why = difference ?? `its database has all, and its API ${asked}`;
 		}
-		if (committedAt !== undefined) {
-			if (!ask) return right(committedAt, Number.NaN, Number.NaN);
-			why = "its database has all, its API does not answer it";
-			const asked = await askedOf(running, wanted);
-			if (asked !== undefined) return right(committedAt, asked.answeredAt, asked.foundAt);
-		}
-		await sleep(LOOK_MS);
+		await sleep(lookMs);
 	}
 	return wrong(`not within ${limitMs} ms: ${why}; ${words(running)}`);
 }
 
-async function askedOf(running: RunningSide, wanted: Wanted) {
-	const [answeredAt, foundAt] = await Promise.all([
-		running.answers(wanted).then((does) => (does ? performance.now() : undefined)),
-		running.finds?.(wanted).then((does) => (does ? performance.now() : undefined)) ?? Number.NaN,
-	]);
-	return answeredAt === undefined || foundAt === undefined ? undefined : { answeredAt, foundAt };
+/** When it answered; else what it did. Of a fork only what has no vectors is asked, since both search and answer would wait for each other. */
+async function askedOf(running: RunningSide, wanted: Wanted): Promise<typeof NOT_ASKED | string> {
+	try {
+		return (await askedOnce(running, wanted)) ?? "answers otherwise";
+	} catch (error) {
+		return `fails: ${String(error)}`;
+	}
 }
 
-function right(committedAt: number, answeredAt: number, foundAt: number): Outcome {
-	return { type: "right", committedAt, answeredAt, foundAt };
+async function askedOnce(running: RunningSide, wanted: Wanted) {
+	const [answeredAt, foundAt] = await Promise.all([
+		running.answers(wanted).then((does) => (does ? performance.now() : undefined)),
+		(wanted.isFork ? undefined : running.finds)?.(wanted).then((does) =>
+			does ? performance.now() : undefined,
+		) ?? Number.NaN,
+	]);
+	return answeredAt === undefined || foundAt === undefined ? undefined : { answeredAt, foundAt };
 }
 
 function wrong(why: string): Outcome {
@@ -144,7 +159,12 @@ function wrong(why: string): Outcome {
 }
 
 function words({ process }: RunningSide): string {
-	const said = process.output().trim().split("\n").slice(-3).join(" / ");
+	const lines = process.output().trim().split("\n");
+	// Node's own warnings explain no failure.
+	const said = lines
+		.filter((line) => !/^\(node:\d+\)|^\(Use `node /.test(line))
+		.slice(-3)
+		.join(" / ");
 	return said === "" ? "it said nothing" : `it said: ${said.slice(0, 600)}`;
 }
 
@@ -162,50 +182,4 @@ function differenceOf(
 	const more = found.filter(({ id }) => !known.has(id)).length;
 	if (missing === 0 && orphaned === 0 && found.length === wanted.length) return undefined;
 	return `${missing} of ${wanted.length} events missing, ${orphaned} of another block, ${more} that are not on the chain`;
-}
-
-/** What the chain has now, of heights above `above`. */
-export async function truthAbove(
-	rpcUrl: string,
-	token: Hex,
-	above: bigint,
-	isFork: boolean,
-): Promise<Wanted> {
-	const head = await rpc<{ readonly number: Hex; readonly hash: Hex }>(
-		rpcUrl,
-		"eth_getBlockByNumber",
-		["latest", false],
-	);
-	const fromBlock = `0x${(above + 1n).toString(16)}`;
-	const logs = await rpc<
-		{ readonly transactionHash: Hex; readonly logIndex: Hex; readonly blockHash: Hex }[]
-	>(rpcUrl, "eth_getLogs", [{ address: token, fromBlock, toBlock: head.number }]);
-	return {
-		hash: head.hash,
-		height: BigInt(head.number),
-		above,
-		isFork,
-		events: logs.map(({ transactionHash, logIndex, blockHash }) => ({
-			id: `${transactionHash}:${Number(logIndex)}`,
-			blockHash,
-		})),
-	};
-}
-
-async function rpc<Result>(
-	url: string,
-	method: string,
-	params: readonly unknown[],
-): Promise<Result> {
-	const response = await fetch(url, {
-		method: "POST",
-		headers: { "content-type": "application/json" },
-		body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
-	});
-	const { result, error } = (await response.json()) as { result: Result; error?: unknown };
-	if (error === undefined) return result;
-	throw new ToolError("node_failed", {
-		message: `${method}: ${JSON.stringify(error)}`,
-		hint: "see whether the node still runs",
-	});
 }

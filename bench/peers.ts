@@ -8,14 +8,32 @@
  * shown. Ponder 1.0.0 hears of no heads, so 0.17.7 stands beside Recant where heads are announced.
  */
 import { startPostgres } from "../scripts/support/postgres-server.ts";
+import { groupCommitSection } from "./group-commit.ts";
 import { measureBackfills } from "./peers-backfill.ts";
 import { measureFollowing } from "./peers-following.ts";
 import { installPeers } from "./peers-install.ts";
 import { measureMany } from "./peers-many.ts";
 import { measureRecovery } from "./peers-recovery.ts";
 import { POLL_INTERVAL_MS } from "./peers-side.ts";
-import { compared, failureNotes, type Part } from "./peers-table.ts";
+import {
+	type ComparedRow,
+	compared,
+	comparedAlone,
+	failureNotes,
+	inShort,
+	type Part,
+} from "./peers-table.ts";
+import type { Ground } from "./peers-trial.ts";
 import type { Measured, Section, SectionContext } from "./section.ts";
+
+/** Operations. */
+const GROUP = 1_000;
+const PARTS: readonly ((server: Ground["server"], context: SectionContext) => Promise<Part>)[] = [
+	measureBackfills,
+	measureFollowing,
+	measureMany,
+	(_server, context) => measureRecovery(context),
+];
 
 export const peersSection: Section = {
 	name: "peers",
@@ -24,21 +42,38 @@ export const peersSection: Section = {
 		installPeers(context.say);
 		const server = await startPostgres();
 		try {
-			const parts = [
-				await measureBackfills(server, context),
-				await measureFollowing(server, context),
-				await measureMany(server, context),
-				await measureRecovery(context),
-			];
-			return measured(parts, context);
+			const parts: Part[] = [];
+			for (const measure of PARTS) {
+				const part = await measure(server, context);
+				// Said as soon as it is known: what comes later takes long, and may fail.
+				for (const { row } of part.comparisons.map(compared)) context.say(inShort(row));
+				parts.push(part);
+			}
+			return measured(parts, await groupCommits(context), context);
 		} finally {
 			await server.stop();
 		}
 	},
 };
 
-function measured(parts: readonly Part[], { quick }: SectionContext): Measured {
-	const rows = parts.flatMap(({ comparisons }) => comparisons.map(compared));
+/** From their own section, which measures both sides by turns already. */
+async function groupCommits(context: SectionContext): Promise<readonly ComparedRow[]> {
+	const { tables } = await groupCommitSection.run(context);
+	const rows = tables[0]?.rows.filter(({ group }) => group === GROUP) ?? [];
+	return rows.flatMap((row) => {
+		const ratio = row["COPY / commit"];
+		if (typeof ratio !== "object") return [];
+		const what = `group commit beside COPY of its rows, ${row["operations"]}, ${GROUP} in a group`;
+		return [comparedAlone(what, ratio, { atLeast: 0.6 })];
+	});
+}
+
+function measured(
+	parts: readonly Part[],
+	commits: readonly ComparedRow[],
+	{ quick }: SectionContext,
+): Measured {
+	const rows = [...parts.flatMap(({ comparisons }) => comparisons.map(compared)), ...commits];
 	return {
 		settings: {
 			"polling every ms": POLL_INTERVAL_MS,

@@ -104,7 +104,7 @@ async function measure(
 }
 
 /** The branch shows itself whole, as on a real node; time counts from the request that sees it. */
-async function behindGate(service: BenchService, depth: number): Promise<Sample> {
+export async function behindGate(service: BenchService, depth: number): Promise<Sample> {
 	const { gate, node, watch } = service;
 	await gate.shut();
 	const fork = await node.readyFork(depth);

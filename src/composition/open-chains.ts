@@ -16,6 +16,7 @@ import { ChainElsewhere } from "../service/writing/chain-elsewhere.ts";
 import type { SnapshotWork } from "../snapshots/snapshot-keeper.ts";
 import { PostgresElsewhereStore } from "../store/reading/postgres-elsewhere-store.ts";
 import { PostgresRecoveryStore } from "../store/recovery/postgres-recovery-store.ts";
+import { PostgresHandlersStore } from "../store/rederiving/postgres-handlers-store.ts";
 import { registerChain } from "../store/registry.ts";
 import { PostgresImportStore } from "../store/restoring/postgres-import-store.ts";
 import { PostgresLogCutter } from "../store/restoring/postgres-log-cut.ts";
@@ -131,6 +132,7 @@ function openProcess(
 		flushStore: new PostgresFlushStore(database),
 		retentionStore: new PostgresRetention(database),
 		coordinator: rollbacks.coordinator,
+		handlers: { store: new PostgresHandlersStore(database), shadows: base.restorer.shadows },
 		embedder: base.embedder,
 		tables: base.tables,
 		collections: base.collectionsOf(spec.id),

@@ -9,6 +9,7 @@ import { openPatientQueue, type PatientQueue } from "../queue/patient-queue.ts";
 import { RollbackCoordinator } from "../rollback/coordinator.ts";
 import { type DispatchChain, RollbackDispatch } from "../rollback/dispatch.ts";
 import { FanOut } from "../rollback/fan-out.ts";
+import { PostgresHandlersStore } from "../store/rederiving/postgres-handlers-store.ts";
 import { forget, unattendedRollbacks, waitingRollbacks } from "../store/writing/outbox.ts";
 import { PostgresTaskStore } from "../store/writing/postgres-task-store.ts";
 import type { Foundation } from "./foundation.ts";
@@ -38,6 +39,7 @@ export async function openRollbacks(base: Foundation): Promise<Rollbacks> {
 		writerStore: base.writerStore,
 		restorer: base.restorer,
 		states: base.restoredStates,
+		handlers: new PostgresHandlersStore(database),
 		changesLimit: options.rollbackChanges ?? LIMITS.rollbackChanges,
 		embedder,
 		fanOut,

@@ -84,6 +84,7 @@ export const chainSchema = z.strictObject({
 			headerHash: z.boolean().optional(),
 			logsBloom: z.boolean().optional(),
 			receipts: z.boolean().optional(),
+			transactions: z.boolean().optional(),
 		})
 		.optional(),
 	reorg: z
@@ -118,6 +119,7 @@ export const chainSchema = z.strictObject({
 		)
 		.optional(),
 	log: z.strictObject({ keep: z.enum(["all", "sinceSnapshot"]).optional() }).optional(),
+	onHandlersChange: z.enum(["derive", "keep", "halt"]).optional(),
 	history: z.strictObject({ every: z.int().min(1).max(LIMITS.historyEveryBlocks) }).optional(),
 	consistency: z
 		.strictObject({

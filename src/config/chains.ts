@@ -83,8 +83,9 @@ export function chainSpec(
 		consistency: checkPlan(chain.consistency ?? {}, wrong),
 		contracts,
 		intervals,
-		handlersHash: specHash(from.code, specs, parts),
+		handlersHash: specHash(from.code, chain, specs),
 		parts,
+		onHandlersChange: chain.onHandlersChange,
 	};
 }
 

@@ -102,6 +102,10 @@ function eventSpecs(
 			throw invalid(`handlers.${key}: the ABI of "${name}" has no event "${event}"`);
 		// A name leaves out what has a handler by its signature.
 		const meant = all.filter((item) => item.name !== event || !named.has(toEventSignature(item)));
+		if (meant.every(({ anonymous }) => anonymous === true) && meant.length > 0)
+			throw invalid(
+				`handlers.${key}: the event is anonymous, so its logs cannot be told from others`,
+			);
 		return byTopic(meant).flatMap(({ topic, items }) => {
 			const handler: EventHandler = { name: key, decode: decoderOf(items), run };
 			const filters = filtersOf(contract, firstOf(items), invalid);

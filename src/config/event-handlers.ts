@@ -12,6 +12,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { TopicArgs } from "../follower/chain-source.ts";
 import type { EventHandler } from "../follower/chain-spec.ts";
 import type { ContractDefinition } from "../follower/define-chain.ts";
+import { wordDecoder } from "./event-decoder.ts";
 
 /** Makes the error that names the file. */
 export type Invalid = (problem: string) => FatalError;
@@ -41,11 +42,17 @@ export function byTopic(events: readonly AbiEvent[]): readonly TopicEvents[] {
 
 /** By the first of the events that the log fits. */
 export function decoderOf(items: readonly AbiEvent[]): EventHandler["decode"] {
-	return (log) => {
-		const [signature, ...indexed] = log.topics;
+	const events = items.map((item) => ({
+		item,
+		topic: toEventSelector(item),
+		words: wordDecoder(item),
+	}));
+	return ({ topics, data }) => {
+		const [signature, ...indexed] = topics;
 		if (signature === undefined) return undefined;
-		for (const item of items) {
-			const args = decoded(item, [signature, ...indexed], log.data);
+		for (const { item, topic, words } of events) {
+			const plain = signature === topic ? words?.(topics, data) : undefined;
+			const args = plain ?? decoded(item, [signature, ...indexed], data);
 			if (args !== undefined) return args;
 		}
 		return undefined;

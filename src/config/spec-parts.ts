@@ -6,8 +6,9 @@
  */
 import { createHash } from "node:crypto";
 import type { Height, Hex } from "../domain/ids.ts";
+import type { TopicArgs } from "../follower/chain-source.ts";
 import type { ContractSpec, IntervalSpec, SpecPart } from "../follower/chain-spec.ts";
-import type { ChainDefinition } from "../follower/define-chain.ts";
+import type { ChainDefinition, FactoryDefinition } from "../follower/define-chain.ts";
 import { settingsText } from "./contract-specs.ts";
 import { eventsNamed } from "./event-handlers.ts";
 
@@ -18,14 +19,21 @@ interface Specs {
 	readonly namespaces: readonly string[];
 }
 
-/** `code` is the file's. */
-export function specHash(code: Uint8Array, specs: Specs, parts: readonly SpecPart[]): Hex {
-	const settings = [
-		`${specs.startBlock}`,
-		specs.namespaces,
-		parts.map(({ name, hash }) => [name, hash]),
-	];
-	return sha256(code, JSON.stringify(settings));
+/** One handler: what it is told by, and its own code. */
+interface HandlerText {
+	readonly name: string;
+	readonly settings: string;
+	readonly code: string;
+	readonly namespaces: readonly string[];
+}
+
+/**
+ * Of the file's code, byte for byte, and of every handler's settings. Not of the handlers' own text: the code
+ * has it already, and how its types are stripped is Node's affair.
+ */
+export function specHash(code: Uint8Array, chain: ChainDefinition, specs: Specs): Hex {
+	const settings = handlerTexts(chain, specs).map((each) => [each.name, each.settings]);
+	return sha256(code, JSON.stringify([`${specs.startBlock}`, specs.namespaces, settings]));
 }
 
 export function specParts(
@@ -33,39 +41,57 @@ export function specParts(
 	chain: ChainDefinition,
 	specs: Specs,
 ): readonly SpecPart[] {
-	const ofEvents = specs.contracts.flatMap((contract) => {
-		const definition = chain.contracts[contract.name];
-		const namespaces = [
-			...contract.namespaces,
-			...(contract.factory === undefined ? [] : [contract.factory.namespace]),
-		];
-		const handlers = new Map<string, string[]>();
-		for (const { handler, filters, topic } of contract.events) {
-			const key = handler.name.slice(contract.name.length + 1);
-			const items = definition === undefined ? [] : eventsNamed(definition.abi, key);
-			const text = [
-				topic,
-				filters.map((filter) => filter.map((each) => each ?? null)),
-				items,
-				source(handler.run),
-			];
-			handlers.set(handler.name, [...(handlers.get(handler.name) ?? []), JSON.stringify(text)]);
-		}
-		return [...handlers].map(([name, texts]) => ({
-			name,
-			hash: sha256(settingsText(contract), ...texts),
-			namespaces,
-		}));
-	});
-	const ofBlocks = specs.intervals.map(
-		({ name, interval, startBlock, endBlock, namespaces, run }) => ({
-			name,
-			hash: sha256(`${interval} ${startBlock} ${endBlock} ${namespaces.join()}`, source(run)),
-			namespaces,
-		}),
-	);
+	const parts = handlerTexts(chain, specs).map(({ name, settings, code: own, namespaces }) => ({
+		name,
+		hash: sha256(settings, own),
+		namespaces,
+	}));
 	const shared = { name: "code", hash: sha256(sharedCode(code)), namespaces: specs.namespaces };
-	return [...ofEvents, ...ofBlocks, shared];
+	return [...parts, shared];
+}
+
+function handlerTexts(
+	chain: ChainDefinition,
+	{ contracts, intervals }: Specs,
+): readonly HandlerText[] {
+	return [
+		...contracts.flatMap((contract) => eventTexts(chain, contract)),
+		...intervals.map(({ name, interval, startBlock, endBlock, namespaces, run }) => ({
+			name,
+			settings: `${interval} ${startBlock} ${endBlock} ${namespaces.join()}`,
+			code: source(run),
+			namespaces,
+		})),
+	];
+}
+
+/** One for each handler; a name that stands for several overloads is one. */
+function eventTexts(chain: ChainDefinition, contract: ContractSpec): readonly HandlerText[] {
+	const { factory } = contract;
+	const definition = chain.contracts[contract.name];
+	const own = [settingsText(contract), factoryText(definition?.factory)];
+	const namespaces = [
+		...contract.namespaces,
+		...(factory === undefined ? [] : [factory.namespace]),
+	];
+	const byName = Map.groupBy(contract.events, ({ handler }) => handler.name);
+	return [...byName].map(([name, events]) => {
+		const key = name.slice(contract.name.length + 1);
+		const items = definition === undefined ? [] : eventsNamed(definition.abi, key);
+		const filters = events.map((event) => [event.topic, event.filters.map(withoutHoles)]);
+		const code = events.map(({ handler }) => source(handler.run)).join();
+		return { name, settings: JSON.stringify([...own, items, filters]), code, namespaces };
+	});
+}
+
+/** What decides which contracts it makes, beside its addresses. */
+function factoryText(factory: FactoryDefinition | undefined): string {
+	if (factory === undefined) return "";
+	return JSON.stringify([factory.parameter, eventsNamed(factory.abi, factory.event)]);
+}
+
+function withoutHoles(filter: TopicArgs) {
+	return filter.map((values) => values ?? null);
 }
 
 // biome-ignore lint/complexity/noBannedTypes: only its text is read

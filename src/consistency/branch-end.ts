@@ -9,6 +9,17 @@ export function isGoing(
 	return row.toGen <= (generations[0]?.generation ?? 0n);
 }
 
+/** The same for what was sealed: handlers that derived everything anew left nothing of it. */
+export function sealedEnd(
+	sealed: { readonly height: Height; readonly fromGen: Generation },
+	generations: readonly StoredGeneration[],
+): Generation {
+	return branchEnd(
+		sealed,
+		generations.map((each) => (each.isDerivedAnew === true ? { ...each, ancestor: -1n } : each)),
+	);
+}
+
 /**
  * Generation that orphaned a block which became canonical in `fromGen`: the first later one whose
  * rollback went back below it; FOREVER: none did. `generations` are those that are kept, rising; a

@@ -8,7 +8,7 @@
  * 3. A rollback to ancestor A ends what began above it: a row that goes on through a generation's
  *    begin starts at or below A.
  * 4. A row that ends at a generation, and began at or below its ancestor, is carried on there by a row
- *    with the same from_block.
+ *    with the same from_block; not so a handler's where all of them were derived anew.
  */
 import { FOREVER, type Generation, type Height } from "../domain/ids.ts";
 import type { StoredGeneration, StoredVersion } from "./stored-state.ts";
@@ -43,8 +43,9 @@ export function spanProblems(
 	for (const generation of changesOf(rows, first, bounds.generation)) {
 		chain(rows, generation, say);
 	}
-	for (const { generation, ancestor } of bounds.generations) {
-		if (ancestor !== undefined && generation > first) boundary(rows, { generation, ancestor }, say);
+	for (const { generation, ancestor, isDerivedAnew } of bounds.generations) {
+		if (ancestor === undefined || generation <= first) continue;
+		boundary(rows, { generation, ancestor, isDerivedAnew }, say);
 	}
 	return [...found].map(([row, message]) => ({ row, message }));
 }
@@ -115,19 +116,20 @@ function chain(
 
 function boundary(
 	rows: readonly StoredVersion[],
-	begun: { readonly generation: Generation; readonly ancestor: Height },
+	begun: Pick<StoredGeneration, "generation" | "isDerivedAnew"> & { readonly ancestor: Height },
 	say: (row: StoredVersion, message: string) => void,
 ): void {
-	const { generation, ancestor } = begun;
+	const { generation, ancestor, isDerivedAnew } = begun;
 	for (const row of rows) {
 		if (row.fromGen >= generation || row.toGen < generation) continue;
+		const isAnew = isDerivedAnew === true && row.owner === "handler";
 		const through = row.toGen > generation;
 		if (through && row.fromBlock > ancestor) {
 			say(
 				row,
 				`generation ${generation} went back to ${ancestor}, and it goes on from ${row.fromBlock}`,
 			);
-		} else if (!through && row.fromBlock <= ancestor && !carriedOn(rows, row)) {
+		} else if (!through && !isAnew && row.fromBlock <= ancestor && !carriedOn(rows, row)) {
 			say(row, `it ends at generation ${generation}, where no row carries it on`);
 		}
 	}

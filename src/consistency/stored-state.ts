@@ -13,7 +13,7 @@ import type {
 	MemoryKey,
 	VersionId,
 } from "../domain/ids.ts";
-import type { Layer } from "../domain/layer.ts";
+import type { Layer, Owner } from "../domain/layer.ts";
 import type { Span, VersionBody } from "../domain/memory.ts";
 import type { VectorPointer, VectorPointers } from "../writer/commit-batch.ts";
 import type { KeyRange } from "./sampling.ts";
@@ -47,6 +47,8 @@ export interface StoredVersion extends Span {
 	readonly id: string;
 	/** Undefined: its number is none of a layer's. */
 	readonly layer: Layer | undefined;
+	/** Undefined: its number is none of an owner's. */
+	readonly owner?: Owner | undefined;
 	readonly tombstone: boolean;
 	/** Undefined: layer, owner or content cannot be read. */
 	readonly body: VersionBody | undefined;
@@ -122,6 +124,8 @@ export interface StoredGeneration {
 	readonly generation: Generation;
 	/** Undefined for generation 0. */
 	readonly ancestor: Height | undefined;
+	/** True: handlers' memories were derived anew for it, at its ancestor and below. */
+	readonly isDerivedAnew?: boolean | undefined;
 	/** The next two are undefined while it is the present one. */
 	readonly lastHeight: Height | undefined;
 	readonly lastVersionId: VersionId | undefined;

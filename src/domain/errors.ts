@@ -67,6 +67,7 @@ export type FatalCode =
 	| "genesis_changed"
 	| "handler_failed"
 	| "handler_owned"
+	| "handlers_changed"
 	| "handlers_differ"
 	| "height_in_future"
 	| "height_not_retained"

@@ -20,10 +20,10 @@ import {
 	deriveFetched,
 	fetchRange,
 } from "./backfill.ts";
-import type { BlockCalls } from "./block-calls.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { type HandlerCache, type HandlerVersion, writtenBy } from "./handler-cache.ts";
+import type { WindowDeriver } from "./window-deriver.ts";
 
 /** What decides, beside the chain, which of a range's blocks are looked at. */
 export interface LookedFor {
@@ -42,19 +42,19 @@ interface Ahead {
 export class BackfillGroups {
 	readonly #spec: ChainSpec;
 	readonly #source: ChainSource;
-	readonly #calls: BlockCalls;
+	readonly #deriver: Pick<WindowDeriver, "calls">;
 	readonly #handlers: HandlerCache;
 	#ahead: Ahead | undefined;
 
 	constructor(parts: {
 		readonly spec: ChainSpec;
 		readonly source: ChainSource;
-		readonly calls: BlockCalls;
+		readonly deriver: Pick<WindowDeriver, "calls">;
 		readonly handlers: HandlerCache;
 	}) {
 		this.#spec = parts.spec;
 		this.#source = parts.source;
-		this.#calls = parts.calls;
+		this.#deriver = parts.deriver;
 		this.#handlers = parts.handlers;
 	}
 
@@ -105,7 +105,7 @@ export class BackfillGroups {
 		const children = childrenKnownTo(read);
 		const fetched = await fetchRange(range, { spec, source, children, ...lookedFor });
 		assertStandsOn(fetched, parentHash);
-		return deriveFetched(fetched, { spec, calls: this.#calls, read });
+		return deriveFetched(fetched, { spec, calls: this.#deriver.calls, read });
 	}
 }
 

@@ -7,6 +7,9 @@ import { RecantError } from "../domain/errors.ts";
 import type { ChainId, LogPosition } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
 import { DEFAULT_COLLECTION } from "../domain/operation.ts";
+import type { HandlersStore } from "../rederive/handlers-store.ts";
+import { Rederiver } from "../rederive/rederiver.ts";
+import type { ShadowStore } from "../restore/shadow-store.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import { SnapshotKeeper, type SnapshotWork } from "../snapshots/snapshot-keeper.ts";
 import type { Embedder } from "../vectors/embedder.ts";
@@ -23,6 +26,7 @@ import { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { Follower, type FollowerStatus } from "./follower.ts";
+import { partOfSpec } from "./part-of-spec.ts";
 import { statusToText } from "./status-text.ts";
 import { WindowDeriver } from "./window-deriver.ts";
 
@@ -41,6 +45,8 @@ export interface ChainProcessOptions {
 	readonly flushStore: FlushStore;
 	readonly retentionStore: RetentionStore;
 	readonly coordinator: RollbackCoordinator;
+	/** Undefined: handlers that were changed are not looked at. */
+	readonly handlers?: { readonly store: HandlersStore; readonly shadows: ShadowStore } | undefined;
 	readonly embedder: Embedder;
 	readonly tables: VectorTables;
 	readonly collections: CollectionChecks;
@@ -281,6 +287,7 @@ export class ChainProcess {
 			writer,
 			blocks: this.#blocks,
 			deriver: this.deriver,
+			rederiver: this.#rederiver(),
 		});
 		const retention = new Retention({
 			store: options.retentionStore,
@@ -308,6 +315,25 @@ export class ChainProcess {
 			lost: lost.promise,
 			stepDown: lost.resolve,
 		};
+	}
+
+	#rederiver(): Rederiver | undefined {
+		const { spec, handlers, source } = this.#options;
+		if (handlers === undefined) return undefined;
+		const { id: chainId, startBlock, handlersHash, parts, namespaces } = spec;
+		return new Rederiver({
+			...handlers,
+			chainId,
+			startBlock,
+			handlersHash,
+			parts,
+			namespaces,
+			policy: spec.onHandlersChange ?? "derive",
+			deriverOf: (names) =>
+				names === undefined
+					? this.deriver
+					: new WindowDeriver(partOfSpec(spec, new Set(names)), source, this.#blocks),
+		});
 	}
 
 	#renew(fence: bigint, stepDown: () => void): () => void {

@@ -34,6 +34,8 @@ export interface Trust {
 	readonly logsBloom: boolean;
 	/** Logs and receipts are taken from all receipts of their block, whose root is made again. */
 	readonly receipts: boolean;
+	/** With `receipts`: transactions are read as a whole, so that their hashes are proved as well. */
+	readonly transactions?: boolean;
 }
 
 /** A block whose logs are asked for, with as much of it as is known. `ChainBlock` has all of it. */
@@ -78,6 +80,15 @@ export interface ChainSource {
 	 * all where the block's bloom excludes every log that the filter takes.
 	 */
 	logsOfBlock(block: LogBlock, filter: LogFilter): Promise<readonly ChainLog[]>;
+	/**
+	 * The same of several blocks that follow one another, ascending: each one's logs, in the order of the blocks.
+	 * Where most may hold some, the node is asked for the range that they make, and what that leaves open block
+	 * by block: so logs of another branch, or an answer that was cut off, cost time and no more.
+	 */
+	logsOfBlocks(
+		blocks: readonly LogBlock[],
+		filter: LogFilter,
+	): Promise<readonly (readonly ChainLog[])[]>;
 	/**
 	 * Logs of both bounds inclusive, in order; none for `from` above `to`. Splits ranges that the node
 	 * finds too large. Throws `RetryableError("rpc_failed")` when the node does not have block `to`:

@@ -5,6 +5,7 @@ import type { CheckPlan } from "../consistency/check-plan.ts";
 import type { ChainLog } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
+import type { OnHandlersChange } from "../rederive/rederiver.ts";
 import type { SnapshotSchedule } from "../snapshots/snapshot-plan.ts";
 import type { TopicArgs, Trust } from "./chain-source.ts";
 import type {
@@ -118,4 +119,6 @@ export interface ChainSpec {
 	readonly handlersHash: Hex;
 	/** The same in parts. */
 	readonly parts: readonly SpecPart[];
+	/** What is done when other handlers derived the state that is there; undefined: it is derived anew. */
+	readonly onHandlersChange?: OnHandlersChange | undefined;
 }

@@ -5,6 +5,7 @@
 import { higher, lower } from "../chain/height.ts";
 import type { ChainBlock } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { LogFilter } from "./chain-source.ts";
 import type { ChainSpec, ContractSpec } from "./chain-spec.ts";
 import type { InspectedNode } from "./inspected-node.ts";
@@ -78,8 +79,11 @@ async function tags({ spec, node, head }: Context): Promise<Finding> {
 	const [safe, finalized] = answers.answer;
 	if (finalized === undefined)
 		return { check, state: "warning", says: `no finalized tag: ${depth}` };
-	const behind = `finalized ${finalized.number}, ${head.number - finalized.number} under the head`;
-	return { check, state: "ok", says: `${behind}; safe ${safe?.number ?? "is not tagged"}` };
+	const deep = head.number - finalized.number;
+	const says = `finalized ${finalized.number}, ${deep} under the head; safe ${safe?.number ?? "is not tagged"}`;
+	if (deep <= BigInt(LIMITS.windowBlocks)) return { check, state: "ok", says };
+	const most = `forks of more than ${LIMITS.windowBlocks} blocks need an operator`;
+	return { check, state: "warning", says: `${says}: ${most}` };
 }
 
 async function headerHash({ spec, node, head }: Context): Promise<Finding> {

@@ -261,8 +261,8 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 		/** http(s):// or ws(s)://; a WebSocket URL also announces heads. */
 		readonly urls: readonly string[];
 		/**
-		 * How often the head is asked for; with WebSocket the safety net. Default: of a network a third of its
-		 * block time, 100 to 4,000; else 1,000.
+		 * How often the head is asked for; with WebSocket the safety net. Default: of a network a quarter of its
+		 * block time, 100 to 1,000; else 1,000.
 		 */
 		readonly pollIntervalMs?: number;
 		/** Time limit of one request. Default 10,000. */
@@ -292,6 +292,8 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 		readonly logsBloom?: boolean;
 		/** Logs are taken from receipts, whose root is recomputed. Default false. */
 		readonly receipts?: boolean;
+		/** With `receipts`: transactions are read as a whole, and their hashes and root recomputed. Default false. */
+		readonly transactions?: boolean;
 	};
 	/** How sure of another branch the follower must be before it goes over to it. */
 	readonly reorg?: {
@@ -346,6 +348,13 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 		/** 1 (every height) to 1,000,000. */
 		readonly every: number;
 	};
+	/**
+	 * What is done at a start when other handlers derived the state that is there. derive: handlers' memories
+	 * are derived anew beside the present state, and switched to in one commit. keep: what older blocks gave
+	 * stays, and the new handlers go on from there. halt: the chain waits, readable, for another file. Default
+	 * `derive`.
+	 */
+	readonly onHandlersChange?: "derive" | "keep" | "halt";
 	/** Consistency checks; what is left out keeps its default. */
 	readonly consistency?: {
 		/** How often the stores are compared by their numbers; 0: not by the clock. Default 60,000. */

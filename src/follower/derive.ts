@@ -10,7 +10,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { type BlockCalls, BlockClient, unanswered } from "./block-calls.ts";
 import type { ChainSpec, IntervalSpec } from "./chain-spec.ts";
-import type { HandlerClient } from "./define-chain.ts";
+import type { HandlerClient, HandlerMemoryAccess } from "./define-chain.ts";
 import { FactoryChildren, isMade } from "./factory-children.ts";
 import type { HandlerState } from "./handler-state.ts";
 import { isBetween, routerOf, type Taker } from "./log-router.ts";
@@ -21,7 +21,7 @@ export interface DeriveContext {
 }
 
 /** Block handlers that run in the block of that height. */
-export function intervalsAt(
+function intervalsAt(
 	intervals: readonly IntervalSpec[],
 	height: BlockHeader["number"],
 ): readonly IntervalSpec[] {
@@ -46,12 +46,19 @@ export async function deriveBlock(
 	const block = { number: header.number, hash: header.hash, timestamp: header.timestamp };
 	const { state } = context;
 	const router = routerOf(spec.contracts);
-	const children = new FactoryChildren(({ factory }) =>
-		state.at(header.number, operations, [factory.namespace]),
-	);
+	const accesses = new Map<string, HandlerMemoryAccess>();
+	const accessTo = (namespaces: readonly [string, ...string[]]): HandlerMemoryAccess => {
+		const key = namespaces.join("\n");
+		const access = accesses.get(key) ?? state.at(header.number, operations, namespaces);
+		accesses.set(key, access);
+		return access;
+	};
+	const children = new FactoryChildren(({ factory }) => accessTo([factory.namespace]));
 	const matched = new Map<string, number>();
 	for (const log of logs) {
-		for (const taker of await takersOf(log, router.takersOf(log), children)) {
+		const takers = router.takersOf(log);
+		const isPlain = !takers.some(({ contract }) => isMade(contract));
+		for (const taker of isPlain ? takers : await takersOf(log, takers, children)) {
 			const { handler } = taker.event;
 			const args = handler.decode(log);
 			if (args === undefined) continue;
@@ -59,7 +66,7 @@ export async function deriveBlock(
 			const matchedIndex = matched.get(place) ?? 0;
 			matched.set(place, matchedIndex + 1);
 			const event = { args, ...placeOf(log), matchedIndex };
-			const memory = state.at(header.number, operations, taker.contract.namespaces);
+			const memory = accessTo(taker.contract.namespaces);
 			await run(handler.name, header, context, (client) =>
 				handler.run({ event, block, memory, client }),
 			);
@@ -71,7 +78,7 @@ export async function deriveBlock(
 		}
 	}
 	for (const each of intervalsAt(spec.intervals, header.number)) {
-		const memory = state.at(header.number, operations, each.namespaces);
+		const memory = accessTo(each.namespaces);
 		await run(each.name, header, context, (client) => each.run({ block, memory, client }));
 	}
 	return operations;

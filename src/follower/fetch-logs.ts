@@ -2,6 +2,7 @@
  * The logs of a range or of single blocks that the chain's handlers take, in order, each once. What factories
  * made among these blocks is asked for as well, from the block on that made it.
  */
+import { isDeepStrictEqual } from "node:util";
 import { lower } from "../chain/height.ts";
 import type { BlockHeader, ChainBlock, ChainLog } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
@@ -60,17 +61,19 @@ export async function fetchRangeLogs(
 	};
 }
 
-/** Of each header's block, in the order of the headers, which ascend. `ask` asks for one block's. */
+/** Of each header's block, in the order of the headers, which follow one another. */
 export async function fetchBlockLogs<Header extends Pick<BlockHeader, "number">>(
 	headers: readonly Header[],
 	context: LogContext,
-	ask: (header: Header, filter: LogFilter) => Promise<readonly ChainLog[]>,
+	ask: (headers: readonly Header[], filter: LogFilter) => Promise<readonly (readonly ChainLog[])[]>,
 ): Promise<readonly (readonly ChainLog[])[]> {
-	const askAll = (wants: (height: Height) => readonly LogWant[]) =>
-		mapBounded(headers, LOG_REQUESTS, async (header) => {
-			const filter = blockFilter(wants(header.number), header.number);
-			return filter === undefined ? [] : await ask(header, filter);
-		});
+	const askAll = async (wants: (height: Height) => readonly LogWant[]) => {
+		const runs = alike(headers, ({ number }) => blockFilter(wants(number), number));
+		const answers = await mapBounded(runs, RANGE_QUERIES, async (run) =>
+			run.filter === undefined ? run.headers.map(() => []) : await ask(run.headers, run.filter),
+		);
+		return answers.flat();
+	};
 	const plain = await wantsOf(context);
 	const known = await askAll(() => plain);
 	const made = await findMade(known.flat(), context);
@@ -81,6 +84,26 @@ export async function fetchBlockLogs<Header extends Pick<BlockHeader, "number">>
 	return mapBounded(headers, LOG_REQUESTS, (_, index) =>
 		taken([known[index] ?? [], more[index] ?? []], context),
 	);
+}
+
+interface Run<Header> {
+	readonly headers: Header[];
+	readonly filter: LogFilter | undefined;
+}
+
+/** Neighbours of which the same is wanted, which change where a contract begins or ends. */
+function alike<Header>(
+	headers: readonly Header[],
+	filterOf: (header: Header) => LogFilter | undefined,
+): readonly Run<Header>[] {
+	const runs: Run<Header>[] = [];
+	for (const header of headers) {
+		const filter = filterOf(header);
+		const run = runs.at(-1);
+		if (run !== undefined && isDeepStrictEqual(run.filter, filter)) run.headers.push(header);
+		else runs.push({ headers: [header], filter });
+	}
+	return runs;
 }
 
 async function wantsOf({ contracts, children }: LogContext): Promise<readonly LogWant[]> {

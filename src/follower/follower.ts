@@ -12,13 +12,14 @@
  * A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
  */
 
-import type { Halt, Unconfirmed, Wait } from "../chain/decision.ts";
 import { branchChange } from "../chain/fork-watch.ts";
 import type { ChainBlock } from "../domain/block.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { FatalError, RecantError } from "../domain/errors.ts";
-import type { Height, Hex } from "../domain/ids.ts";
+import { RecantError } from "../domain/errors.ts";
+import type { Height, Hex, RollbackId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { Rederivation } from "../rederive/handlers-store.ts";
+import type { Rederiver } from "../rederive/rederiver.ts";
 import type { RollbackCoordinator } from "../rollback/coordinator.ts";
 import type { RollbackRecord } from "../rollback/rollback-record.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
@@ -26,20 +27,19 @@ import type { Problem, WriterStore } from "../writer/writer-store.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
+import { headerOnly } from "./derive.ts";
+import { Doubts } from "./doubts.ts";
 import { Extension } from "./extension.ts";
-import {
-	asRecantError,
-	contradicting,
-	problemOf,
-	unconfirmedFork,
-	wrongChain,
-} from "./follower-problems.ts";
-import { ForkJudge, lookMs } from "./fork-judge.ts";
-import { type Incident, Incidents, type NodeTags } from "./incidents.ts";
+import { asRecantError, contradicting, problemOf } from "./follower-problems.ts";
+import { ForkJudge } from "./fork-judge.ts";
+import { handlersBranch } from "./handlers-branch.ts";
 import { type Observation, Observer } from "./observe.ts";
-import { type Fork, RollbackRounds } from "./rollback-rounds.ts";
+import { type Fork, RollbackRounds, standing } from "./rollback-rounds.ts";
 import { RoundLoop } from "./round-loop.ts";
 import type { WindowDeriver } from "./window-deriver.ts";
+
+/** Looks at one head after which its finality is asked for: a chain that goes on pays for that only now and then. */
+const STANDING_LOOKS = 5;
 
 export interface FollowerStatus {
 	readonly state: "starting" | "following" | "backfilling" | "rolling_back" | "waiting" | "halted";
@@ -56,6 +56,8 @@ export interface FollowerOptions {
 	readonly coordinator: RollbackCoordinator;
 	readonly blocks: BlockCache;
 	readonly deriver: WindowDeriver;
+	/** Undefined: handlers that were changed are not looked at. */
+	readonly rederiver?: Rederiver | undefined;
 	readonly log: Logger;
 	/** False: rollbacks are run by whoever takes their job, never by the round that saw the fork. */
 	readonly inlineRollbacks: boolean;
@@ -64,44 +66,44 @@ export interface FollowerOptions {
 
 export class Follower {
 	readonly #options: FollowerOptions;
-	readonly #clock: Clock;
 	readonly #observer: Observer;
 	readonly #forks: ForkJudge;
-	readonly #incidents: Incidents;
+	readonly #doubts: Doubts;
 	readonly #extension: Extension;
 	readonly #rounds: RollbackRounds;
 	readonly #loop: RoundLoop;
 	#status: FollowerStatus = { state: "starting", problem: undefined, nodeHead: undefined };
 	#stopWatching: () => void = () => undefined;
-	/** Takes back the look that comes by itself. */
-	#cancelLook: () => void = () => undefined;
-	/** What the node answered last for its marks, until it is looked at. */
-	#tags: NodeTags | undefined;
-	/** Fork that was last said to be waited for. */
-	#toldOf: string | undefined;
+	/** Rollback by which handlers that were changed were to take over. */
+	#switching: RollbackId | undefined;
 	/** Head for which finality was looked at last. */
 	#settledHead: Hex | undefined;
-	#checkedChain = false;
+	/** Head that was seen again, and how often in a row. */
+	#standing: { readonly hash: Hex; readonly looks: number } | undefined;
 	/** An unfinished rollback may be there: always so after a start. */
 	#rollbackDue = true;
 
 	constructor(options: FollowerOptions) {
 		this.#options = options;
 		const clock = options.clock ?? systemClock;
-		this.#clock = clock;
 		this.#forks = new ForkJudge({ ...options, clock });
 		this.#observer = new Observer({ ...options, forks: this.#forks, clock });
-		this.#incidents = new Incidents({ ...options, clock });
+		this.#doubts = new Doubts({
+			...options,
+			forks: this.#forks,
+			clock,
+			onWait: (problem) => {
+				this.#status = { ...this.#status, state: "waiting", problem };
+			},
+			onLook: () => this.poke(),
+		});
 		this.#loop = new RoundLoop({
 			round: () => this.#round(),
 			onFailure: (error, failures) => this.#failed(error, failures),
 			clock,
 		});
 		const parts = { ...options, isStopped: () => this.#loop.isStopped };
-		const onTags = (tags: NodeTags) => {
-			this.#tags = tags;
-		};
-		this.#extension = new Extension({ ...parts, onTags });
+		this.#extension = new Extension({ ...parts, onTags: (tags) => this.#doubts.tagsAre(tags) });
 		this.#rounds = new RollbackRounds({ ...parts, observe: () => this.#observe() });
 	}
 
@@ -120,7 +122,7 @@ export class Follower {
 	/** Resolves when the round under way has ended. */
 	async stop(): Promise<void> {
 		this.#stopWatching();
-		this.#cancelLook();
+		this.#doubts.stop();
 		await this.#loop.stop();
 		await this.#extension.idle();
 	}
@@ -144,16 +146,86 @@ export class Follower {
 		const due = this.#rollbackDue;
 		this.#rollbackDue = false;
 		try {
-			const unfinished = due ? await this.#options.coordinator.store.active(spec.id) : undefined;
+			const active = due ? await this.#options.coordinator.store.active(spec.id) : undefined;
+			const unfinished = active && (await this.#ofOurHandlers(active));
 			// What waits in the inbox needs no node, but must not move the state under a rollback.
 			if (unfinished === undefined) await this.#admitLeftOvers();
-			await this.#checkChain();
+			await this.#doubts.checkChain();
 			if (unfinished !== undefined) await this.#finishRollback(unfinished);
 		} catch (error) {
 			this.#rollbackDue ||= due;
 			throw error;
 		}
+		if (await this.#rederive()) return;
 		await this.#act(await this.#observe());
+	}
+
+	/** What handlers that are no more would go on with: nobody works on it, and what follows has its branch. */
+	async #ofOurHandlers(active: RollbackRecord): Promise<RollbackRecord | undefined> {
+		const { rederiver } = this.#options;
+		if (rederiver === undefined || active.recoveryId !== undefined || active.cause === "manual")
+			return active;
+		const fits =
+			active.cause === "handlers" ? await rederiver.isOurs() : !(await rederiver.isDue());
+		if (fits) return active;
+		await this.#rounds.giveUp(active);
+		return undefined;
+	}
+
+	/** Answers whether the round is over: other handlers derived what is there, see rederive/. */
+	async #rederive(): Promise<boolean> {
+		const { rederiver, writer } = this.#options;
+		const { window } = writer;
+		if (rederiver === undefined || window === undefined) return false;
+		const step = await rederiver.step({ window, finalized: writer.state.finalized ?? 0n });
+		if (step.type === "same") return false;
+		const { type, problem } = step;
+		const standing = type === "halted" ? problem : await this.#failedSwitch();
+		if (standing !== undefined) {
+			this.#stand(standing);
+			return true;
+		}
+		this.#status = { ...this.#status, state: "waiting", problem };
+		if (type === "derived") return this.#switchTo(step.rederivation);
+		this.#loop.poke();
+		return true;
+	}
+
+	/** The node's branch, as far as the chain was committed, is derived on top: a fork is followed with it. */
+	async #switchTo({ target }: Rederivation): Promise<boolean> {
+		const { coordinator, spec, writer } = this.#options;
+		const observation = await this.#observe();
+		const { head, generation } = writer.state;
+		const branch =
+			writer.window && handlersBranch(observation.decision, writer.window, target.height);
+		if (branch === undefined || head === undefined) {
+			await this.#act(observation);
+			return true;
+		}
+		const rollbackId = await coordinator.record({
+			chainId: spec.id,
+			cause: "handlers",
+			fromGeneration: generation,
+			ancestor: target,
+			from: { height: head.number, hash: head.hash },
+			branch: branch.map(headerOnly),
+			supersessions: 0,
+			wantedStrategy: "rebuild",
+		});
+		this.#switching = rollbackId;
+		const recorded = await coordinator.store.load(rollbackId);
+		if (recorded !== undefined) await this.#finishRollback(recorded);
+		return true;
+	}
+
+	/** Why the last one of this process failed: it is not recorded again before it is retried or abandoned. */
+	async #failedSwitch(): Promise<Problem | undefined> {
+		const { coordinator } = this.#options;
+		const last = this.#switching && (await coordinator.store.load(this.#switching));
+		if (last?.state !== "failed") return undefined;
+		// An operator may make it active again, in whatever process.
+		this.#rollbackDue = true;
+		return standing(last);
 	}
 
 	/** A failure is the inbox's, not the chain's: the writer logs it, and the next round tries again. */
@@ -176,16 +248,17 @@ export class Follower {
 	}
 
 	async #act({ head, decision }: Observation): Promise<void> {
-		if (decision.type !== "halt") this.#incidents.clear("fork");
+		this.#doubts.looked(decision);
 		switch (decision.type) {
 			case "ignore":
 				this.#say("following");
 				if (decision.reason === "same_head") await this.#settle(head);
 				return;
 			case "wait":
-				return this.#wait(decision);
+				if (!(await this.#doubts.isOfAnother(decision))) this.#say("following");
+				return;
 			case "unconfirmed":
-				return this.#unconfirmed(decision);
+				return this.#doubts.unconfirmed(decision);
 			case "inconsistent":
 				throw contradicting(decision.message);
 			case "start":
@@ -202,31 +275,23 @@ export class Follower {
 			case "shrink":
 				return this.#rollBack({ ...decision, blocks: [] });
 			case "halt":
-				return this.#hopeless(decision, head);
+				return this.#doubts.hopeless(decision, head);
 		}
 	}
 
-	/** Finality moves with the head, so one look a head is enough. */
+	/** Finality moves with the head, so one look a head is enough, and one that goes on at once needs none. */
 	async #settle(head: ChainBlock): Promise<void> {
 		if (this.#settledHead === head.hash) return;
+		const looks = this.#standing?.hash === head.hash ? this.#standing.looks + 1 : 1;
+		this.#standing = { hash: head.hash, looks };
+		if (looks < STANDING_LOOKS) return;
 		await this.#extension.settle();
 		this.#settledHead = head.hash;
 		await this.#lookAtTags();
 	}
 
-	/** The marks that were asked for in this round: one that is off the chain speaks of a fork, or of worse. */
 	async #lookAtTags(): Promise<void> {
-		const tags = this.#tags;
-		this.#tags = undefined;
-		if (tags === undefined) return;
-		const { places, incident } = await this.#incidents.lookAtTags(tags);
-		if (places.includes("off_chain")) {
-			this.#forks.notice("tag_off_chain");
-			this.#lookAgain();
-		}
-		if (incident === undefined) return this.#incidents.clear("tag");
-		this.#settledHead = undefined;
-		await this.#suspect("tag", incident);
+		if (await this.#doubts.lookAtTags()) this.#settledHead = undefined;
 	}
 
 	/** One part of a long way; the next is a round of its own, with a new look at the head. */
@@ -243,50 +308,6 @@ export class Follower {
 		}
 		// What is waited for is looked at again by itself, and not at once.
 		if (this.#status.state !== "waiting") this.#loop.poke();
-	}
-
-	async #wait({ reason }: Wait): Promise<void> {
-		// A chain that was begun anew is lower than ours, and no header of it need be asked for.
-		const other =
-			reason === "unconfirmed_shrink" ? undefined : await this.#incidents.otherGenesis();
-		if (other !== undefined) return this.#suspect("genesis", other);
-		this.#say("following");
-	}
-
-	#unconfirmed(fork: Unconfirmed): void {
-		const { ancestor, because, evidence } = fork;
-		const problem = unconfirmedFork(fork);
-		this.#status = { ...this.#status, state: "waiting", problem };
-		const what = `${because} ${ancestor.hash}`;
-		if (this.#toldOf !== what) this.#options.log.info({ ...evidence }, problem.message);
-		this.#toldOf = what;
-		this.#lookAgain();
-	}
-
-	/** A fork that may not be followed: of another chain, or too deep. */
-	async #hopeless(decision: Halt, head: ChainBlock): Promise<void> {
-		const other = await this.#incidents.otherGenesis();
-		if (other !== undefined) return this.#suspect("genesis", other);
-		await this.#suspect("fork", { error: new FatalError(decision.code, decision), shown: head });
-	}
-
-	async #suspect(kind: "fork" | "genesis" | "tag", incident: Incident): Promise<void> {
-		const { error } = incident;
-		const { log, writer } = this.#options;
-		const weighed = await this.#incidents.weigh(kind, incident);
-		if (weighed !== "confirmed") {
-			this.#status = { ...this.#status, state: "waiting", problem: problemOf(error) };
-			return this.#lookAgain();
-		}
-		if (writer.halted !== undefined) return;
-		await writer.halt(problemOf(error));
-		log.error({ code: error.code, ...error.fields }, error.message);
-	}
-
-	/** Sooner than the next poll, where that is far. */
-	#lookAgain(): void {
-		this.#cancelLook();
-		this.#cancelLook = this.#clock.after(lookMs(this.#options.spec), () => this.poke());
 	}
 
 	async #rollBack(fork: Fork): Promise<void> {
@@ -319,6 +340,7 @@ export class Follower {
 	async #finishRollback(unfinished: RollbackRecord): Promise<void> {
 		this.#say("rolling_back");
 		await this.#moving(() => this.#rounds.finish(unfinished));
+		this.#options.rederiver?.forget();
 		this.#afterRollback();
 	}
 
@@ -351,22 +373,8 @@ export class Follower {
 		const active = await this.#options.coordinator.store.active(this.#options.spec.id);
 		if (active === undefined) return;
 		if (active.recoveryId === undefined) return this.#rounds.giveUp(active);
-		await this.#checkChain();
+		await this.#doubts.checkChain();
 		await this.#finishRollback(active);
-	}
-
-	/** Once: a node that serves another chain meanwhile is found by its blocks. */
-	async #checkChain(): Promise<void> {
-		if (this.#checkedChain) return;
-		const { source, spec } = this.#options;
-		const answered = await source.chainId();
-		if (answered !== spec.id) throw wrongChain(spec, answered);
-		const other = await this.#incidents.otherGenesis();
-		if (other !== undefined) {
-			await this.#suspect("genesis", other);
-			throw contradicting(other.error.message);
-		}
-		this.#checkedChain = true;
 	}
 
 	#say(state: FollowerStatus["state"]): void {

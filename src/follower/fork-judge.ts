@@ -3,7 +3,7 @@
  * who has the branch, and lets it pass or not, as chain/branch-support.ts says.
  *
  * Where a chain has one provider, a shallow fork that is new costs no request and no time. Else one question
- * goes to all providers at once, and is waited for LIMITS.supportMs at most.
+ * goes to all providers at once, and is waited for SUPPORT_MOST_MS at most.
  */
 import {
 	type BranchSupport,
@@ -156,6 +156,9 @@ export function lookMs({ rpc }: Pick<ChainSpec, "rpc">): number {
 	return Math.min(rpc.pollIntervalMs, LIMITS.forkLookMs);
 }
 
+/** A source bounds each answer itself, and counts who is late as silent: this is for one that hangs as a whole. */
+export const SUPPORT_MOST_MS = LIMITS.supportMs * 1.25;
+
 /** Undefined: it took too long, or failed as only a closed source does. */
 export async function supportInTime(
 	asked: Promise<BranchSupport>,
@@ -165,7 +168,7 @@ export async function supportInTime(
 	try {
 		return await Promise.race([
 			asked,
-			clock.sleep(LIMITS.supportMs, inTime.signal).then(() => undefined),
+			clock.sleep(SUPPORT_MOST_MS, inTime.signal).then(() => undefined),
 		]);
 	} catch (error) {
 		if (error instanceof RecantError) return undefined;

@@ -9,7 +9,7 @@ import type { Height, MemoryKey } from "../domain/ids.ts";
 import { isLayer } from "../domain/layer.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { DEFAULT_COLLECTION, type MemoryBody } from "../domain/operation.ts";
-import { canonicalJson, parseContent } from "../memory/canonical.ts";
+import { canonicalJson, contentOf } from "../memory/canonical.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { HandlerMemory, HandlerMemoryAccess, HandlerPut } from "./define-chain.ts";
@@ -134,7 +134,7 @@ function bodyOf(memory: HandlerPut, height: Height): MemoryBody {
 	return {
 		layer: memory.layer,
 		// A copy, so that a handler that goes on changing its object changes nothing here.
-		content: parseContent(content),
+		content: contentOf(content),
 		text: memory.text,
 		vector: undefined,
 		collection: memory.text === undefined ? undefined : (memory.collection ?? DEFAULT_COLLECTION),

@@ -13,11 +13,13 @@ export interface Network {
 	/** Time under the head that counts as final without a tag. */
 	readonly depthMs: number;
 	readonly trust: { readonly headerHash: boolean; readonly logsBloom: boolean };
-	/** Widest eth_getLogs that its usual nodes take; undefined: nothing is known. */
-	readonly logRangeBlocks: number | undefined;
+	/** Widest eth_getLogs that is tried. */
+	readonly logRangeBlocks: number;
 }
 
 const MINUTE_MS = 60_000;
+/** QuickNode docs, "eth_getLogs": what it takes on all of these. What others refuse is learned. */
+const RANGE_BLOCKS = 10_000;
 
 export const NETWORKS = {
 	// Ethereum consensus specs, "Phase 0": 32 slots of 12 s an epoch, final after two.
@@ -26,7 +28,7 @@ export const NETWORKS = {
 		blockTimeMs: 12_000,
 		depthMs: 64 * 12_000,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// As Ethereum.
 	sepolia: {
@@ -34,7 +36,7 @@ export const NETWORKS = {
 		blockTimeMs: 12_000,
 		depthMs: 64 * 12_000,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// Optimism docs, "Transaction finality": on Ethereum after 5 to 10 minutes, final there after 12.8 more.
 	optimism: {
@@ -42,7 +44,7 @@ export const NETWORKS = {
 		blockTimeMs: 2_000,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// The same stack, see Optimism.
 	base: {
@@ -50,7 +52,7 @@ export const NETWORKS = {
 		blockTimeMs: 2_000,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// Arbitrum docs, "Transaction lifecycle": final when the batch is, on Ethereum. Blocks from before Nitro
 	// (22,207,817) have hashes of another kind: turn headerHash off to start below.
@@ -59,7 +61,7 @@ export const NETWORKS = {
 		blockTimeMs: 250,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// Polygon docs, "Finality": by milestones, within seconds. PIP-74: before it, the logs of state syncs are
 	// in neither bloom nor receipts root.
@@ -68,7 +70,7 @@ export const NETWORKS = {
 		blockTimeMs: 2_000,
 		depthMs: 10 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: false },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// BEP-126, "Fast finality": final two blocks later while two thirds of the validators vote.
 	bnb: {
@@ -76,25 +78,25 @@ export const NETWORKS = {
 		blockTimeMs: 750,
 		depthMs: MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
-	// Avalanche docs, "Integrate with the C-Chain": nodes answer accepted blocks, which are final, and hashes
-	// cover ExtDataHash too; "Public API server": 2,048 blocks of logs at once.
+	// Avalanche docs, "Integrate with the C-Chain": nodes answer accepted blocks, which are final, and a hash
+	// covers ExtDataHash too.
 	avalanche: {
 		id: 43_114,
 		blockTimeMs: 1_700,
 		depthMs: 1_700,
 		trust: { headerHash: false, logsBloom: true },
-		logRangeBlocks: 2_048,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
-	// Gnosis docs, "Consensus": epochs of 16 slots of 5 s, final after two. Blocks from before its merge
-	// (25,349,537) carry Aura's fields: turn headerHash off to start below.
+	// Gnosis forum, "Launch parameters for Gnosis Beacon Chain": epochs of 16 slots of 5 s; final after two.
+	// Blocks from before its merge (25,349,537) carry Aura's fields: turn headerHash off to start below.
 	gnosis: {
 		id: 100,
 		blockTimeMs: 5_000,
 		depthMs: 32 * 5_000,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// Linea docs, "Retrieve finalized L2 blocks": final when proved on Ethereum, hours later.
 	linea: {
@@ -102,7 +104,7 @@ export const NETWORKS = {
 		blockTimeMs: 2_000,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// Scroll docs, "Transaction life cycle": final when proved on Ethereum.
 	scroll: {
@@ -110,7 +112,7 @@ export const NETWORKS = {
 		blockTimeMs: 3_000,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 	// ZKsync docs, "Blocks": hashes are of its own kind; final when the batch was executed on Ethereum.
 	zksync: {
@@ -118,15 +120,16 @@ export const NETWORKS = {
 		blockTimeMs: 200,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: false, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
-	// Foundry book, "anvil": mines at once, or as it is told; its tags lie 32 and 64 blocks under the head.
+	// Foundry book, "anvil": mines at once, or as it is told, here once a second; its tags lie 32 and 64 blocks
+	// under the head.
 	anvil: {
 		id: 31_337,
-		blockTimeMs: 12_000,
-		depthMs: 64 * 12_000,
+		blockTimeMs: 1_000,
+		depthMs: 64 * 1_000,
 		trust: { headerHash: true, logsBloom: true },
-		logRangeBlocks: undefined,
+		logRangeBlocks: RANGE_BLOCKS,
 	},
 } as const satisfies Readonly<Record<string, Network>>;
 

@@ -236,6 +236,10 @@ export class RollbackRounds {
 		if (old === undefined || !isActive(old.state)) return undefined;
 		if (old.cause === "manual") return rollbackId;
 		if (old.recoveryId !== undefined) return this.#recoveryAgain(old);
+		// The next round takes the node's branch as it is then.
+		if (old.cause === "handlers") {
+			return (await coordinator.store.cancel(rollbackId, old.attempt)) ? undefined : rollbackId;
+		}
 		const supersessions = old.supersessions + 1;
 		const { decision } =
 			supersessions > LIMITS.supersessions ? await this.#settled() : await this.#options.observe();
@@ -321,7 +325,7 @@ export class RollbackRounds {
 }
 
 /** What the chain says while it stands; the rollback's own hint names the ways out. */
-function standing({ rollbackId, error }: RollbackRecord): Problem {
+export function standing({ rollbackId, error }: RollbackRecord): Problem {
 	return {
 		code: "rollback_failed",
 		message: `rollback ${rollbackId} failed: ${error?.message ?? "its record does not say why"}`,

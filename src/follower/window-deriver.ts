@@ -47,7 +47,7 @@ export class WindowDeriver implements BranchDeriver {
 			fetchBlockLogs(
 				headers,
 				{ contracts: this.#spec.contracts, children: childrenKnownTo(read) },
-				(header, filter) => this.#logs(header, filter),
+				(each, filter) => this.#logs(each, filter),
 			),
 			this.#anchors(headers, watched),
 		]);
@@ -82,8 +82,14 @@ export class WindowDeriver implements BranchDeriver {
 		);
 	}
 
-	#logs(header: BlockHeader, filter: LogFilter): Promise<readonly ChainLog[]> {
-		return this.#source.logsOfBlock(this.#blocks.known(header) ?? header, filter);
+	async #logs(
+		headers: readonly BlockHeader[],
+		filter: LogFilter,
+	): Promise<readonly (readonly ChainLog[])[]> {
+		const [first, ...others] = headers.map((header) => this.#blocks.known(header) ?? header);
+		if (first === undefined) return [];
+		if (others.length === 0) return [await this.#source.logsOfBlock(first, filter)];
+		return this.#source.logsOfBlocks([first, ...others], filter);
 	}
 
 	async #anchors(headers: readonly BlockHeader[], watched: readonly OpenOperation[]) {

@@ -82,7 +82,7 @@ export const rollbackAnswer = z
 	.object({
 		id: z.string(),
 		chainId: z.int(),
-		cause: z.enum(["reorg", "manual"]),
+		cause: z.enum(["reorg", "manual", "handlers"]),
 		state: z.enum([
 			"recorded",
 			"running",

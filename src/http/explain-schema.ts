@@ -88,7 +88,7 @@ const rollback = z
 	.object({
 		rollbackId: z.string(),
 		generation: decimal.openapi({ description: "The generation that it began." }),
-		cause: z.enum(["reorg", "manual"]).optional(),
+		cause: z.enum(["reorg", "manual", "handlers"]).optional(),
 		ancestor: height,
 		from: height,
 		finishedAt: isoDate.optional(),

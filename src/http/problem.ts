@@ -46,6 +46,7 @@ export const STATUS_OF = {
 	genesis_changed: 409,
 	handler_failed: 500,
 	handler_owned: 403,
+	handlers_changed: 409,
 	handlers_differ: 500,
 	height_in_future: 404,
 	height_not_retained: 410,

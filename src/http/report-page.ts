@@ -114,7 +114,11 @@ export function reportPage(report: Wire<RollbackReport>): Response {
 
 function headHtml(rollback: Wire<RollbackReport>["rollback"]): string {
 	const { chainId, from, to, ancestor, finishedAt, cause, id } = rollback;
-	const why = cause === "manual" ? "An operator went back." : "The chain took blocks back.";
+	const why = {
+		reorg: "The chain took blocks back.",
+		manual: "An operator went back.",
+		handlers: "The chain's handlers were changed.",
+	}[cause];
 	const rows = [
 		["Chain", escapeHtml(String(chainId))],
 		["Up to here nothing changed", blockHtml(ancestor)],

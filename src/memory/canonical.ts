@@ -34,15 +34,59 @@ export function canonicalJson(value: JsonValue): string {
 	return print(value, 0);
 }
 
+/** Of content that stands in a version: hash, row and log entry of one version need the same text. */
+const texts = new WeakMap<JsonObject, string>();
+
+/** `canonicalJson` of a version's content, which no one changes any more: made once. */
+export function contentText(content: JsonObject): string {
+	const known = texts.get(content);
+	if (known !== undefined) return known;
+	const text = canonicalJson(content);
+	texts.set(content, text);
+	return text;
+}
+
+/** Content of its own from canonical text that was just made. */
+export function contentOf(text: string): JsonObject {
+	const content = parseContent(text);
+	texts.set(content, text);
+	return content;
+}
+
 function print(value: JsonValue, depth: number): string {
-	if (value === null || typeof value === "boolean") return String(value);
 	if (typeof value === "string") return printString(value);
+	if (value === null || typeof value === "boolean") return String(value);
 	if (typeof value === "number") return printNumber(value);
 	if (typeof value !== "object") throw notCanonical(`a ${typeof value}`);
 	if (depth >= MAX_DEPTH) throw notCanonical(`nesting deeper than ${MAX_DEPTH}`);
-	if (isArray(value)) return `[${value.map((item) => print(item, depth + 1)).join(",")}]`;
-	const members = Object.entries(value).sort(byKey);
-	return `{${members.map(([key, item]) => `${printString(key)}:${print(item, depth + 1)}`).join(",")}}`;
+	return isArray(value) ? printArray(value, depth + 1) : printObject(value, depth + 1);
+}
+
+/** Grown by `+=`: content is printed for every write, and lists of parts would only be garbage. */
+function printArray(items: readonly JsonValue[], depth: number): string {
+	let out = "[";
+	for (let index = 0; index < items.length; index += 1) {
+		// A hole is undefined, and refused as such.
+		out += (index === 0 ? "" : ",") + print(items[index] as JsonValue, depth);
+	}
+	return `${out}]`;
+}
+
+function printObject(value: JsonObject, depth: number): string {
+	let out = "{";
+	for (const key of sortedKeys(value)) {
+		out += `${out.length === 1 ? "" : ","}${printString(key)}:${print(value[key] as JsonValue, depth)}`;
+	}
+	return `${out}}`;
+}
+
+/** `sort` compares strings by UTF-16 code units, which is the order that RFC 8785 asks for. */
+function sortedKeys(value: JsonObject): readonly string[] {
+	const keys = Object.keys(value);
+	for (let index = 1; index < keys.length; index += 1) {
+		if ((keys[index - 1] as string) > (keys[index] as string)) return keys.sort();
+	}
+	return keys;
 }
 
 /** `Array.isArray` does not narrow readonly arrays. */
@@ -50,13 +94,12 @@ function isArray(value: JsonObject | readonly JsonValue[]): value is readonly Js
 	return Array.isArray(value);
 }
 
-/** `<` compares strings by UTF-16 code units, which is the order that RFC 8785 asks for. */
-function byKey(a: readonly [string, JsonValue], b: readonly [string, JsonValue]): number {
-	if (a[0] === b[0]) return 0;
-	return a[0] < b[0] ? -1 : 1;
-}
+/** What JSON writes otherwise than it stands, and surrogates, which may be alone. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
+const NOT_AS_IT_STANDS = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 function printString(value: string): string {
+	if (!NOT_AS_IT_STANDS.test(value)) return `"${value}"`;
 	if (!value.isWellFormed()) throw notCanonical("a string with a lone surrogate");
 	return JSON.stringify(value);
 }
@@ -181,7 +224,7 @@ export function contentHash(
 		body.id,
 		body.layer,
 		body.owner,
-		body.content === undefined ? undefined : canonicalJson(body.content),
+		body.content === undefined ? undefined : contentText(body.content),
 		body.text,
 		body.collection,
 		body.importance === undefined ? undefined : printNumber(body.importance),

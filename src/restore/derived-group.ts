@@ -56,11 +56,11 @@ export async function deriveGroup(
 }
 
 /** The shadow as the writer's store: one row a memory. */
-class ShadowState {
-	readonly #context: GroupContext;
+export class ShadowState {
+	readonly #context: Pick<GroupContext, "chainId" | "shadowId" | "shadows">;
 	readonly #rows = new Map<MemoryKey, ShadowRow | undefined>();
 
-	constructor(context: GroupContext) {
+	constructor(context: Pick<GroupContext, "chainId" | "shadowId" | "shadows">) {
 		this.#context = context;
 	}
 

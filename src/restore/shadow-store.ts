@@ -19,8 +19,8 @@ import type { Version, VersionBody } from "../domain/memory.ts";
 export interface Shadow {
 	readonly shadowId: string;
 	readonly chainId: ChainId;
-	readonly purpose: "rollback" | "import" | "check" | "repair";
-	/** UUID of the rollback, the import or the run. */
+	readonly purpose: "rollback" | "import" | "check" | "repair" | "handlers";
+	/** UUID of the rollback, the import or the run; of handlers' the shadow's own. */
 	readonly ownerId: string;
 	readonly height: Height;
 }

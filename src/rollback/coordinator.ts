@@ -11,11 +11,13 @@
 
 import { randomUUID } from "node:crypto";
 import type { LeafChange } from "../commitment/leaf-changes.ts";
+import type { StateRoots } from "../commitment/state-root.ts";
 import { type Clock, everyInTurn, systemClock } from "../domain/clock.ts";
 import { FatalError, type RecantError } from "../domain/errors.ts";
 import type { ChainId, RollbackId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { HandlersStore } from "../rederive/handlers-store.ts";
 import { leafDifference } from "../restore/leaf-difference.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { Embedder } from "../vectors/embedder.ts";
@@ -55,6 +57,8 @@ const CLAIM_MS = 4_000;
 /** A change set with its roots. */
 interface Verified extends Pick<ChangeSet, "pointers" | "report" | "shadow"> {
 	readonly batch: CommitBatch;
+	/** Of the ancestor's state. */
+	readonly roots: StateRoots;
 }
 
 export interface CoordinatorOptions {
@@ -62,6 +66,8 @@ export interface CoordinatorOptions {
 	readonly writerStore: WriterStore;
 	readonly restorer: Restorer;
 	readonly states: RestoredStates;
+	/** Undefined: handlers that were changed are not looked at. */
+	readonly handlers?: HandlersStore | undefined;
 	/** Memories that a rewind may touch; LIMITS.rollbackChanges, less in tests. */
 	readonly changesLimit: number;
 	readonly embedder: Embedder;
@@ -183,11 +189,15 @@ export class RollbackCoordinator {
 		const { store, writerStore, embedder, onProgress } = this.#options;
 		if (rollback.state !== "prepared") {
 			const collections = this.#options.collections(rollback.chainId);
-			const { restorer, states, changesLimit } = this.#options;
-			const context = { store, writerStore, restorer, states, changesLimit };
+			const { restorer, states, changesLimit, handlers } = this.#options;
+			const context = { store, writerStore, restorer, states, changesLimit, handlers };
 			await clock.begin("plan", 1);
 			const timing = { clock: this.#clock, onLate: (error: RecantError) => clock.end(error) };
-			const plan = await withDeadline(makePlan(rollback, context), LIMITS.prepareMs, timing);
+			const plan = await withDeadline(
+				makePlan(rollback, { ...context, deriver }),
+				LIMITS.prepareMs,
+				timing,
+			);
 			const limitMs = plan.strategy === "rewind" ? LIMITS.prepareMs : LIMITS.restoreMs;
 			const settings = this.#options.settings(rollback.chainId);
 			await settings.refresh();
@@ -237,17 +247,19 @@ export class RollbackCoordinator {
 		clock: StageClock,
 	): Promise<Verified> {
 		const { rollbackId, attempt, ancestor } = rollback;
+		const isDerivedAnew = rollback.cause === "handlers";
 		await clock.begin("verify", 1);
 		const parts = await this.#options.store.parts(rollbackId, attempt);
 		const { batch, back, shadow, pointers, report } = await decodeChangeSet(parts);
 		// Changes of another state would not give the ancestor's roots, and pass for damage.
 		if (batch.basePosition !== state.logPosition) throw movedOn(rollback, batch, state);
 		const rooted = states.attemptFork(batch, {
-			ancestor: ancestor.height,
+			// What was sealed there is another state where handlers derived it anew.
+			ancestor: isDerivedAnew ? ancestor.height - 1n : ancestor.height,
 			changes: back.changes ?? (await this.#fromShadow(states, shadow)),
 			verify: (roots) => verifyRewound(roots, back.checkpoint),
 		});
-		return { batch: rooted, shadow, pointers, report };
+		return { batch: rooted, shadow, pointers, report, roots: back.checkpoint.roots };
 	}
 
 	/** Reads every row of the restored state and hashes it again. */
@@ -269,7 +281,7 @@ export class RollbackCoordinator {
 	): Promise<void> {
 		const { store } = this.#options;
 		const { rollbackId, attempt } = rollback;
-		const { batch, shadow, pointers, report } = verified;
+		const { batch, shadow, pointers, report, roots } = verified;
 		const counts = (await store.load(rollbackId))?.counts ?? rollback.counts;
 		await store.commit({
 			rollbackId,
@@ -279,6 +291,7 @@ export class RollbackCoordinator {
 			fromGeneration: rollback.fromGeneration,
 			ancestor: rollback.ancestor.height,
 			recoveryId: rollback.recoveryId,
+			ancestorRoots: rollback.cause === "handlers" ? roots : undefined,
 			counts,
 			report,
 			ended: {

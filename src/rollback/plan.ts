@@ -4,6 +4,8 @@
 import { HeaderWindow } from "../chain/header-window.ts";
 import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { Height, MemoryKey, VersionId } from "../domain/ids.ts";
+import { type HandlersStore, isDerived, type Rederivation } from "../rederive/handlers-store.ts";
+import type { GroupDeriver } from "../restore/group-deriver.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { ChainState } from "../writer/chain-state.ts";
 import type { Checkpoint, VectorPointer, VectorPointers } from "../writer/commit-batch.ts";
@@ -19,6 +21,9 @@ export interface PlanContext {
 	readonly writerStore: WriterStore;
 	readonly restorer: Restorer;
 	readonly states: RestoredStates;
+	/** Undefined: no rollback of cause `handlers` is planned here. */
+	readonly handlers?: HandlersStore | undefined;
+	readonly deriver?: Pick<GroupDeriver, "handlersHash"> | undefined;
 	/** Memories that a rewind may touch. */
 	readonly changesLimit: number;
 }
@@ -36,6 +41,8 @@ export interface RollbackPlan {
 	readonly strategy: Strategy;
 	/** To begin a restore from; undefined: from nothing. */
 	readonly snapshot: UsableSnapshot | undefined;
+	/** What handlers derived anew up to the ancestor, which takes the place of a restore. */
+	readonly rederivation: Rederivation | undefined;
 	/** Whether the ancestor is below what was final: a recovery lets it. */
 	readonly isBelowFinality: boolean;
 }
@@ -46,7 +53,13 @@ export async function makePlan(
 	context: PlanContext,
 ): Promise<RollbackPlan> {
 	const { chainId, ancestor, rollbackId, attempt } = rollback;
-	const { state, window } = await context.writerStore.loadChain(chainId);
+	const { state: present, window } = await context.writerStore.loadChain(chainId);
+	const rederivation = await derivedAnew(rollback, context);
+	// What was derived anew has the first ids behind those that were given out.
+	const state =
+		rederivation === undefined
+			? present
+			: { ...present, versionSeq: present.versionSeq + rederivation.versions };
 	if (state.head === undefined || state.generation !== rollback.fromGeneration) {
 		throw outdated(rollback, `the chain is in generation ${state.generation}`);
 	}
@@ -60,7 +73,10 @@ export async function makePlan(
 	}
 	const isBelowFinality = isBelow(ancestor.height, state);
 	if (isBelowFinality && recoveryId === undefined) throw belowFinality(rollback, state.finalized);
-	const { found, base, choice } = await weigh(rollback, state, context);
+	const { found, base, choice } =
+		rederivation === undefined
+			? await weigh(rollback, state, context)
+			: { found: await look(rollback, state, context), base: NO_BASE, choice: DERIVED_ANEW };
 	if (choice.type === "stuck") throw stuck(rollback, choice.reason);
 	const { strategy, reason } = choice;
 	await context.store.planned(rollbackId, attempt, { strategy, reason });
@@ -77,8 +93,31 @@ export async function makePlan(
 		open,
 		strategy,
 		snapshot,
+		rederivation,
 		isBelowFinality,
 	};
+}
+
+const DERIVED_ANEW: StrategyChoice = {
+	type: "go",
+	strategy: "rebuild",
+	reason: "the chain's handlers were changed, and have derived the ancestor's state anew",
+};
+
+/** What a rollback of cause `handlers` puts in place. Throws where it is not whole, or other handlers derived it. */
+async function derivedAnew(
+	rollback: RollbackRecord,
+	{ handlers, deriver }: PlanContext,
+): Promise<Rederivation | undefined> {
+	if (rollback.cause !== "handlers") return undefined;
+	const found = await handlers?.current(rollback.chainId);
+	const fits =
+		found !== undefined &&
+		isDerived(found) &&
+		found.handlersHash === deriver?.handlersHash &&
+		found.target.hash === rollback.ancestor.hash;
+	if (fits) return found;
+	throw outdated(rollback, "other handlers derive its state, or it is not whole");
 }
 
 /** A rollback, or what one would be: enough to weigh it. */
@@ -133,7 +172,10 @@ export function pointersAt({
 	checkpoint,
 	strategy,
 	isBelowFinality,
+	rederivation,
 }: RollbackPlan): VectorPointers {
+	// Ids go on, so what the tables hold stays, and what is new comes on top.
+	if (rederivation !== undefined) return state.pointers;
 	const isKept = strategy !== "rebuild" && !isBelowFinality;
 	const known = isKept ? (checkpoint?.pointers ?? {}) : {};
 	const made = Object.keys(state.pointers).map((name) => [name, known[name] ?? EMPTY] as const);

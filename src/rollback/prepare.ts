@@ -11,6 +11,7 @@
 import { retractFinality, rewindFinality } from "../chain/finality.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
+import type { HandlersStore } from "../rederive/handlers-store.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { Embedder } from "../vectors/embedder.ts";
 import { Assembly } from "../writer/assembly.ts";
@@ -37,6 +38,7 @@ export interface PrepareContext {
 	readonly writerStore: WriterStore;
 	readonly restorer: Restorer;
 	readonly states: RestoredStates;
+	readonly handlers: HandlersStore | undefined;
 	readonly deriver: BranchDeriver;
 	readonly embedder: Embedder;
 	readonly collections: VectorCollections;

@@ -6,6 +6,8 @@ import { randomUUID } from "node:crypto";
 import { FatalError } from "../domain/errors.ts";
 import type { Generation, Height, MemoryKey, VersionId } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import { buildAncestor, heldAnew, isDerivedAnew } from "../rederive/derived-ancestor.ts";
+import type { HandlersStore, Rederivation } from "../rederive/handlers-store.ts";
 import type { GroupDeriver } from "../restore/group-deriver.ts";
 import type { RestoreProgress, Restorer } from "../restore/restorer.ts";
 import type { Shadow, ShadowRow } from "../restore/shadow-store.ts";
@@ -26,6 +28,7 @@ const PAGE = 500;
 export interface RestoreContext extends Omit<EmbedContext, "vectorsOf"> {
 	readonly restorer: Restorer;
 	readonly states: RestoredStates;
+	readonly handlers: HandlersStore | undefined;
 	readonly deriver: GroupDeriver;
 	/** Of what a shadow does not have: it is there in the rows up to the ancestor. */
 	readonly writerStore: Pick<ReplayStore, "heldSources" | "linksFrom" | "nextPuts">;
@@ -37,6 +40,7 @@ export interface RestorePlan {
 	readonly checkpoint: Checkpoint | undefined;
 	/** Undefined: from nothing. */
 	readonly snapshot: UsableSnapshot | undefined;
+	readonly rederivation: Rederivation | undefined;
 	/** Where the collections go back to. */
 	readonly pointers: VectorPointers;
 }
@@ -58,9 +62,14 @@ export async function restoreAncestor(
 		height: ancestor.height,
 	};
 	const next: Generation = fromGeneration + 1n;
-	const { roots } = await restored(shadow, rollback, plan, context);
-	await states.settle(shadow, next);
-	await embedMissing(shadow, plan.snapshot === undefined, context);
+	const { rederivation } = plan;
+	const { roots } =
+		rederivation === undefined
+			? await restored(shadow, rollback, plan, context)
+			: await derived(shadow, rollback, { ...plan, rederivation }, context);
+	if (rederivation === undefined) await states.settle(shadow, next);
+	const isAnew = plan.snapshot === undefined && rederivation === undefined;
+	await embedMissing(shadow, isAnew, context);
 	const range = {
 		above: ancestor.height,
 		to: targetOf(rollback).height,
@@ -75,18 +84,38 @@ export async function restoreAncestor(
 		expiringTime: range.time,
 	};
 	return {
-		reader: replayReader(shadow, context),
+		reader: replayReader(shadow, rederivation, context),
 		vectorsOf: (ids) => states.vectors(shadow, ids),
 		changes: undefined,
 		roots,
 		shadow,
 		pointers: plan.pointers,
-		compare: (report, now) => compareAll(shadow, believed, { states, report, now }),
+		compare: (report, now) => compareAll(shadow, believed, { states, report, now, rederivation }),
 	};
+}
+
+/** Instead of a restore: see rederive/. */
+async function derived(
+	shadow: Shadow,
+	{ fromGeneration }: RollbackRecord,
+	{ state, rederivation }: RestorePlan & { readonly rederivation: Rederivation },
+	{ handlers, restorer, onProgress }: RestoreContext,
+) {
+	if (handlers === undefined) throw new FatalError("internal", NO_ROOTS);
+	const { logPosition: position, versionSeq } = state;
+	const request = {
+		shadow,
+		rederivation,
+		base: { position, versionId: versionSeq - rederivation.versions },
+		fromGen: fromGeneration + 1n,
+		onRows: (done: number) => onProgress({ step: "verify", done, total: done }),
+	};
+	return { roots: await buildAncestor(request, { handlers, shadows: restorer.shadows }) };
 }
 
 function replayReader(
 	shadow: Shadow,
+	rederivation: Rederivation | undefined,
 	{ states, restorer, writerStore }: RestoreContext,
 ): ReplayStore {
 	return {
@@ -94,7 +123,18 @@ function replayReader(
 		expiring: (_chain, range) => restorer.shadows.expiring(shadow.shadowId, range),
 		population: (_chain, query) => states.population(shadow, query),
 		writingOrder: (_chain, query) => states.writingOrder(shadow, query),
-		heldSources: (...query) => writerStore.heldSources(...query),
+		heldSources: async (chainId, sources, upTo) => {
+			if (rederivation === undefined) return writerStore.heldSources(chainId, sources, upTo);
+			const [anew = [], others = []] = [true, false].map((isAnew) =>
+				sources.filter((source) => isDerivedAnew(source, rederivation) === isAnew),
+			);
+			const { shadowId } = shadow;
+			const found = await Promise.all([
+				heldAnew(anew, { shadowId, shadows: restorer.shadows }),
+				writerStore.heldSources(chainId, others, upTo),
+			]);
+			return new Map(found.flatMap((each) => [...each]));
+		},
 		linksFrom: (...query) => writerStore.linksFrom(...query),
 		nextPuts: (...query) => writerStore.nextPuts(...query),
 	};
@@ -172,7 +212,7 @@ function vectorRequest(row: ShadowRow) {
 async function compareAll(
 	shadow: Shadow,
 	range: { readonly at: Height; readonly expiringTo: Height; readonly expiringTime: bigint },
-	{ states, report, now }: CompareContext,
+	{ states, report, now, rederivation }: CompareContext,
 ): Promise<void> {
 	let after: MemoryKey | undefined;
 	for (;;) {
@@ -184,7 +224,10 @@ async function compareAll(
 			keys.filter((key) => !now.editor.isLoaded(key)),
 		);
 		// What was said at or below the ancestor was taken back by nobody, whatever is said now.
-		const orphaned = believed.filter(({ fromBlock }) => fromBlock > shadow.height);
+		const orphaned = believed.filter(
+			({ fromBlock, owner }) =>
+				fromBlock > shadow.height || (rederivation !== undefined && owner === "handler"),
+		);
 		report.compare(new Map(orphaned.map((version) => [version.memoryKey, version])), (key) =>
 			now.editor.isLoaded(key)
 				? now.editor.visible(key, now.at)
@@ -197,6 +240,7 @@ async function compareAll(
 
 interface CompareContext {
 	readonly states: RestoredStates;
+	readonly rederivation: Rederivation | undefined;
 	readonly report: ReportBuilder;
 	readonly now: Believed;
 }

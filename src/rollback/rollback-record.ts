@@ -42,15 +42,19 @@ export const NO_COUNTS: Counts = {
 	derivedAnew: 0,
 };
 
+/** handlers: the state is derived anew by other handlers, see rederive/; the chain took nothing back. */
+export const ROLLBACK_CAUSES = ["reorg", "manual", "handlers"] as const;
+export type RollbackCause = (typeof ROLLBACK_CAUSES)[number];
+
 export interface NewRollback {
 	readonly rollbackId: RollbackId;
 	readonly chainId: ChainId;
-	readonly cause: "reorg" | "manual";
+	readonly cause: RollbackCause;
 	readonly fromGeneration: Generation;
 	readonly ancestor: Place;
 	/** Committed head when it was recorded. */
 	readonly from: Place;
-	/** New branch, ascending from the ancestor's child; empty for a manual rollback. */
+	/** New branch, ascending from the ancestor's child; empty for a manual rollback. Of `handlers`: the node's. */
 	readonly branch: readonly BlockHeader[];
 	readonly supersessions: number;
 	/** Strategy that an operator named; undefined: the planner chooses. */

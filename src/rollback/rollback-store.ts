@@ -1,4 +1,5 @@
 /** What a rollback asks of Postgres. The adapter is store/writing/postgres-rollback-store.ts. */
+import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import type {
 	ChainId,
@@ -56,6 +57,8 @@ export interface RollbackCommit {
 	 */
 	readonly shadow: Pick<Shadow, "shadowId" | "height"> | undefined;
 	readonly stageMs: Readonly<Partial<Record<Stage, number>>>;
+	/** Of the ancestor's state where handlers derived it anew; undefined: it is as it was sealed. */
+	readonly ancestorRoots?: StateRoots | undefined;
 	/** Recovery that let it go below finality: with this commit it is done, and the chain's halt over. */
 	readonly recoveryId?: string | undefined;
 }

@@ -174,9 +174,26 @@ export function parseBlockReceipt(value: unknown, asked: Asked): BlockReceipt {
 }
 
 /** Of a block as a node answers it. */
-export function parseReceiptsRoot(block: unknown, asked: Asked): Hex {
-	const raw: Raw<"receiptsRoot"> = isObject(block) ? block : {};
-	return parseHex(raw.receiptsRoot, HASH, "receipts root", asked);
+export function parseRoot(
+	block: unknown,
+	name: "receiptsRoot" | "transactionsRoot",
+	asked: Asked,
+): Hex {
+	const raw: Raw<typeof name> = isObject(block) ? block : {};
+	return parseHex(raw[name], HASH, name, asked);
+}
+
+/** Of a transaction: what it is, and where it says that it is. */
+export function parsePlace(value: unknown, asked: Asked) {
+	if (!isObject(value)) throw malformed(asked, "a transaction that is no object");
+	const raw: Raw<"hash" | "blockHash" | "blockNumber" | "transactionIndex" | "type"> = value;
+	return {
+		hash: parseHex(raw.hash, HASH, "transaction hash", asked),
+		blockHash: parseHex(raw.blockHash, HASH, "block hash of a transaction", asked),
+		blockNumber: parseHeight(raw.blockNumber, asked),
+		index: parseIndex(raw.transactionIndex, "transaction index", asked),
+		type: parseIndex(raw.type ?? "0x0", "type of a transaction", asked),
+	};
 }
 
 /** A state's root where there is one: some nodes make up a status beside it. */

@@ -61,7 +61,7 @@ async function lookFirst(
 }
 
 /** Enough of it to hold logs against, which then need no block beside them. */
-function isKnown(block: LogBlock): block is KnownBlock {
+export function isKnown(block: LogBlock): block is KnownBlock {
 	return block.logsBloom !== undefined && block.transactions !== undefined;
 }
 

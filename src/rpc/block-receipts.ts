@@ -1,15 +1,15 @@
 /**
  * Logs and receipts that need no trust in the provider: all receipts of a block, whose root must be the one
- * in the header that gives the block's hash. So no log can be missing, added or changed.
- *
- * The hashes of transactions are not under that root. They are those of the block's list, in its order.
+ * in the header that gives the block's hash. So no log can be missing, added or changed. The hashes of
+ * transactions are not under that root: they are believed, unless `trust.transactions` has the block read with
+ * its transactions as a whole.
  */
 import type { ChainBlock, ChainLog, TransactionReceipt } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { LogFilter } from "../follower/chain-source.ts";
 import { takesLog } from "../follower/log-filter.ts";
 import type { Question } from "./answer-checks.ts";
-import { type BlockReceipt, parseBlockReceipt, parseReceiptsRoot } from "./answers.ts";
+import { type BlockReceipt, parseBlockReceipt, parseRoot } from "./answers.ts";
 import {
 	blockByHashCall,
 	fetchBlocks,
@@ -18,11 +18,13 @@ import {
 	readBlockOf,
 	resultAt,
 } from "./blocks.ts";
+import type { RpcOutcome } from "./json-rpc.ts";
 import { mayHold } from "./log-bloom.ts";
 import { type HeightRange, type LogChunk, lacking } from "./logs.ts";
 import type { Provider } from "./provider.ts";
 import { malformed, untrue } from "./provider-error.ts";
 import { receiptsRoot } from "./receipts-root.ts";
+import { readWholeBlock, type WholeBlock, wholeBlockCall } from "./whole-block.ts";
 
 const METHOD = "eth_getBlockReceipts";
 /** Headers that are read before the receipts of those blocks that need them. */
@@ -101,25 +103,41 @@ async function fetchBlockReceipts(
 ): Promise<{ readonly block: ChainBlock; readonly receipts: readonly BlockReceipt[] }> {
 	const asked = questionTo(provider, METHOD);
 	const [answered, outcome] = await provider.ask([
-		blockByHashCall(blockHash),
+		isWhole(asked) ? wholeBlockCall(blockHash) : blockByHashCall(blockHash),
 		{ method: METHOD, params: [blockHash] },
 	]);
-	const block = readBlockOf(blockHash, answered, asked);
+	const whole = await readBlock(blockHash, answered, asked);
 	const value = resultAt(outcome, asked);
-	if (block === undefined || value === null) throw lacking(asked, `block ${blockHash}`);
+	if (whole === undefined || value === null) throw lacking(asked, `block ${blockHash}`);
+	const { block, receiptsRoot: expected } = whole;
 	if (!Array.isArray(value)) throw malformed(asked, "receipts that are no list");
 	const receipts = value.map((each) => parseBlockReceipt(each, asked));
-	requireReceiptsOf(block, receipts, asked);
-	const expected = parseReceiptsRoot(resultAt(answered, asked), asked);
+	requireReceiptsOf(whole, receipts, asked);
 	const root = await receiptsRoot(receipts.map(({ proved }) => proved));
 	if (root !== expected)
 		throw untrue(asked, `receipts of block ${block.number} give the root ${root}, not ${expected}`);
 	return { block, receipts };
 }
 
+function isWhole({ checks }: Question): boolean {
+	return checks.trust.transactions === true;
+}
+
+async function readBlock(
+	hash: Hex,
+	outcome: RpcOutcome | undefined,
+	asked: Question,
+): Promise<WholeBlock | undefined> {
+	if (isWhole(asked)) return readWholeBlock(hash, resultAt(outcome, asked), asked);
+	const block = readBlockOf(hash, outcome, asked);
+	if (block === undefined) return undefined;
+	const receiptsRoot = parseRoot(resultAt(outcome, asked), "receiptsRoot", asked);
+	return { block, types: undefined, receiptsRoot };
+}
+
 /** One for each transaction, at its place, with logs that are counted through the block. */
 function requireReceiptsOf(
-	{ number, hash, transactions }: ChainBlock,
+	{ block: { number, hash, transactions }, types }: WholeBlock,
 	receipts: readonly BlockReceipt[],
 	asked: Question,
 ): void {
@@ -131,7 +149,9 @@ function requireReceiptsOf(
 			receipt.blockHash === hash &&
 			receipt.blockNumber === number &&
 			receipt.transactionIndex === index &&
-			receipt.transactionHash === transactions[index];
+			receipt.transactionHash === transactions[index] &&
+			// The receipt's type is under the root, so none can be passed off as one that is not known.
+			(types === undefined || Number(receipt.proved.type) === types[index]);
 		if (!isHere) throw untrue(asked, `receipt ${index} of block ${number} is another's`);
 		for (const log of receipt.proved.logs) {
 			if (log.logIndex !== logIndex || log.transactionIndex !== index)

@@ -4,6 +4,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { fetchBlocks, fetchLatest } from "./blocks.ts";
+import { isLate } from "./first-of.ts";
 import type { Provider } from "./provider.ts";
 import { ProviderError, untrue } from "./provider-error.ts";
 import type { ProviderSet } from "./provider-set.ts";
@@ -56,15 +57,8 @@ export class BranchWitnesses {
 
 	async #inTime(provider: Provider, place: Place): Promise<Word> {
 		if (provider.asideMs > 0 || !this.#providers.choice.isTrusted(provider)) return "silent";
-		let stop: (() => void) | undefined;
-		const late = new Promise<Word>((resolve) => {
-			stop = this.#clock.after(LIMITS.supportMs, () => resolve("silent"));
-		});
-		try {
-			return await Promise.race([this.#word(provider, place), late]);
-		} finally {
-			stop?.();
-		}
+		const word = this.#word(provider, place);
+		return (await isLate(word, { ms: LIMITS.supportMs, clock: this.#clock })) ? "silent" : word;
 	}
 
 	async #word(provider: Provider, { number, hash }: Place): Promise<Word> {

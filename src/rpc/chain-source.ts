@@ -19,6 +19,7 @@ import { fetchCall } from "./call.ts";
 import { watchHeads } from "./head-watch.ts";
 import type { HeightRange } from "./logs.ts";
 import { fetchLogChunk } from "./logs.ts";
+import { logsOfBlocks } from "./logs-of-blocks.ts";
 import { Provider } from "./provider.ts";
 import { healthOf } from "./provider-health.ts";
 import { ProviderProbe } from "./provider-probe.ts";
@@ -56,9 +57,7 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 	// One URL that is given twice is one provider, and one voice.
 	const known = new Map(urls.map(parseProviderUrl).map((url) => [url.url, url] as const));
 	const providers = new ProviderSet({
-		providers: [...known.values()].map(
-			(url) => new Provider(url, { ...options, checks, clock }),
-		),
+		providers: [...known.values()].map((url) => new Provider(url, { ...options, checks, clock })),
 		chainId,
 		clock,
 		log,
@@ -78,6 +77,7 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 			providers.run((provider) => fetchBlockByHash(provider, hash), { isWhole: isThere }),
 		blocksByNumber: (heights) => blocksByNumber(providers, heights),
 		logsOfBlock: (block, filter) => logsOfBlock(providers, block, filter),
+		logsOfBlocks: (blocks, filter) => logsOfBlocks(providers, blocks, filter),
 		logsOfRange: (range, filter) => logsOfRange(providers, range, filter),
 		receipt: (hash) =>
 			providers.run(

@@ -23,6 +23,8 @@ export type HeadVerdict =
 
 interface Note {
 	readonly head: Head;
+	/** From where the chain's pace is measured. */
+	readonly paceFrom: Head;
 	readonly atMs: number;
 	/** When its height was another one last. */
 	readonly movedAtMs: number;
@@ -41,6 +43,8 @@ const LEVEL: HeadVerdict = { type: "level" };
 /** Nodes import a block within seconds of one another; below it nobody lags. */
 const LAG_MS = 10_000;
 const LAG_BLOCKS = 3n;
+/** How many seconds of a chain its pace is measured over. */
+const MEASURED_S = 10n;
 /** So many times as far as what makes a node lag is far ahead: one node may be first by a little. */
 const AHEAD_FACTOR = 4n;
 /** What is older says nothing, neither of a head nor of whether it moves. */
@@ -69,8 +73,10 @@ export class HeadNotes<Who> {
 		return this.#notes.get(who)?.head.height;
 	}
 
+	/** Level too when its head was not seen for STALE_MS: nobody is put aside for what is not known any more. */
 	verdictOf(who: Who): HeadVerdict {
-		return this.#notes.get(who)?.verdict ?? LEVEL;
+		const note = this.#notes.get(who);
+		return note !== undefined && this.#now - note.atMs < STALE_MS ? note.verdict : LEVEL;
 	}
 
 	/** How long ago the provider showed a head; undefined: never. */
@@ -99,23 +105,27 @@ export class HeadNotes<Who> {
 	note(who: Who, head: Head): void {
 		const atMs = this.#now;
 		const before = this.#notes.get(who);
-		this.#measure(before?.head, head);
+		const paceFrom = this.#measure(before?.paceFrom, head);
 		const movedAtMs = before?.head.height === head.height ? before.movedAtMs : atMs;
-		this.#notes.set(who, { head, atMs, movedAtMs, verdict: before?.verdict ?? LEVEL });
+		this.#notes.set(who, { head, paceFrom, atMs, movedAtMs, verdict: before?.verdict ?? LEVEL });
 		if (this.#notes.size > 1) this.#judge(who);
 		for (const listener of this.#listeners) listener(who, head);
 	}
 
-	/** Who is ahead first: its head must not make the others lag. */
+	/** Who is ahead first: its head must not make the others lag, and those that it did lag no more. */
 	#judge(noted: Who): void {
+		let isNewlyAhead = false;
 		for (const [who, note] of [...this.#notes]) {
 			const blocks = this.#lead(who, note);
+			const wasAhead = note.verdict.type === "ahead";
+			isNewlyAhead ||= blocks > 0n && !wasAhead;
 			if (blocks > 0n) this.#find(who, { type: "ahead", blocks });
-			else if (note.verdict.type === "ahead") this.#find(who, LEVEL);
+			else if (wasAhead) this.#find(who, LEVEL);
 		}
 		for (const [who, note] of [...this.#notes]) {
 			if (note.verdict.type === "ahead") continue;
-			if (who !== noted && note.verdict.type !== "lagging") continue;
+			// Of the others the heads that they were held against are gone: what was found then stays.
+			if (who !== noted && !(isNewlyAhead && note.verdict.type === "lagging")) continue;
 			const blocks = this.#lag(who, note);
 			this.#find(who, blocks > 0n ? { type: "lagging", blocks } : LEVEL);
 		}
@@ -171,19 +181,22 @@ export class HeadNotes<Who> {
 	}
 
 	#tolerance(): bigint {
-		const blocks = BigInt(Math.ceil(LAG_MS / (this.#blockMs ?? LAG_MS)));
+		// Until it is known: on a fast chain that is little, and costs a provider its turn for some seconds.
+		if (this.#blockMs === undefined) return LAG_BLOCKS;
+		const blocks = BigInt(Math.ceil(LAG_MS / this.#blockMs));
 		return blocks > LAG_BLOCKS ? blocks : LAG_BLOCKS;
 	}
 
-	/** Timestamps are whole seconds, so a fast chain shows its pace over many blocks only. */
-	#measure(before: Head | undefined, { height, timestamp }: Head): void {
-		if (before?.timestamp === undefined || timestamp === undefined) return;
-		const blocks = height - before.height;
-		const seconds = timestamp - before.timestamp;
-		if (blocks <= 0n || seconds < 0n) return;
-		// Several blocks of one second are no reason to believe in blocks of no time.
-		const ms = Math.max((Number(seconds) * 1_000) / Number(blocks), 1);
-		this.#blockMs = this.#blockMs === undefined ? ms : this.#blockMs + (ms - this.#blockMs) / 8;
+	/** Answers from which head on the pace is measured next. Timestamps are whole seconds: few say nothing. */
+	#measure(from: Head | undefined, head: Head): Head {
+		if (from?.timestamp === undefined || head.timestamp === undefined) return head;
+		const blocks = head.height - from.height;
+		const seconds = head.timestamp - from.timestamp;
+		if (blocks <= 0n || seconds < 0n) return head;
+		if (seconds < MEASURED_S) return from;
+		const ms = (Number(seconds) * 1_000) / Number(blocks);
+		this.#blockMs = this.#blockMs === undefined ? ms : this.#blockMs + (ms - this.#blockMs) / 4;
+		return head;
 	}
 
 	get #now(): number {

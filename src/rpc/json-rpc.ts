@@ -6,7 +6,7 @@
  */
 import type { Asked } from "./provider-error.ts";
 import { malformed, ProviderError } from "./provider-error.ts";
-import { isPruned, isRateLimit, isReverted, retryAfterOf, saysTooLarge } from "./refusal-words.ts";
+import { isPruned, isRateLimit, isReverted, mayMeanTooLarge, retryAfterOf } from "./refusal-words.ts";
 
 export interface RpcCall {
 	readonly method: string;
@@ -117,7 +117,7 @@ export function rateLimitAmong(
 		(outcome): outcome is RpcFailure =>
 			outcome.kind === "error" &&
 			isRateLimit(outcome) &&
-			!saysTooLarge(outcome.message) &&
+			!mayMeanTooLarge(outcome) &&
 			!isReverted(outcome),
 	);
 	return found && refusal(found, asked);

@@ -6,15 +6,10 @@ import { keccak256 } from "./keccak.ts";
 import { rlpQuantity } from "./rlp.ts";
 
 export async function listRoot(values: readonly Uint8Array[]): Promise<Hex> {
-	const trie = new MerklePatriciaTrie({ common: { customCrypto: { keccak256: hashOfNode } } });
+	const trie = new MerklePatriciaTrie({ common: { customCrypto: { keccak256 } } });
 	for (const [index, value] of values.entries()) {
 		const key = toRlp(rlpQuantity(`0x${index.toString(16)}`), "bytes");
 		await trie.put(key, value);
 	}
 	return bytesToHex(trie.root());
-}
-
-/** The trie keeps what it is given. */
-function hashOfNode(node: Uint8Array): Uint8Array {
-	return Uint8Array.from(keccak256(node));
 }

@@ -26,7 +26,7 @@ import type { Provider } from "./provider.ts";
 import type { Asked, FailureReason } from "./provider-error.ts";
 import { isProviderAtFault, malformed, ProviderError } from "./provider-error.ts";
 import { type RangeHint, readRangeHint } from "./range-hint.ts";
-import { saysTooLarge } from "./refusal-words.ts";
+import { mayMeanTooLarge } from "./refusal-words.ts";
 
 const METHOD = "eth_getLogs";
 
@@ -65,6 +65,23 @@ export async function fetchLogsIn(
 	const logs = readLogs(outcome, filter, asked);
 	requireLogsIn(block, logs, asked);
 	return logs;
+}
+
+/**
+ * Logs of a range, as they are answered: it is not known whether the provider has the blocks, nor of which branch
+ * the logs are. Throws `ProviderError`.
+ */
+export async function fetchLogsBetween(
+	provider: Provider,
+	{ from, to }: HeightRange,
+	filter: LogFilter,
+): Promise<readonly ChainLog[]> {
+	const asked = questionTo(provider, METHOD);
+	const bounds = { fromBlock: `0x${from.toString(16)}`, toBlock: `0x${to.toString(16)}` };
+	const [outcome] = await provider.ask([
+		{ method: METHOD, params: [{ ...bounds, ...rawFilter(filter) }] },
+	]);
+	return readLogs(outcome, filter, asked);
 }
 
 /** Logs from `range.from` on, as far as the provider gives them at once: up to `to`, inclusive. */
@@ -164,7 +181,7 @@ function readLogs(
 	filter: LogFilter,
 	asked: Asked,
 ): readonly ChainLog[] {
-	if (outcome?.kind === "error" && saysTooLarge(outcome.message))
+	if (outcome?.kind === "error" && mayMeanTooLarge(outcome))
 		throw new ProviderError(
 			asked,
 			{ kind: "range_refused", said: outcome.message },

@@ -1,8 +1,13 @@
 /**
  * Who is asked next, by what is known of each provider: how it did, where its head is, which branch it is on.
  *
- * One that gave an untrue answer, is on a branch of its own, or is far ahead of the others is chosen only when no
- * other has answered for LAST_RESORT_MS; one that lags only when no other can be asked.
+ * Providers have ranks: trusted; distrusted, for an untrue answer; off, on a branch of its own or far ahead of the
+ * others. A lower one is asked when nobody is of a higher one, or none of those has answered for LAST_RESORT_MS,
+ * and then until one of them does. One that lags is asked only when no other of its rank can be.
+ *
+ * Invariant: whoever is not put aside may be asked LAST_RESORT_MS after the last answer of a higher rank at the
+ * latest; answers of its own rank do not put that off. Chains of which all providers had erred once stood still
+ * for minutes when they did.
  */
 import type { Clock } from "../domain/clock.ts";
 import type { Height } from "../domain/ids.ts";
@@ -21,8 +26,14 @@ interface ProviderChoiceOptions {
 	readonly isOfThisChain: (provider: Provider) => boolean;
 }
 
-/** No answer from those that are trusted for so long: whoever else there is may be asked. */
+/** The lower, the sooner it is asked. */
+const RANKS = { trusted: 0, distrusted: 1, off: 2 } as const;
+type Rank = (typeof RANKS)[keyof typeof RANKS];
+
+/** No answer from those of a higher rank for so long: the next may be asked. */
 const LAST_RESORT_MS = 10_000;
+/** Questions that nobody answered and that are further apart than this have nothing to do with one another. */
+const WANT_MS = 3 * LAST_RESORT_MS;
 /** Two looks at the providers, of which one may fail. */
 const ASTRAY_MS = 2 * LIMITS.rpcProbeMs + 5_000;
 
@@ -33,7 +44,10 @@ export class ProviderChoice {
 	readonly #log: RpcLog | undefined;
 	#holder: Provider | undefined;
 	#heldSinceMs = 0;
-	#answeredAtMs: number;
+	/** When a provider of a rank answered last. */
+	readonly #answeredAtMs: Record<Rank, number>;
+	/** Questions that failed by the faults of whoever could be asked: since when, and the last one. */
+	#wanting = { sinceMs: Number.NEGATIVE_INFINITY, lastMs: Number.NEGATIVE_INFINITY };
 	/** Until when a provider is believed to be on a branch of its own, unless it is looked at before. */
 	readonly #astrayUntilMs = new Map<Provider, number>();
 
@@ -41,7 +55,7 @@ export class ProviderChoice {
 		this.#all = providers;
 		this.#clock = clock;
 		this.#log = log;
-		this.#answeredAtMs = clock.now();
+		this.#answeredAtMs = { 0: clock.now(), 1: Number.NEGATIVE_INFINITY, 2: Number.NEGATIVE_INFINITY };
 		this.heads = new HeadNotes({
 			clock,
 			counts: (provider) => isOfThisChain(provider) && this.isTrusted(provider),
@@ -60,8 +74,7 @@ export class ProviderChoice {
 		const level = trusted.filter((each) => this.heads.verdictOf(each).type === "level");
 		if (level.length > 0) return this.#preferred(level);
 		if (trusted.length > 0) return this.#preferred(trusted);
-		const isLastResort = this.#clock.now() - this.#answeredAtMs >= LAST_RESORT_MS;
-		return isLastResort ? this.#preferred(able) : undefined;
+		return this.#distrusted(able) ?? this.#off(able);
 	}
 
 	/** It was chosen first for a question, or came before whoever was. */
@@ -76,14 +89,23 @@ export class ProviderChoice {
 		if (this.#holder === provider) this.#holder = undefined;
 	}
 
-	answered(): void {
-		this.#answeredAtMs = this.#clock.now();
+	answered(provider: Provider): void {
+		const rank = this.#rankOf(provider);
+		const now = this.#clock.now();
+		this.#answeredAtMs[rank] = now;
+		if (rank === RANKS.distrusted && this.#isWanted) this.#wanting.lastMs = now;
+	}
+
+	/** A question failed by the faults of whoever could be asked: they may answer others, and this one never. */
+	unanswered(): void {
+		const now = this.#clock.now();
+		const sinceMs = now - this.#wanting.lastMs > WANT_MS ? now : this.#wanting.sinceMs;
+		this.#wanting = { sinceMs, lastMs: now };
 	}
 
 	/** It gave no untrue answer lately, is on no branch of its own, and not far ahead of the others. */
 	isTrusted(provider: Provider): boolean {
-		if (provider.standing.isDistrusted || this.isAstray(provider)) return false;
-		return this.heads.verdictOf(provider).type !== "ahead";
+		return this.#rankOf(provider) === RANKS.trusted;
 	}
 
 	/** It stood on a branch of its own when that was looked at last. */
@@ -103,6 +125,39 @@ export class ProviderChoice {
 		const fields = { provider: provider.url.shown, height: height.toString() };
 		if (isAstray) this.#log?.warn(fields, "provider is on another branch than most of the others");
 		else this.#log?.info(fields, "provider is on the others' branch again");
+	}
+
+	#rankOf(provider: Provider): Rank {
+		const isAhead = this.heads.verdictOf(provider).type === "ahead";
+		if (isAhead || this.isAstray(provider)) return RANKS.off;
+		return provider.standing.isDistrusted ? RANKS.distrusted : RANKS.trusted;
+	}
+
+	/** Whose time ends first: it erred the longest ago, or the least often. */
+	#distrusted(able: readonly Provider[]): Provider | undefined {
+		if (!this.#isWanted && !this.#isTurnOf(RANKS.distrusted)) return undefined;
+		return able
+			.filter((each) => this.#rankOf(each) === RANKS.distrusted)
+			.toSorted((one, other) => one.standing.distrustedMs - other.standing.distrustedMs)[0];
+	}
+
+	/** Questions have failed for LAST_RESORT_MS, whatever else was answered. */
+	get #isWanted(): boolean {
+		const now = this.#clock.now();
+		const { sinceMs, lastMs } = this.#wanting;
+		return now - lastMs <= WANT_MS && now - sinceMs >= LAST_RESORT_MS;
+	}
+
+	#off(able: readonly Provider[]): Provider | undefined {
+		return this.#isTurnOf(RANKS.off) ? this.#preferred(able) : undefined;
+	}
+
+	/** Nobody is of a higher rank, or none of those answers. */
+	#isTurnOf(rank: Rank): boolean {
+		const higher = Object.values(RANKS).filter((each) => each < rank);
+		if (this.#all.every((each) => this.#rankOf(each) >= rank)) return true;
+		const answeredAtMs = Math.max(...higher.map((each) => this.#answeredAtMs[each]));
+		return this.#clock.now() - answeredAtMs >= LAST_RESORT_MS;
 	}
 
 	#preferred(providers: readonly Provider[]): Provider | undefined {

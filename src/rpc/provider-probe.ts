@@ -9,6 +9,7 @@ import { type Clock, everyInTurn } from "../domain/clock.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { fetchBlocks, fetchLatest } from "./blocks.ts";
+import { isLate } from "./first-of.ts";
 import type { Provider } from "./provider.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { ProviderSet } from "./provider-set.ts";
@@ -75,14 +76,14 @@ export class ProviderProbe {
 			const ageMs = heads.ageMs(provider);
 			return provider.asideMs === 0 && (ageMs === undefined || 2 * ageMs >= sinceMs);
 		};
-		await Promise.all(
-			all.filter(isDue).map(async (provider) => {
-				const head = await this.#answer(provider, fetchLatest);
-				if (head !== undefined) this.#providers.noteHead(provider, head);
-			}),
-		);
+		await Promise.all(all.filter(isDue).map((each) => this.#answer(each, this.#noteHead)));
 		await this.#compare();
 	}
+
+	/** Also when it comes too late to be waited for. */
+	readonly #noteHead = async (provider: Provider): Promise<void> => {
+		this.#providers.noteHead(provider, await fetchLatest(provider));
+	};
 
 	/** The best head has not moved for longer than the chain usually takes; else nobody would look. */
 	#stands(): boolean {
@@ -139,19 +140,13 @@ export class ProviderProbe {
 		provider: Provider,
 		task: (asked: Provider) => Promise<Answer>,
 	): Promise<Answer | undefined> {
-		let stop: (() => void) | undefined;
-		const late = new Promise<undefined>((resolve) => {
-			stop = this.#clock.after(LIMITS.supportMs, () => resolve(undefined));
-		});
 		const answer = this.#providers.ask(provider, task).catch((error: unknown) => {
 			if (error instanceof ProviderError) return undefined;
 			throw error;
 		});
-		try {
-			return await Promise.race([answer, late]);
-		} finally {
-			stop?.();
-		}
+		return (await isLate(answer, { ms: LIMITS.supportMs, clock: this.#clock }))
+			? undefined
+			: answer;
 	}
 }
 

@@ -5,8 +5,8 @@
  * when to ask again.
  *
  * Invariants
- * 1. A provider is asked for its chain before anything else, and again after it was at fault or its connection
- *    was lost: one of another chain, by a wrong URL or in the right one's place, is put aside and never believed.
+ * 1. A provider is asked for its chain before anything else, and again after it was at fault, its connection was
+ *    lost, its head leapt, or (of several) it was not asked for FRESH_MS: one of another chain, by a wrong URL or in the right one's place, is put aside and never believed.
  * 2. Where there is one provider, nothing is asked of it but the questions themselves.
  */
 import type { ChainBlock } from "../domain/block.ts";
@@ -41,6 +41,11 @@ export interface Question<Answer> {
 
 type Task<Answer> = (provider: Provider) => Promise<Answer>;
 
+interface Answered<Answer> {
+	readonly answer: Answer;
+	readonly by: Provider;
+}
+
 /** What one question has come to. */
 interface Asking<Answer> {
 	readonly task: Task<Answer>;
@@ -50,14 +55,20 @@ interface Asking<Answer> {
 
 /** How much longer than usual a small answer takes that is late, and the bounds of it. */
 const LATE_FACTOR = 8;
-const LATE_MS = { least: 500, unknown: 1_000 };
+const LATE_MS = { least: 500, unknown: 1_000, most: 5_000 };
+
+/** Further than a chain goes between two polls, or back in a fork. */
+const LEAP_BLOCKS = 64n;
+/** A node that answered so lately was hardly replaced by one of another chain. */
+const FRESH_MS = 10_000;
 
 export class ProviderSet {
 	readonly all: readonly Provider[];
 	readonly choice: ProviderChoice;
 	readonly #chainId: ChainId | undefined;
 	readonly #clock: Clock;
-	readonly #ofThisChain = new Set<Provider>();
+	/** Who is known to serve the chain, and when it answered last. */
+	readonly #ofThisChain = new Map<Provider, number>();
 	#closed = false;
 
 	constructor({ providers, chainId, clock, log }: ProviderSetOptions) {
@@ -90,6 +101,7 @@ export class ProviderSet {
 
 	/** The head of whoever is preferred; of the next where that shows one to be far off the others. */
 	async latest(): Promise<ChainBlock> {
+		const headOf = (provider: Provider) => this.#headOf(provider);
 		const { provider, head } = await this.run(headOf);
 		this.noteHead(provider, head);
 		const isLevel = this.heads.verdictOf(provider).type === "level";
@@ -119,16 +131,19 @@ export class ProviderSet {
 			partial ??= answered;
 		}
 		if (partial !== undefined) return partial.answer;
+		if (asking.failures.every(({ reason }) => isProviderAtFault(reason))) this.choice.unanswered();
 		throw this.#failure(asking.failures);
 	}
 
 	/** Asks exactly this provider, for its chain first where that is not known. Throws what `task` throws. */
 	async ask<Answer>(provider: Provider, task: Task<Answer>): Promise<Answer> {
 		try {
-			return await provider.attempt(async (asked) => {
+			const answer = await provider.attempt(async (asked) => {
 				await this.#requireThisChain(asked);
 				return await this.#untilLost(asked, task);
 			});
+			if (this.#ofThisChain.has(provider)) this.#ofThisChain.set(provider, this.#clock.now());
+			return answer;
 		} catch (error) {
 			if (error instanceof ProviderError && isProviderAtFault(error.reason))
 				this.#ofThisChain.delete(provider);
@@ -149,7 +164,7 @@ export class ProviderSet {
 	async #next<Answer>(
 		asking: Asking<Answer>,
 		question: Question<Answer>,
-	): Promise<{ readonly answer: Answer } | undefined> {
+	): Promise<Answered<Answer> | undefined> {
 		for (;;) {
 			const provider = this.#untried(asking.tried);
 			if (provider === undefined) return undefined;
@@ -166,12 +181,12 @@ export class ProviderSet {
 	async #try<Answer>(
 		provider: Provider,
 		{ task, tried, failures }: Asking<Answer>,
-	): Promise<{ readonly answer: Answer } | undefined> {
+	): Promise<Answered<Answer> | undefined> {
 		tried.add(provider);
 		try {
 			const answer = await this.ask(provider, task);
-			this.choice.answered();
-			return { answer };
+			this.choice.answered(provider);
+			return { answer, by: provider };
 		} catch (error) {
 			if (!(error instanceof ProviderError)) throw error;
 			if (isProviderAtFault(error.reason)) this.choice.failed(provider);
@@ -181,24 +196,25 @@ export class ProviderSet {
 	}
 
 	/**
-	 * What `provider` answers, or once it is late what the next one does. A hanging node would else hold the
-	 * chain for a whole time limit; asked after a multiple of what it usually takes, and only of small
-	 * questions, a second one costs next to nothing while all is well.
+	 * What `provider` answers, or once it is late what the next one does, and so on: as many may hang. A hanging
+	 * node would else hold the chain for a whole time limit; asked after a multiple of what it usually takes, and
+	 * only of small questions, a second one costs next to nothing while all is well.
 	 */
 	async #orNext<Answer>(
 		provider: Provider,
-		answering: Promise<{ readonly answer: Answer } | undefined>,
+		answering: Promise<Answered<Answer> | undefined>,
 		asking: Asking<Answer>,
-	): Promise<{ readonly answer: Answer } | undefined> {
+	): Promise<Answered<Answer> | undefined> {
 		if (this.#untried(asking.tried) === undefined) return answering;
 		const lateMs = lateAfterMs(provider);
 		if (!(await isLate(answering, { ms: lateMs, clock: this.#clock }))) return answering;
 		const next = this.#untried(asking.tried);
 		if (next === undefined) return answering;
-		const first = await firstOf(answering, this.#try(next, asking));
+		const others = this.#orNext(next, this.#try(next, asking), asking);
+		const first = await firstOf(answering, others);
 		if (first?.of === "second") {
 			provider.standing.late(lateMs);
-			this.choice.hold(next);
+			this.choice.hold(first.answered.by);
 		}
 		return first?.answered;
 	}
@@ -222,17 +238,37 @@ export class ProviderSet {
 		}
 	}
 
+	/** A head so far from the last one may be another chain's: a node can be restarted with nobody noticing. */
+	async #headOf(provider: Provider): Promise<{ provider: Provider; head: ChainBlock }> {
+		const head = await fetchLatest(provider);
+		const before = this.heads.headOf(provider);
+		const leap = before === undefined ? 0n : head.number - before;
+		if (leap > LEAP_BLOCKS || -leap > LEAP_BLOCKS) {
+			this.#ofThisChain.delete(provider);
+			await this.#requireThisChain(provider);
+		}
+		return { provider, head };
+	}
+
 	async #requireThisChain(provider: Provider): Promise<void> {
-		if (this.#chainId === undefined || this.#isOfThisChain(provider)) return;
+		if (this.#chainId === undefined || this.#isFresh(provider)) return;
 		const answered = await fetchChainId(provider);
 		if (answered !== this.#chainId) {
+			this.#ofThisChain.delete(provider);
 			throw new ProviderError(
 				{ provider: provider.url, method: "eth_chainId" },
 				{ kind: "other_chain", answered },
 				`answered chain ${answered}, not ${this.#chainId}`,
 			);
 		}
-		this.#ofThisChain.add(provider);
+		this.#ofThisChain.set(provider, this.#clock.now());
+	}
+
+	/** The only provider is asked at each poll; of several, one may not have been asked for hours. */
+	#isFresh(provider: Provider): boolean {
+		const answeredAtMs = this.#ofThisChain.get(provider);
+		if (answeredAtMs === undefined) return false;
+		return this.all.length === 1 || this.#clock.now() - answeredAtMs < FRESH_MS;
 	}
 
 	#failure(failures: readonly ProviderError[]): RetryableError {
@@ -260,15 +296,11 @@ export class ProviderSet {
 	}
 }
 
-async function headOf(provider: Provider): Promise<{ provider: Provider; head: ChainBlock }> {
-	return { provider, head: await fetchLatest(provider) };
-}
-
 /** Past it a small answer of this provider is late. */
 function lateAfterMs({ standing, timeoutMs }: Provider): number {
 	const { latencyMs } = standing;
 	const usual = latencyMs === undefined ? LATE_MS.unknown : latencyMs * LATE_FACTOR;
-	return Math.min(Math.max(usual, LATE_MS.least), timeoutMs / 2);
+	return Math.min(Math.max(usual, LATE_MS.least), timeoutMs / 2, LATE_MS.most);
 }
 
 function textOf(error: ProviderError): string {

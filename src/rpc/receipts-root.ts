@@ -1,16 +1,14 @@
 /**
- * The receipts' root of a block, made again from the receipts: a Merkle-Patricia trie from the RLP of a
- * receipt's index to its encoding (Yellow Paper section 4.4.1, EIP-2718).
+ * The receipts' root of a block, made again from the receipts (Yellow Paper section 4.4.1, EIP-2718).
  *
  * A receipt of a typed transaction has the type's byte before its RLP, whatever the type is: 1 to 4 today.
  * Before Byzantium a receipt had the state's root in place of its status (EIP-658). Deposits of the OP stack
  * (type 0x7e) have two fields more from Canyon on, which a node answers with them.
  */
-import { MerklePatriciaTrie } from "@ethereumjs/mpt";
-import { bytesToHex, hexToBytes, toRlp } from "viem";
+import { hexToBytes, toRlp } from "viem";
 import type { ChainLog } from "../domain/block.ts";
 import type { Hex } from "../domain/ids.ts";
-import { keccak256 } from "./keccak.ts";
+import { listRoot } from "./list-root.ts";
 import { rlpQuantity } from "./rlp.ts";
 
 /** What of a receipt is under the root. Numbers are as the node gives them. */
@@ -28,12 +26,7 @@ export interface ProvedReceipt {
 
 /** Of receipts in the order of their transactions. */
 export async function receiptsRoot(receipts: readonly ProvedReceipt[]): Promise<Hex> {
-	const trie = new MerklePatriciaTrie({ common: { customCrypto: { keccak256 } } });
-	for (const [index, receipt] of receipts.entries()) {
-		const key = toRlp(rlpQuantity(`0x${index.toString(16)}`), "bytes");
-		await trie.put(key, encodedReceipt(receipt));
-	}
-	return bytesToHex(trie.root());
+	return listRoot(receipts.map(encodedReceipt));
 }
 
 function encodedReceipt(receipt: ProvedReceipt): Uint8Array {

@@ -21,8 +21,16 @@ const EXCESS =
 	/too (?:many|large|wide|big|long|high)|(?:more|greater|bigger|larger) than|over \d|exceed|limit|up to|at most|max|time(?:d )?-?out/i;
 const RATE = /too many requests|\brate\b|per (?:second|minute|day)|quota|throttl|capacity/i;
 
-export function saysTooLarge(message: string): boolean {
+function saysTooLarge(message: string): boolean {
 	return SIZE.test(message) && EXCESS.test(message) && !RATE.test(message);
+}
+
+/** EIP-1474's words for -32005, which nodes of BNB Smart Chain have for too many blocks, and others for a rate. */
+const BARE_LIMIT = /^\s*limit exceeded\.?\s*$/i;
+
+/** Whether it is about the size where it answers a question for logs. */
+export function mayMeanTooLarge({ message }: RpcFailureWords): boolean {
+	return saysTooLarge(message) || BARE_LIMIT.test(message);
 }
 
 /**

@@ -7,7 +7,10 @@
  * 1. At least one request is let through at a time, at most LIMITS.rpcRequests.
  * 2. Requests are let through in the order in which they came.
  * 3. Signs of too much that were under way together count once.
- * 4. The rate is limited only once a provider said that it limits it, and not for good.
+ * 4. The rate is limited only once a provider said that it limits it, and not for good: never below LEAST_RATE, and
+ *    where nothing is refused for QUIET_MS it is free again within half a minute more.
+ * 5. Whoever is next waits for calls of two seconds at most, however much was sent before: batches that were made
+ *    before the limit was known once had all that came after them wait for minutes.
  */
 import type { Clock } from "../domain/clock.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -35,10 +38,23 @@ const SHRINK = 0.5;
 const GROW_REQUESTS = 2;
 /** Share of the calls of the last second that is asked for after a provider found them too many. */
 const SHRINK_RATE = 0.7;
-const GROW_RATE = 1.1;
-/** How long a rate must have been borne before more is tried. */
-const GROW_RATE_MS = 5_000;
-const LEAST_RATE = 1;
+/** How long a rate must have been borne before more is tried, and how much more. */
+interface Growth {
+	readonly factor: number;
+	readonly everyMs: number;
+}
+
+const SLOWLY: Growth = { factor: 1.1, everyMs: 5_000 };
+/** After a refusal that stands alone, or long ago: a provider may refuse for reasons that are not ours. */
+const SOON: Growth = { factor: 1.5, everyMs: 2_000 };
+const ALONE_MS = 60_000;
+/** Longer than what is borne takes to be tried past by SLOWLY: from SHRINK_RATE of it four steps. */
+const QUIET_MS = 25_000;
+/**
+ * With less a chain stands still. Who bears less refuses some, and is put aside each time for longer, which
+ * limits the rate as well.
+ */
+const LEAST_RATE = 5;
 /** Past this the network is the limit, and the rate is left alone again. */
 const MOST_RATE = 5_000;
 const SECOND_MS = 1_000;
@@ -52,7 +68,9 @@ export class RequestGate {
 	/** Calls a second; undefined: not limited. */
 	#rate: number | undefined;
 	#rateSetAtMs = Number.NEGATIVE_INFINITY;
-	/** Calls that may be sent now; negative after a request that is larger than what a second brings. */
+	#refusedAtMs = Number.NEGATIVE_INFINITY;
+	#growth: Growth = SOON;
+	/** Calls that may be sent now, in [-rate, rate]; negative after a request larger than what a second brings. */
 	#tokens = 0;
 	#tokensAtMs = 0;
 	/** What was sent in the present second and in the one before it. */
@@ -103,9 +121,13 @@ export class RequestGate {
 
 	/** The provider said that it limits the rate. */
 	limitRate(pass: Pass): void {
-		if (pass.startedMs <= this.#rateSetAtMs) return;
+		if (pass.startedMs <= this.#refusedAtMs) return;
+		const now = this.#clock.now();
+		this.#growth = now - this.#refusedAtMs > ALONE_MS ? SOON : SLOWLY;
+		this.#refusedAtMs = now;
 		const borne = Math.max(this.#sentLately(), LEAST_RATE);
-		this.#setRate(Math.max(LEAST_RATE, Math.min(this.#rate ?? borne, borne) * SHRINK_RATE));
+		const rate = Math.min(this.#rate ?? borne, borne) * SHRINK_RATE;
+		this.#setRate(Math.max(LEAST_RATE, rate));
 	}
 
 	/** Whoever waits is told so. */
@@ -123,7 +145,7 @@ export class RequestGate {
 	#pass(calls: number): PassAnswer {
 		this.#underWay += 1;
 		const now = this.#clock.now();
-		if (this.#rate !== undefined) this.#tokens -= calls;
+		if (this.#rate !== undefined) this.#tokens = Math.max(this.#tokens - calls, -this.#rate);
 		this.#countSent(calls, now);
 		const isBusy = 2 * this.#underWay > Math.floor(this.#requests);
 		return { type: "pass", pass: { startedMs: now, isBusy } };
@@ -169,8 +191,10 @@ export class RequestGate {
 				LIMITS.rpcRequests,
 				this.#requests + GROW_REQUESTS / Math.floor(this.#requests),
 			);
-		if (this.#rate === undefined || this.#clock.now() - this.#rateSetAtMs < GROW_RATE_MS) return;
-		this.#setRate(this.#rate * GROW_RATE);
+		const now = this.#clock.now();
+		const { factor, everyMs } = now - this.#refusedAtMs >= QUIET_MS ? SOON : this.#growth;
+		if (this.#rate === undefined || now - this.#rateSetAtMs < everyMs) return;
+		this.#setRate(this.#rate * factor);
 	}
 
 	#setRate(rate: number): void {
@@ -181,6 +205,8 @@ export class RequestGate {
 		}
 		this.#rateSetAtMs = now;
 		this.#rate = rate > MOST_RATE ? undefined : rate;
+		// What was overdrawn at a higher rate must not be paid back at a lower one.
+		this.#tokens = Math.max(this.#tokens, -rate);
 	}
 
 	#countSent(calls: number, now: number): void {

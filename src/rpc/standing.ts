@@ -60,7 +60,12 @@ export class Standing {
 
 	/** It gave an untrue answer: asked only where no other can be, and `asideMs` is over. */
 	get isDistrusted(): boolean {
-		return this.#trustedAtMs > this.#now;
+		return this.distrustedMs > 0;
+	}
+
+	/** Milliseconds until it is trusted again; 0: it is. */
+	get distrustedMs(): number {
+		return Math.max(0, this.#trustedAtMs - this.#now);
 	}
 
 	get lastError(): string | undefined {
@@ -95,7 +100,7 @@ export class Standing {
 	}
 
 	get breaker(): BreakerState {
-		if (this.asideMs > 0 || this.isDistrusted) return "open";
+		if (this.asideMs > 0) return "open";
 		return this.#consecutiveFailures === 0 ? "closed" : "half_open";
 	}
 

@@ -296,7 +296,7 @@ export type RollbackOrder = (typeof ROLLBACK_ORDERS)[number];
 export interface RollbackView {
 	readonly id: RollbackId;
 	readonly chainId: ChainId;
-	readonly cause: "reorg" | "manual";
+	readonly cause: "reorg" | "manual" | "handlers";
 	readonly state:
 		| "recorded"
 		| "running"

@@ -1,6 +1,5 @@
 /**
- * The connections to Postgres: a pool for queries in SQL, a client of its own for migrations (drizzle
- * replaces the JSON serializers of the client that it is given).
+ * The connections to Postgres: a pool for queries in SQL, and a client of its own for migrations.
  *
  * Every error that leaves this module is a RecantError: what the server or the network did becomes
  * `database_unavailable` when trying again can help, else `internal`.
@@ -9,9 +8,6 @@
  * else is sent once: whether a commit took place, its caller finds out by reading.
  */
 import { connect, type Socket } from "node:net";
-import { fileURLToPath } from "node:url";
-import { drizzle } from "drizzle-orm/postgres-js";
-import { migrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { FatalError, RecantError, RetryableError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -20,6 +16,7 @@ import { type GuardLog, StoreGuard } from "../resilience/store-guard.ts";
 import { withinTime } from "../resilience/time-limit.ts";
 import { type Connection, ConnectionPool, type OpenConnection } from "./connection-pool.ts";
 import { asDatabaseError, endsSession, reason } from "./database-errors.ts";
+import { migrate } from "./migrate.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 import type { Sql, Tx } from "./sql.ts";
 
@@ -36,9 +33,6 @@ const CLOSE_TIMEOUT_S = 5;
 const TRANSACTION_IDLE_MS = 5_000;
 /** One message, and so one round trip. */
 const BEGIN = `begin; set local idle_in_transaction_session_timeout = ${TRANSACTION_IDLE_MS}`;
-/** Any number will do, as long as all processes of Recant use the same. */
-const MIGRATION_LOCK = 7_263_226n;
-const MIGRATIONS_FOLDER = fileURLToPath(new URL("../../drizzle", import.meta.url));
 
 /** As OpenConnection, for a connection that listens. */
 type OpenListener = (
@@ -294,11 +288,7 @@ function notAsked(lastError: string): RetryableError {
 async function migrateSchema(url: string): Promise<void> {
 	const sql = client(url, {});
 	try {
-		await sql`select pg_advisory_lock(${MIGRATION_LOCK})`;
-		await migrate(drizzle(sql as unknown as postgres.Sql), {
-			migrationsFolder: MIGRATIONS_FOLDER,
-			migrationsSchema: "recant_migrations",
-		});
+		await migrate(sql);
 	} catch (error) {
 		throw new FatalError("database_unreachable", {
 			message: `Postgres at ${shownUrl(url)} could not be opened: ${reason(error)}`,

@@ -4,6 +4,8 @@
  */
 type Element = string | bigint | number | boolean | Uint8Array | null | undefined;
 
+const ESCAPED = /[\\"]/;
+
 /** `{…}` with every element quoted as its type needs; undefined and null become NULL. */
 export function pgArray(values: readonly Element[]): string {
 	let out = "{";
@@ -24,5 +26,6 @@ function literal(value: Element): string {
 }
 
 function quote(value: string): string {
+	if (!ESCAPED.test(value)) return `"${value}"`;
 	return `"${value.replace(/[\\"]/g, "\\$&")}"`;
 }

@@ -11,9 +11,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RecantClient } from "../../src/client/client.ts";
+import { HANDLERS_CODE } from "../support/handlers-code.ts";
 import { type KillablePostgres, startKillablePostgres } from "../support/killable-postgres.ts";
 import { type KillableRedis, startKillableRedis } from "../support/killable-redis.ts";
-import { HANDLERS_CODE } from "../support/recant.ts";
 import {
 	type ServiceOptions,
 	type ServiceProcess,

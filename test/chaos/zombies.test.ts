@@ -156,7 +156,7 @@ function commitOf(fence: bigint, attempt: number): RollbackCommit {
 			operations: [],
 			derivations: [],
 			settledEntries: [],
-		thinned: undefined,
+			thinned: undefined,
 		},
 		fromGeneration: 0n,
 		ancestor: 0n,

@@ -138,6 +138,9 @@ describe("recant chains check", () => {
 			const failed = wrong(answer.stdout).filter(({ state }) => state === "failed");
 			expect(failed.map((finding) => finding.check)).toEqual([check]);
 		}
+		const socket = join(folder, "socket.ts");
+		writeFileSync(socket, text.replace(chain.anvil.rpcUrl, chain.anvil.wsUrl));
+		expect(await recant(folder, "check", socket)).toMatchObject({ code: 0 });
 		const table = await recant(folder, "check", path);
 		expect(table.stdout).toContain("can be followed");
 		expect(table.stdout).toContain("none of PoolFactory:PoolMade");

@@ -4,9 +4,10 @@
  */
 import { describe, expect, test } from "vitest";
 import { STAGES } from "../../src/rollback/rollback-record.ts";
+import { HANDLERS_CODE } from "../support/handlers-code.ts";
 import { untilFollowed } from "../support/ledger-state.ts";
 import { expectStraightRun } from "../support/oracle.ts";
-import { CHAIN, HANDLERS_CODE } from "../support/recant.ts";
+import { CHAIN } from "../support/recant.ts";
 import { runSql } from "../support/run-sql.ts";
 import { type ServiceOptions, startService } from "../support/service-process.ts";
 import { takeSnapshot } from "../support/snapshot-api.ts";

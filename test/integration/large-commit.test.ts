@@ -37,8 +37,14 @@ function batchOf(vectors: number): CommitBatch {
 			memoryKey: `00000000-0000-4000-8000-${n.toString().padStart(12, "0")}` as MemoryKey,
 			...{ namespace: "default", layer: "semantic", fromBlock: 1n, vector },
 		})),
-		...{ blocks: [], checkpoints: [], operations: [], derivations: [], settledEntries: [],
-		thinned: undefined },
+		...{
+			blocks: [],
+			checkpoints: [],
+			operations: [],
+			derivations: [],
+			settledEntries: [],
+			thinned: undefined,
+		},
 	} as CommitBatch;
 }
 

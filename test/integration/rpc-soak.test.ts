@@ -48,4 +48,5 @@ function print({ height, seconds, differences, rssBytes, heapUsedBytes }: SoakCh
 		`block ${height} after ${seconds} s: ${differences.length} differences, RSS ${mebibytes(rssBytes)}, ` +
 			`heap ${mebibytes(heapUsedBytes)}`,
 	);
+	for (const difference of differences.slice(0, 6)) console.info(difference);
 }

@@ -13,7 +13,7 @@ import { atTestEnd } from "../support/test-end.ts";
 const BEFORE_TYPES = ["frontier", "byzantium"];
 const FORKS = [...BEFORE_TYPES, "london", "paris", "shanghai", "cancun", "prague", "osaka"];
 const CHECKED: Trust = { headerHash: true, logsBloom: true, receipts: false };
-const PROVED: Trust = { ...CHECKED, receipts: true };
+const PROVED: Trust = { ...CHECKED, receipts: true, transactions: true };
 const TRANSFER = keccak256(toHex("Transfer(address,address,uint256)"));
 /** Whichever contract, whichever event. */
 const EVERYTHING: LogFilter = { addresses: undefined, topics: [] };

@@ -78,8 +78,8 @@ export const MUTANTS: readonly Mutant[] = [
 		name: "lagging-head-taken-for-a-fork",
 		wrong: "a node that is behind takes blocks back",
 		file: "src/chain/reconcile.ts",
-		find: "return confirmed ? undefined : wait(",
-		plant: "return confirmed || polls > 0 ? undefined : wait(",
+		find: "return isLong || isAgreed ? undefined : wait(",
+		plant: "return isLong || isAgreed || polls > 0 ? undefined : wait(",
 		caughtBy: ["test/unit/chain-reconcile.test.ts"],
 	},
 	{
@@ -330,7 +330,7 @@ export const MUTANTS: readonly Mutant[] = [
 		file: "src/store/writing/postgres-rollback-store.ts",
 		find: "and state = 'prepared' and not paused`;",
 		plant: "and state = 'prepared'`;",
-		caughtBy: ["test/integration/rollback-store.test.ts"],
+		caughtBy: [CONFORMANCE],
 	},
 	{
 		name: "deaths-are-not-counted",

@@ -73,7 +73,7 @@ const writer: PortSteps<WriterStore> = {
 	vectors: "read",
 	commit: by("writer", "ChainWriter.#commit"),
 	settleFinal: by("follower", "ChainWriter.settle, from Follower.#settle"),
-	recordGenesis: by("follower", "Incidents.otherGenesis"),
+	recordGenesis: by("follower", "Incidents.otherGenesis, from Doubts.checkChain"),
 	halt: by("follower", "ChainWriter.halt and ChainWriter.#checkTree"),
 };
 
@@ -170,6 +170,7 @@ const source: PortSteps<ChainSource> = {
 	blockByHash: "read",
 	blocksByNumber: "read",
 	logsOfBlock: "read",
+	logsOfBlocks: "read",
 	logsOfRange: "read",
 	receipt: "read",
 	support: "read",

@@ -190,6 +190,10 @@ export class SimSource implements ChainSource {
 		});
 	}
 
+	async logsOfBlocks(blocks: readonly LogBlock[], filter: LogFilter) {
+		return Promise.all(blocks.map((block) => this.logsOfBlock(block, filter)));
+	}
+
 	async logsOfRange(
 		{ from, to }: { readonly from: Height; readonly to: Height },
 		filter: LogFilter,

@@ -12,6 +12,7 @@ const CORE = [
 	"rollback",
 	"follower",
 	"snapshots",
+	"rederive",
 	"restore",
 	"recovery",
 	"consistency",

@@ -10,13 +10,16 @@ import {
 import type { BlockHeader, ChainLog } from "../../src/domain/block.ts";
 import type { Height, MemoryKey } from "../../src/domain/ids.ts";
 import { deriveFetched, fetchRange } from "../../src/follower/backfill.ts";
+import { BlockCache } from "../../src/follower/block-cache.ts";
 import { BlockCalls } from "../../src/follower/block-calls.ts";
 import type { CallResult, ChainSource, LogFilter } from "../../src/follower/chain-source.ts";
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
 import { KnownChildren } from "../../src/follower/factory-children.ts";
 import { fetchBlockLogs } from "../../src/follower/fetch-logs.ts";
+import type { HandlerVersion } from "../../src/follower/handler-cache.ts";
 import type { CommittedMemory } from "../../src/follower/handler-state.ts";
 import { takesLog } from "../../src/follower/log-filter.ts";
+import { WindowDeriver } from "../../src/follower/window-deriver.ts";
 import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 
@@ -61,12 +64,33 @@ export class LogChain {
 	readonly asked: LogFilter[] = [];
 	/** How contracts answer; by default they refuse. */
 	answer: (data: Hex) => Promise<CallResult> = async () => ({ type: "reverted", data: "0x" });
-	readonly #blocks: readonly (readonly Emitted[])[];
+	readonly #blocks: (readonly ChainLog[])[] = [];
+	/** What was derived and kept, by height. */
+	readonly #kept: { readonly height: Height; readonly operations: readonly HandlerOperation[] }[] =
+		[];
 	readonly #memories = new Map<MemoryKey, CommittedMemory>();
 
 	/** One list a block, from block 0 on. */
 	constructor(blocks: readonly (readonly Emitted[])[]) {
-		this.#blocks = blocks;
+		this.replace(0n, blocks);
+	}
+
+	/** Blocks from a height on are others; what was derived from there on is taken back. */
+	replace(from: Height, blocks: readonly (readonly Emitted[])[]): void {
+		this.#blocks.length = Number(from);
+		for (const emitted of blocks) {
+			const height = BigInt(this.#blocks.length);
+			this.#blocks.push(emitted.map((each, index) => logOf(each, height, index)));
+		}
+		const left = this.#kept.filter(({ height }) => height < from);
+		this.#kept.length = 0;
+		this.#memories.clear();
+		for (const each of left) this.#keep(each.height, each.operations);
+	}
+
+	/** Everything that was derived and not taken back, in order. */
+	get operations(): readonly HandlerOperation[] {
+		return this.#kept.flatMap(({ operations }) => operations);
 	}
 
 	get tip(): Height {
@@ -78,30 +102,31 @@ export class LogChain {
 		const children = new KnownChildren(async (key) => this.#memories.get(key));
 		const context = { spec, source: this.source, children, suspended: [] };
 		const fetched = await fetchRange({ from, to }, context);
-		const derived = await deriveFetched(fetched, {
-			spec,
-			calls: new BlockCalls(this.source),
-			read: async (key) => {
-				const memory = this.#memories.get(key);
-				return memory && { ...memory, expiresBlock: memory.expiresAtBlock, expiresTime: undefined };
-			},
-		});
-		const operations = derived.flatMap((block) => block.operations);
-		for (const each of operations) this.#keep(each);
-		return operations;
+		const calls = new BlockCalls(this.source);
+		const derived = await deriveFetched(fetched, { spec, calls, read: (key) => this.#read(key) });
+		for (const { header, operations } of derived) this.#keep(header.number, operations);
+		return derived.flatMap((block) => block.operations);
+	}
+
+	/** Derives blocks one by one, as of a window or a rollback's branch, and keeps what they gave. */
+	async window(spec: ChainSpec, from: Height, to: Height): Promise<void> {
+		const deriver = new WindowDeriver(spec, this.source, new BlockCache(this.source));
+		const headers = this.#headers(from, to);
+		const derived = await deriver.derive(headers, [], (key) => this.#read(key));
+		for (const { header, operations } of derived) this.#keep(header.number, operations);
 	}
 
 	/** What a window asks for, by block. */
 	blockLogs(spec: ChainSpec, from: Height, to: Height): Promise<readonly (readonly ChainLog[])[]> {
-		const headers = this.#blocks.map((_, index) => headerAt(BigInt(index)));
 		const children = new KnownChildren(async (key) => this.#memories.get(key));
 		return fetchBlockLogs(
-			headers.filter(({ number }) => number >= from && number <= to),
+			this.#headers(from, to),
 			{ contracts: spec.contracts, children },
-			async ({ number }, filter) => {
-				this.asked.push(filter);
-				return this.#logs(number).filter((log) => takesLog(filter, log));
-			},
+			async (headers, filter) =>
+				headers.map(({ number }) => {
+					this.asked.push(filter);
+					return this.#logs(number).filter((log) => takesLog(filter, log));
+				}),
 		);
 	}
 
@@ -116,6 +141,10 @@ export class LogChain {
 				const heights = [...new Set(logs.map((log) => log.blockNumber))];
 				return { logs, blocks: heights.map(blockAt) };
 			},
+			logsOfBlock: async ({ number }, filter) =>
+				this.#logs(number).filter((log) => takesLog(filter, log)),
+			logsOfBlocks: async (blocks, filter) =>
+				blocks.map(({ number }) => this.#logs(number).filter((log) => takesLog(filter, log))),
 			blocksByNumber: async (heights) => heights.map(blockAt),
 			call: ({ data }) => this.answer(data),
 		};
@@ -123,14 +152,27 @@ export class LogChain {
 	}
 
 	#logs(number: Height): readonly ChainLog[] {
-		const emitted = this.#blocks[Number(number)] ?? [];
-		return emitted.map((each, index) => logOf(each, number, index));
+		return this.#blocks[Number(number)] ?? [];
 	}
 
-	#keep(operation: HandlerOperation): void {
-		const key = memoryKey(operation.namespace, operation.id);
-		if (operation.kind === "delete") this.#memories.delete(key);
-		else this.#memories.set(key, { id: operation.id, ...operation.body });
+	#headers(from: Height, to: Height): readonly BlockHeader[] {
+		return this.#blocks
+			.map((_, index) => headerAt(BigInt(index)))
+			.filter(({ number }) => number >= from && number <= to);
+	}
+
+	async #read(key: MemoryKey): Promise<HandlerVersion | undefined> {
+		const memory = this.#memories.get(key);
+		return memory && { ...memory, expiresBlock: memory.expiresAtBlock, expiresTime: undefined };
+	}
+
+	#keep(height: Height, operations: readonly HandlerOperation[]): void {
+		this.#kept.push({ height, operations });
+		for (const each of operations) {
+			const key = memoryKey(each.namespace, each.id);
+			if (each.kind === "delete") this.#memories.delete(key);
+			else this.#memories.set(key, { id: each.id, ...each.body });
+		}
 	}
 }
 

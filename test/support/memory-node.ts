@@ -78,6 +78,7 @@ export class MemoryNode {
 		const source: Partial<ChainSource> = {
 			blockByHash: async (hash) => this.#blocks.get(hash),
 			logsOfBlock: async ({ hash }) => logsOf(this.#blocks.get(hash)),
+			logsOfBlocks: async (blocks) => blocks.map(({ hash }) => logsOf(this.#blocks.get(hash))),
 			receipt: async (hash) => {
 				const holder = this.branch(head().hash).find((block) => block.transactions.includes(hash));
 				return holder && receiptIn(holder, hash);

@@ -71,7 +71,10 @@ class NaiveLedger {
 			holder: `holder:${this.#token}:${address}`,
 			recent: `recent:${this.#token}:${address}`,
 		};
-		const [holder, recent] = [this.#books.get(names.holder), this.#books.get(names.recent)];
+		const holder = this.#books.get(names.holder);
+		const last = this.#books.get(names.recent);
+		const isOver = last !== undefined && BigInt(String(last["lastBlock"])) + 256n <= number;
+		const recent = isOver ? undefined : last;
 		const balance = BigInt(String(holder?.["balance"] ?? 0)) + change;
 		const transfers = BigInt(String(holder?.["transfers"] ?? 0)) + 1n;
 		const earlier = (recent?.["transfers"] ?? []) as readonly string[];

@@ -28,6 +28,13 @@ export interface RealBlock {
 		readonly [field: string]: unknown;
 	};
 	readonly receipts: readonly RealReceipt[];
+	/** Of those that are served. */
+	readonly wholeTransactions?: readonly RealTransaction[];
+}
+
+export interface RealTransaction {
+	readonly hash: Hex;
+	readonly [field: string]: unknown;
 }
 
 export interface RealHeader {
@@ -58,8 +65,12 @@ export const SERVED_FILTER: LogFilter = {
 	topics: firstLog?.topics ?? [],
 };
 
+/** The block with its transactions as a whole. */
+export const SERVED_TRANSACTIONS = SERVED.wholeTransactions ?? [];
+export const SERVED_WHOLE = { ...SERVED.block, transactions: SERVED_TRANSACTIONS };
+
 /** What an honest node that has this block alone answers. */
-export function servedAnswer({ method, params: [first] }: ScriptedCall): unknown {
+export function servedAnswer({ method, params: [first, isWhole] }: ScriptedCall): unknown {
 	const { block, receipts } = SERVED;
 	switch (method) {
 		case "eth_chainId":
@@ -67,7 +78,8 @@ export function servedAnswer({ method, params: [first] }: ScriptedCall): unknown
 		case "eth_getBlockByNumber":
 			return first === block.number || first === "latest" ? block : null;
 		case "eth_getBlockByHash":
-			return first === block.hash ? block : null;
+			if (first !== block.hash) return null;
+			return isWhole === true ? SERVED_WHOLE : block;
 		case "eth_getBlockReceipts":
 			return first === block.hash ? receipts : null;
 		case "eth_getTransactionReceipt":

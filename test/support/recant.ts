@@ -6,14 +6,13 @@ import { readEnvironment } from "../../src/config/environment.ts";
 import type { Hex } from "../../src/domain/ids.ts";
 import type { ChainDefinition } from "../../src/follower/define-chain.ts";
 import { type RunningRecant, type StartOptions, startRecant } from "../../src/main.ts";
+import { HANDLERS_CODE } from "./handlers-code.ts";
 import { createTestDatabase } from "./postgres.ts";
 import { testDir } from "./temp-dir.ts";
 import { atTestEnd } from "./test-end.ts";
 
 /** Name of the chain that `startTestRecant` follows. */
 export const CHAIN = "anvil";
-/** Stands for the code of the chain's file. */
-export const HANDLERS_CODE = "one handler for every test";
 /** Often enough that a test waits for Recant and not for its clock. */
 const POLL_INTERVAL_MS = 25;
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { startProcess } from "../../scripts/support/child-process.ts";
 import { RecantClient } from "../../src/client/client.ts";
 import type { Stage } from "../../src/rollback/rollback-record.ts";
+import { HANDLERS_CODE } from "./handlers-code.ts";
 import type { ChildEvent, ChildSettings } from "./service-child.ts";
 import { atTestEnd } from "./test-end.ts";
 
@@ -62,7 +63,7 @@ export async function startService(options: ServiceOptions): Promise<ServiceProc
 		inlineRollbacks: options.inlineRollbacks ?? true,
 		flushRows: options.flushRows,
 		rollbackChanges: options.rollbackChanges,
-		handlersCode: options.handlersCode,
+		handlersCode: options.handlersCode ?? HANDLERS_CODE,
 		stageDelayMs: options.stageDelayMs,
 	};
 	const preloads = (options.preloads ?? []).flatMap((module) => ["--import", module]);

@@ -5,6 +5,7 @@ import {
 	GENESIS_FINALITY,
 	retractFinality,
 	rewindFinality,
+	tagPlace,
 	windowFloor,
 } from "../../src/chain/finality.ts";
 import { HeaderWindow } from "../../src/chain/header-window.ts";
@@ -137,5 +138,30 @@ describe("finality that a recovery takes back", () => {
 		expect(retractFinality(marks, 4n)).toEqual({ safe: 4n, finalized: 4n });
 		expect(retractFinality(marks, 15n)).toEqual({ safe: 15n, finalized: 10n });
 		expect(retractFinality(marks, 30n)).toEqual(marks);
+	});
+});
+
+describe("the place of a tag", () => {
+	const window = HeaderWindow.of(headerChain("a", { from: 50, to: 100 }));
+	const place = (tag: BlockHeader | undefined, kept?: BlockHeader) =>
+		tag && tagPlace(tag, { window, finalized: 60n, kept: kept?.hash });
+
+	test("is on the chain where it is our block, also below the window", () => {
+		expect(place(block(60))).toBe("on_chain");
+		expect(place(block(100))).toBe("on_chain");
+		expect(place(block(20), block(20))).toBe("on_chain");
+	});
+
+	test("is off it where it is another, and changed where that was final", () => {
+		expect(place(block(61, "b"))).toBe("off_chain");
+		expect(place(block(60, "b"))).toBe("changed");
+		expect(place(block(50, "b"))).toBe("changed");
+		expect(place(block(20, "b"), block(20))).toBe("changed");
+	});
+
+	test("is unknown above the tip, and below the window where nothing is kept", () => {
+		expect(place(block(101, "b"))).toBe("unknown");
+		expect(place(block(101, "b"), block(101))).toBe("unknown");
+		expect(place(block(20, "b"))).toBe("unknown");
 	});
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { countHeadBelow, type HeadBelow, NOT_BELOW } from "../../src/chain/head-below.ts";
+import { DEFAULT_REORG_RULES } from "../../src/chain/branch-support.ts";
+import { countHeadBelow, type HeadBelow, isAgreed, NOT_BELOW } from "../../src/chain/head-below.ts";
 import { headerHash } from "../support/header-chain.ts";
 
 function polled(...polls: readonly (readonly [height: number, nowMs: number])[]): HeadBelow {
@@ -28,5 +29,20 @@ describe("countHeadBelow", () => {
 
 	test("counts from a clock that begins at 0", () => {
 		expect(polled([0, 0], [0, 7])).toMatchObject({ polls: 2, elapsedMs: 7 });
+	});
+});
+
+describe("isAgreed", () => {
+	const how = { rules: DEFAULT_REORG_RULES, lookMs: 100 };
+	const both = { confirming: 2, denying: 0, silent: 0 };
+	const alone = { confirming: 1, denying: 0, silent: 1 };
+
+	test("needs a quorum, and looks over some time", () => {
+		const below = { polls: 3, elapsedMs: 200, support: both };
+		expect(isAgreed(below, how)).toBe(true);
+		expect(isAgreed({ ...below, polls: 2 }, how)).toBe(false);
+		expect(isAgreed({ ...below, elapsedMs: 199 }, how)).toBe(false);
+		expect(isAgreed({ ...below, support: alone }, how)).toBe(false);
+		expect(isAgreed({ ...below, support: undefined }, how)).toBe(false);
 	});
 });

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { EXIT } from "../../src/cli/exit-code.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { FatalError } from "../../src/domain/errors.ts";
+import type { ProviderHealth, ProviderState } from "../../src/follower/chain-source.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import type { RecantService, RollbackView } from "../../src/service/recant-service.ts";
 import { AT, CHAIN, MEMORY, ROLLBACK, type TestHttp, testHttp, UUID } from "./http-fixture.ts";
@@ -126,6 +127,53 @@ describe("exit codes", () => {
 		const { code, stdout } = await run("status");
 		expect(code).toBe(EXIT.halted);
 		expect(stdout).toContain("anvil: a deep fork (fork_below_finality)\n  hint: see docs");
+	});
+});
+
+describe("status", () => {
+	it("says of each provider that is not well why it is not, and nothing of the others", async () => {
+		const provider = (name: string, state: ProviderState, more: Partial<ProviderHealth> = {}) => ({
+			url: `http://${name}`,
+			state,
+			latencyMs: 3.5,
+			errorRate: 0.25,
+			consecutiveFailures: 0,
+			lastError: undefined,
+			breaker: "closed" as const,
+			since: new Date(0),
+			head: 20n,
+			blocksOff: undefined,
+			requests: { atMost: 32, underWay: 1, waiting: 0, callsPerSecond: undefined },
+			batchCalls: 100,
+			logRangeBlocks: 10_000,
+			...more,
+		});
+		const providers = [
+			provider("well", "ok"),
+			provider("late", "lagging", { blocksOff: 70n }),
+			provider("early", "ahead", { blocksOff: 900n }),
+			provider("alone", "astray"),
+			provider("other", "wrong_chain", { lastError: "answered chain 5, not 1" }),
+			provider("liar", "untrue", { lastError: "a wrong hash" }),
+			provider("busy", "limited", {
+				requests: { ...provider("", "ok").requests, callsPerSecond: 7.7 },
+			}),
+			provider("dead", "failing", { lastError: "ECONNREFUSED" }),
+		];
+		const { service } = testHttp();
+		const status = async () => ({ ...(await service.status()), chains: [{ ...CHAIN, providers }] });
+		const { run } = await served({ status });
+		const { stdout } = await run("status");
+		const lines = stdout.split("\n").filter((line) => line.startsWith("anvil: http://"));
+		expect(lines).toEqual([
+			"anvil: http://late lags 70 blocks behind the others",
+			"anvil: http://early is put aside: 900 blocks ahead of the others",
+			"anvil: http://alone is put aside: it is on another branch than most of the others",
+			"anvil: http://other is put aside: it serves another chain: answered chain 5, not 1",
+			"anvil: http://liar is put aside: its answers are not true: a wrong hash",
+			"anvil: http://busy limits our requests",
+			"anvil: http://dead is failing: ECONNREFUSED",
+		]);
 	});
 });
 

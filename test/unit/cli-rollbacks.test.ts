@@ -76,6 +76,36 @@ describe("recant rollbacks watch", () => {
 		expect(out).toContain("  hint: mend it, then retry\n");
 		expect(out).toContain("  plan 4 ms, rewind 1.2 s, replay 1 min 1 s\n");
 	});
+
+	it("says what the fork was followed on, and nothing where none was seen", async () => {
+		const evidence = {
+			signals: ["other_hash", "tag_off_chain"],
+			depth: 70,
+			polls: 3,
+			heldMs: 1_004,
+			because: "quorum",
+		} as const;
+		const said = async (
+			support: { confirming: number; denying: number; silent: number } | undefined,
+		) => {
+			const { run } = await served({
+				rollback: async () => ({ ...FAILED, evidence: { ...evidence, support } }),
+			});
+			return (await run(`rollbacks watch ${UUID}`)).out;
+		};
+		const looks = "followed on (quorum): depth 70, 3 looks over 1004 ms";
+		const signals = "; other_hash, tag_off_chain\n";
+		const two = { confirming: 2, denying: 1, silent: 1 };
+		expect(await said(two)).toContain(`${looks}, 2 of 3 providers that answered${signals}`);
+		expect(await said(undefined)).toContain(looks + signals);
+		const { run } = await served({ rollback: async () => FAILED });
+		expect((await run(`rollbacks watch ${UUID}`)).out).not.toContain("followed on");
+		const { run: asJson } = await served({
+			rollback: async () => ({ ...FAILED, evidence: { ...evidence, support: two } }),
+		});
+		const { out } = await asJson(`rollbacks watch ${UUID} --json`);
+		expect(JSON.parse(out)).toMatchObject({ evidence: { ...evidence, support: two } });
+	});
 });
 
 describe("recant rollbacks", () => {

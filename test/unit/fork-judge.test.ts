@@ -4,7 +4,7 @@ import type { ForkEvidence, Reorg, Unconfirmed } from "../../src/chain/decision.
 import type { BlockHeader } from "../../src/domain/block.ts";
 import type { Hex } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import { ForkJudge } from "../../src/follower/fork-judge.ts";
+import { ForkJudge, SUPPORT_MOST_MS } from "../../src/follower/fork-judge.ts";
 import { headerChain, headerHash } from "../support/header-chain.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -42,7 +42,7 @@ class Rig {
 		const head = fork.blocks.at(-1) as BlockHeader;
 		const before = this.asked.length;
 		const judged = this.judge.judge(fork, head);
-		if (this.support === "none" && this.asked.length > before) this.clock.pass(LIMITS.supportMs);
+		if (this.support === "none" && this.asked.length > before) this.clock.pass(SUPPORT_MOST_MS);
 		return verdictOf(await judged);
 	}
 
@@ -133,7 +133,7 @@ test("with several providers a shallow fork is asked about, and followed unless 
 test("who does not say in time is not waited for", async () => {
 	const rig = new Rig({ providers: 3 });
 	expect(await rig.look(fork())).toBe("act shallow");
-	expect(rig.clock.now()).toBe(LIMITS.supportMs);
+	expect(rig.clock.now()).toBe(SUPPORT_MOST_MS);
 });
 
 test("who is alone with a branch for long is put aside, and not who heard of it first", async () => {

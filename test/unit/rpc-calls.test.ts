@@ -120,7 +120,10 @@ describe("a call", () => {
 		[4444, "pruned history unavailable"],
 	])("is asked of another node where the state was pruned: %i %s", async (code, message) => {
 		const pruned = calling(() => rpcError(code, message));
-		const { source } = await startWith(pruned, calling(() => "0x02"));
+		const { source } = await startWith(
+			pruned,
+			calling(() => "0x02"),
+		);
 		expect(await source.call(REQUEST)).toEqual({ type: "ok", data: "0x02" });
 		const alone = await startWith(pruned);
 		await expect(alone.source.call(REQUEST)).rejects.toMatchObject({

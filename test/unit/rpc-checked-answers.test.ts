@@ -12,6 +12,8 @@ import {
 	SERVED_FILTER,
 	SERVED_LOGS,
 	SERVED_NUMBER,
+	SERVED_TRANSACTIONS,
+	SERVED_WHOLE,
 	servedAnswer,
 } from "../support/real-block.ts";
 import {
@@ -25,6 +27,7 @@ import { atTestEnd } from "../support/test-end.ts";
 const BLOCK = SERVED.block;
 const CHECKED: Trust = { headerHash: true, logsBloom: true, receipts: false };
 const PROVED: Trust = { ...CHECKED, receipts: true };
+const WHOLE: Trust = { ...PROVED, transactions: true };
 const BARE = { number: SERVED_NUMBER, hash: BLOCK.hash };
 const RANGE = { from: SERVED_NUMBER, to: SERVED_NUMBER };
 const UNTRUE = { code: "rpc_failed", retryable: true, fields: { reason: "untrue" } };
@@ -237,6 +240,7 @@ describe("the logs of a block", () => {
 		const source = sourceOf([short, honest]);
 		expect(await source.logsOfBlock(BARE, SERVED_FILTER)).toHaveLength(4);
 		expect([count(short, "eth_getLogs"), count(honest, "eth_getLogs")]).toEqual([1, 1]);
+		expect(count(honest, "eth_getBlockReceipts")).toBe(0);
 		expect(source.health()).toMatchObject([
 			{ state: "untrue", lastError: expect.stringContaining("no logs of block") },
 			{ state: "ok" },
@@ -498,5 +502,82 @@ describe("with receipts", () => {
 		const forged = { ...receiptAt(0), transactionHash: OTHER };
 		const source = await sourceWith({ eth_getTransactionReceipt: forged }, PROVED);
 		await expect(source.receipt(OTHER)).rejects.toMatchObject(UNTRUE);
+	});
+});
+
+describe("with receipts and whole transactions", () => {
+	/** The block with one of its transactions changed. */
+	const wholeWith = (index: number, change: object) => ({
+		eth_getBlockByHash: {
+			...SERVED_WHOLE,
+			transactions: SERVED_TRANSACTIONS.map((each, at) =>
+				at === index ? { ...each, ...change } : each,
+			),
+		},
+	});
+
+	test("logs are the same", async () => {
+		const source = await sourceWith({}, WHOLE);
+		const expected = await (await sourceWith({})).logsOfBlock(BARE, SERVED_FILTER);
+		expect(await source.logsOfBlock(BARE, SERVED_FILTER)).toEqual(expected);
+		expect((await source.logsOfRange(RANGE, SERVED_FILTER)).logs).toEqual(expected);
+	});
+
+	test("a transaction with a hash that is made up everywhere is refused, which receipts alone do not see", async () => {
+		const hashes = BLOCK.transactions.map((hash, at) => (at === 2 ? OTHER : hash));
+		const receipts = receiptsWith(2, {
+			transactionHash: OTHER,
+			logs: receiptAt(2).logs.map((log) => ({ ...log, transactionHash: OTHER })),
+		});
+		const blind = {
+			eth_getBlockReceipts: receipts,
+			eth_getBlockByHash: { ...BLOCK, transactions: hashes },
+		};
+		const [log] = await (await sourceWith(blind, PROVED)).logsOfBlock(BARE, SERVED_FILTER);
+		expect(log?.transactionHash).toBe(OTHER);
+		const seeing = { ...wholeWith(2, { hash: OTHER }), eth_getBlockReceipts: receipts };
+		const asked = (await sourceWith(seeing, WHOLE)).logsOfBlock(BARE, SERVED_FILTER);
+		await expect(asked).rejects.toMatchObject({
+			...UNTRUE,
+			message: expect.stringContaining(`transaction ${OTHER} has the hash`),
+		});
+	});
+
+	test.each<[string, Forged, string]>([
+		["another value", wholeWith(1, { value: "0x1" }), "has the hash"],
+		["another block's transaction", wholeWith(1, { blockHash: OTHER }), "not of block"],
+		["a transaction at another place", wholeWith(1, { transactionIndex: "0x2" }), "not of block"],
+		[
+			"a transaction passed off as of a type that is not known",
+			wholeWith(2, { type: "0x64" }),
+			"another's",
+		],
+		[
+			"a transaction less",
+			{ eth_getBlockByHash: { ...SERVED_WHOLE, transactions: SERVED_TRANSACTIONS.slice(0, 5) } },
+			"give the root",
+		],
+	])("that have %s are refused", async (_, forged, says) => {
+		const source = await sourceWith(forged, WHOLE);
+		const refused = { ...UNTRUE, message: expect.stringContaining(says) };
+		await expect(source.logsOfBlock(BARE, SERVED_FILTER)).rejects.toMatchObject(refused);
+	});
+
+	test.each<[string, Forged]>([
+		["hashes alone", { eth_getBlockByHash: BLOCK }],
+		["a transaction without its nonce", wholeWith(1, { nonce: undefined })],
+		["another block", { eth_getBlockByHash: { ...SERVED_WHOLE, transactions: undefined } }],
+	])("malformed answers are: %s", async (_, forged) => {
+		const source = await sourceWith(forged, WHOLE);
+		await expect(source.logsOfBlock(BARE, SERVED_FILTER)).rejects.toMatchObject({
+			fields: { reason: "malformed" },
+		});
+	});
+
+	test("a block that the node lacks is lacking", async () => {
+		const source = await sourceWith({ eth_getBlockByHash: null }, WHOLE);
+		await expect(source.logsOfBlock(BARE, SERVED_FILTER)).rejects.toMatchObject({
+			fields: { reason: "lacking" },
+		});
 	});
 });

@@ -60,6 +60,12 @@ describe("a provider", () => {
 		note("b", 110);
 		follow(111, 200);
 		expect(heads.verdictOf("b").type).toBe("level");
+		note("b", 160);
+		follow(201, 228);
+		// Still by what was known when it showed its own.
+		expect(heads.verdictOf("b")).toEqual({ type: "lagging", blocks: 40n });
+		follow(229, 240);
+		expect(heads.verdictOf("b").type).toBe("level");
 	});
 
 	test("does not lag by a head that does not count, or is old", () => {

@@ -119,6 +119,19 @@ describe("the logs of a range", () => {
 		expect(logRequests(node) - before).toBe(requests.later);
 	});
 
+	test("are split where the node only says that a limit is exceeded", async () => {
+		const node = await startScriptedNode(
+			chainScript({ head: 999 }, ({ method, params: [first] }) => {
+				if (method !== "eth_getLogs") return undefined;
+				const { fromBlock, toBlock } = first as { fromBlock: string; toBlock: string };
+				const isTooLarge = Number(toBlock) - Number(fromBlock) >= 300;
+				return isTooLarge ? rpcError(-32005, "limit exceeded") : undefined;
+			}),
+		);
+		const { logs } = await sourceOf(node.url).logsOfRange({ from: 0n, to: 999n }, FILTER);
+		expect(logs).toHaveLength(1_000);
+	});
+
 	test("are asked for in larger ranges again, slowly", async () => {
 		const { node, source } = await startWith({ head: 999, maxRangeBlocks: 100 });
 		for (let round = 0; round < 20; round += 1)

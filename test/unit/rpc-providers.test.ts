@@ -232,6 +232,42 @@ describe("the provider that is asked", () => {
 	});
 });
 
+describe("a provider that became another chain's with nobody noticing", () => {
+	const other = (head: number): Script => {
+		const script = chainScript({ head });
+		return (calls, isBatch) =>
+			calls[0]?.method === "eth_chainId"
+				? answering(() => "0x5")(calls, isBatch)
+				: script(calls, isBatch);
+	};
+
+	test.each([
+		["far lower", 9],
+		["far higher", 9_000],
+	])("is found out when its head is %s", async (_, head) => {
+		const { source, nodes, asked } = await startAll([at(900)], { chainId: CHAIN_ID });
+		await source.latest();
+		nodes[0]?.answerWith(chainScript({ head: 964 }));
+		await source.latest();
+		nodes[0]?.answerWith(chainScript({ head: 900 }));
+		await source.latest();
+		expect(asked()).toEqual([4]);
+		nodes[0]?.answerWith(other(head));
+		await expect(source.latest()).rejects.toMatchObject({ fields: { reason: "other_chain" } });
+		expect(source.health()).toMatchObject([{ state: "wrong_chain" }]);
+	});
+
+	test("is found out when it has to stand in for another", async () => {
+		const { source, nodes, clock } = await startAll([at(900), at(900)], { chainId: CHAIN_ID });
+		await source.blockByHash(word(5_000));
+		clock.pass(10_000);
+		nodes[0]?.answerWith(() => ({ status: 500, body: "" }));
+		nodes[1]?.answerWith(other(900));
+		await expect(source.blockByNumber(7n)).rejects.toMatchObject(FAILED);
+		expect(source.health()[1]?.state).toBe("wrong_chain");
+	});
+});
+
 describe("a provider that was proved wrong", () => {
 	test("is not asked for long, and for longer the next time", async () => {
 		const { source, clock, states, asked } = await startAll([at(9), at(9)]);
@@ -242,6 +278,7 @@ describe("a provider that was proved wrong", () => {
 		};
 		await lie();
 		expect(states()).toEqual(["untrue", "untrue"]);
+		expect(source.health()).toMatchObject([{ breaker: "open" }, { breaker: "open" }]);
 		clock.pass(LIMITS.rpcDistrustMs - 1);
 		expect(states()).toEqual(["untrue", "untrue"]);
 		clock.pass(1);
@@ -274,8 +311,10 @@ describe("a provider that was proved wrong", () => {
 		await source.support(block);
 		source.distrust(block, "nobody else has it");
 		await expect(source.latest()).rejects.toMatchObject({ code: "rpc_unavailable" });
+		expect(source.health()).toMatchObject([{ state: "untrue", breaker: "open" }]);
 		clock.pass(1_000);
 		expect((await source.latest()).number).toBe(9n);
+		expect(source.health()).toMatchObject([{ state: "ok", breaker: "closed" }]);
 	});
 });
 
@@ -369,7 +408,7 @@ describe("a provider that hangs", () => {
 });
 
 describe("the support of a block", () => {
-	test("is asked of each provider by itself, and of one URL once", async () => {
+	test("is asked of each provider by itself", async () => {
 		const fork: Script = chainScript({ head: 9 }, ({ method }) =>
 			method === "eth_getBlockByNumber" ? { ...block7, hash: word(77) } : undefined,
 		);
@@ -380,6 +419,19 @@ describe("the support of a block", () => {
 			denying: 1,
 			silent: 1,
 		});
+	});
+
+	test("is one voice for one URL, however often it is given", async () => {
+		const { url } = await startScriptedNode(chainScript({ head: 9 }));
+		const source = createChainSource({
+			urls: [url, `${url}/`, url],
+			pollIntervalMs: NEVER_MS,
+			timeoutMs: 5_000,
+			trust: SCRIPTED_TRUST,
+		});
+		atTestEnd(() => source.close());
+		expect(await source.support({ number: 7n, hash: word(7) })).toMatchObject({ confirming: 1 });
+		expect(source.health()).toHaveLength(1);
 	});
 
 	test("denies what is missing below a provider's head", async () => {

@@ -61,7 +61,11 @@ async function untilAnswered(source: ChainSource, clock: ManualClock, heights: r
 
 describe("a limited provider", () => {
 	test.each<[string, Script, number]>([
-		["a header in seconds", () => ({ status: 429, headers: { "retry-after": "7" }, body: "" }), 7_000],
+		[
+			"a header in seconds",
+			() => ({ status: 429, headers: { "retry-after": "7" }, body: "" }),
+			7_000,
+		],
 		[
 			"a header of a server that is halted",
 			() => ({ status: 503, headers: { "retry-after": "7" }, body: "" }),

@@ -4,9 +4,9 @@ import {
 	isPruned,
 	isRateLimit,
 	isReverted,
+	mayMeanTooLarge,
 	refusesBlockHash,
 	retryAfterOf,
-	saysTooLarge,
 } from "../../src/rpc/refusal-words.ts";
 import { parseRetryAfter } from "../../src/rpc/retry-after.ts";
 
@@ -32,7 +32,8 @@ describe("a limit of the rate", () => {
 		[-32090, "Too many requests, reason: call rate limit exhausted, retry in 10s"],
 	])("is heard: %i %s", (code, message) => {
 		expect(isRateLimit(failure(code, message))).toBe(true);
-		expect(saysTooLarge(message)).toBe(false);
+		// Where logs were asked for, two words alone may be about their size as well.
+		expect(mayMeanTooLarge(failure(code, message))).toBe(message === "limit exceeded");
 	});
 
 	test.each([
@@ -73,6 +74,22 @@ test("a date of Retry-After is waited for", () => {
 	expect(parseRetryAfter("Wed, 21 Oct 2015 07:28:00 GMT", now)).toBe(60_000);
 });
 
+test.each([
+	"query returned more than 10000 results",
+	"block range is too wide",
+	"exceed maximum block range: 5000",
+	"eth_getLogs is limited to a 10,000 range",
+	"Log response size exceeded",
+	"query timeout exceeded",
+	"range 1000000 exceeds limit of 10000",
+	"block range too high",
+	"block range is bigger than maxBlockRange",
+	"backend response too large",
+])("a limit of the size is heard: %s", (message) => {
+	expect(mayMeanTooLarge(failure(-32000, message))).toBe(true);
+	expect(isRateLimit(failure(-32000, message))).toBe(false);
+});
+
 describe("pruned history", () => {
 	test.each([
 		failure(4444, "gone"),
@@ -101,7 +118,10 @@ describe("pruned history", () => {
 describe("a refused hash", () => {
 	test.each([
 		failure(-32602, "invalid params"),
-		failure(-32000, "invalid argument 1: json: cannot unmarshal object into Go value of type string"),
+		failure(
+			-32000,
+			"invalid argument 1: json: cannot unmarshal object into Go value of type string",
+		),
 		failure(-32600, "expected a string for the block parameter"),
 		failure(-32603, "unable to parse block number"),
 	])("is told by %o", (error) => {

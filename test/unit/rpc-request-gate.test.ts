@@ -133,20 +133,32 @@ describe("calls a second", () => {
 		expect(clock.now()).toBeLessThan(120_000);
 	});
 
-	test("are given free again by a provider that bears more", async () => {
-		const clock = new ManualClock();
-		const gate = new RequestGate(clock);
-		const pass = await passOf(gate, 100);
-		clock.pass(1);
-		gate.limitRate(pass);
-		gate.leave(pass, WELL);
-		expect(gate.callsPerSecond).toBe(70);
-		for (let minute = 0; minute < 20 && gate.callsPerSecond !== undefined; minute += 1)
-			for (let turn = 0; turn < 12; turn += 1) {
-				clock.pass(5_000);
+	test("are given free again by a provider that bears more, soon where it refused once", async () => {
+		for (const [refusals, mostSeconds] of [
+			[1, 60],
+			[2, 600],
+		] as const) {
+			const clock = new ManualClock();
+			const gate = new RequestGate(clock);
+			for (let refusal = 0; refusal < refusals; refusal += 1) {
+				clock.pass(2_000);
+				const entering = gate.enter(10);
+				clock.pass(10_000);
+				const answer = await entering;
+				if (answer.type !== "pass") throw new RangeError(`the gate is ${answer.type}`);
+				clock.pass(1);
+				gate.limitRate(answer.pass);
+				gate.leave(answer.pass, WELL);
+			}
+			expect(gate.callsPerSecond).toBeLessThanOrEqual(10);
+			let seconds = 0;
+			for (; gate.callsPerSecond !== undefined && seconds < 1_000; seconds += 1) {
+				clock.pass(1_000);
 				gate.leave(await passOf(gate), WELL);
 			}
-		expect(gate.callsPerSecond).toBeUndefined();
+			expect(seconds).toBeLessThan(mostSeconds);
+			expect(seconds).toBeGreaterThan(mostSeconds / 4);
+		}
 	});
 });
 

@@ -24,7 +24,7 @@ const NOTHING: UnrootedBatch = {
 	operations: [],
 	derivations: [],
 	settledEntries: [],
-		thinned: undefined,
+	thinned: undefined,
 	steps: [],
 };
 

@@ -7,7 +7,7 @@ import type { StateRoots } from "../../commitment/state-root.ts";
 import type { BlockHeader } from "../../domain/block.ts";
 import { FOREVER, type Height, type Hex, type MemoryKey } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import { branchEnd } from "../branch-end.ts";
+import { branchEnd, sealedEnd } from "../branch-end.ts";
 import type { KeptFinding } from "../consistency-run.ts";
 import type { StoredGeneration, StoredVersion } from "../stored-state.ts";
 import type { LogIndex, SealedPlace } from "./log-index.ts";
@@ -166,7 +166,7 @@ class BlockPlanner {
 		const { height, fromGen, toGen } = columns;
 		const isOfBlock = this.#hashAt({ height, generation: fromGen }) === columns.blockHash;
 		if (intact && isOfBlock) {
-			const end = branchEnd(columns, this.#held.generations);
+			const end = sealedEnd(columns, this.#held.generations);
 			const roots = JSON.parse(columns.roots) as StateRoots;
 			if (end === toGen) return;
 			const put = { ...columns, toGen: end, roots };
@@ -277,7 +277,7 @@ class BlockPlanner {
 	/** Retention leaves few of the checkpoints below the window. */
 	#isDue(place: SealedPlace): boolean {
 		const { height, generation } = place;
-		const toGen = branchEnd({ height, fromGen: generation }, this.#held.generations);
+		const toGen = sealedEnd({ height, fromGen: generation }, this.#held.generations);
 		if (isPruned(toGen, this.#context)) return false;
 		if (this.#checkpointOf(place) !== undefined || toGen !== FOREVER) return true;
 		const { finalized, head } = this.#context.state.chain;
@@ -343,7 +343,7 @@ function rowOf(place: SealedPlace, generations: readonly StoredGeneration[]) {
 	return {
 		height,
 		fromGen,
-		toGen: branchEnd({ height, fromGen }, generations),
+		toGen: sealedEnd({ height, fromGen }, generations),
 		logPosition,
 		versionId,
 	};

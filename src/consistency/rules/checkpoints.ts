@@ -1,7 +1,7 @@
 /** Checkpoints: checksums, their blocks, and one for each block that may be an ancestor. */
 import { windowFloor } from "../../chain/finality.ts";
 import { FOREVER, type Height } from "../../domain/ids.ts";
-import { branchEnd, isGoing } from "../branch-end.ts";
+import { isGoing, sealedEnd } from "../branch-end.ts";
 import type { CheckContext } from "../check-context.ts";
 import type { RuleFinding, ScanRule } from "../rule.ts";
 import { eachOf, mergeSorted } from "../sorted-merge.ts";
@@ -24,7 +24,9 @@ export const checkpoints: ScanRule<CheckContext> = {
 			{ left: placeOf, right: placeOf, compare: byPlace },
 		);
 		let before: StoredCheckpoint | undefined;
+		let last: StoredHeader | undefined;
 		for await (const pair of merged) {
+			if (pair.type !== "right") last = pair.left;
 			if (pair.type === "left") {
 				// An imported snapshot brings headers from below it, and one checkpoint.
 				if (pair.left.height >= retainedFrom) yield* withoutCheckpoint(pair.left, floor);
@@ -32,7 +34,14 @@ export const checkpoints: ScanRule<CheckContext> = {
 			}
 			const { right: checkpoint } = pair;
 			if (isGoing(checkpoint, generations)) continue;
-			const header = pair.type === "both" ? pair.left : undefined;
+			// Where handlers derived everything anew, the final block was sealed once more.
+			const isAgain = generations.some(
+				({ generation, isDerivedAnew, ancestor }) =>
+					isDerivedAnew === true &&
+					generation === checkpoint.fromGen &&
+					ancestor === checkpoint.height,
+			);
+			const header = pair.type === "both" ? pair.left : isAgain ? last : undefined;
 			const problem =
 				alone(checkpoint, state.chain, generations) ??
 				withHeader(checkpoint, header) ??
@@ -84,7 +93,7 @@ function alone(
 	if (checkpoint.pointers === undefined) return "its pointers cannot be read";
 	if (checkpoint.logPosition > chain.logPosition) return "its log position is above the log's end";
 	if (checkpoint.versionId > chain.versionSeq) return "its version id is above the last given out";
-	const end = branchEnd(checkpoint, generations);
+	const end = sealedEnd(checkpoint, generations);
 	if (checkpoint.toGen !== end)
 		return `it ends at generation ${checkpoint.toGen}, its block at ${end}`;
 	return undefined;

@@ -98,7 +98,7 @@ export interface ExplainedRollback {
 	/** Generation that it began. */
 	readonly generation: Generation;
 	/** Undefined, as `finishedAt`: its record is not kept any more. */
-	readonly cause: "reorg" | "manual" | undefined;
+	readonly cause: "reorg" | "manual" | "handlers" | undefined;
 	readonly ancestor: Height;
 	/** Committed head before it. */
 	readonly from: Height;

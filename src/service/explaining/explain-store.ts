@@ -78,7 +78,7 @@ export interface StoredGeneration {
 	/** Undefined: its record is not kept any more. */
 	readonly rollback:
 		| {
-				readonly cause: "reorg" | "manual";
+				readonly cause: "reorg" | "manual" | "handlers";
 				/** Head of the new branch. */
 				readonly toHeight: Height;
 				readonly finishedAt: Date | undefined;

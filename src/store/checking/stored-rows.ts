@@ -83,6 +83,7 @@ export function storedVersion(row: VersionRow & Checked): StoredVersion {
 	const intact = once(() => fits(row.checksum, () => versionChecksum({ ...stored, owner })));
 	return {
 		...stored,
+		owner,
 		get body() {
 			return body();
 		},
@@ -291,6 +292,7 @@ export interface ChainRow {
 	readonly start_block: bigint;
 	readonly log_position: bigint;
 	readonly log_cut_to: bigint;
+	readonly derived_position: bigint;
 	readonly fence: bigint;
 	readonly retained_from: bigint;
 	readonly version_seq: bigint;
@@ -300,6 +302,7 @@ export interface ChainRow {
 export interface GenerationRow {
 	readonly generation: bigint;
 	readonly ancestor_height: bigint | null;
+	readonly retained_before: bigint | null;
 	readonly last_height: bigint | null;
 	readonly last_version_id: bigint | null;
 }
@@ -323,7 +326,8 @@ export function storedChain(chainId: ChainId, row: ChainRow): StoredChain {
 		finalized: row.finalized_height ?? undefined,
 		startBlock: row.start_block,
 		logPosition: row.log_position,
-		logCutTo: row.log_cut_to,
+		// What is below gives another state than the present rows have.
+		logCutTo: row.derived_position > row.log_cut_to ? row.derived_position : row.log_cut_to,
 		fence: row.fence,
 		retainedFrom: row.retained_from,
 		versionSeq: row.version_seq,
@@ -335,6 +339,7 @@ export function storedGeneration(row: GenerationRow): StoredGeneration {
 	return {
 		generation: row.generation,
 		ancestor: row.ancestor_height ?? undefined,
+		isDerivedAnew: row.retained_before !== null,
 		lastHeight: row.last_height ?? undefined,
 		lastVersionId: row.last_version_id ?? undefined,
 	};

@@ -317,7 +317,8 @@ export class StoredStateView implements StoredState {
 	async generations(): Promise<readonly StoredGeneration[]> {
 		const below = (this.chain.finalized ?? 0n) - BigInt(LIMITS.orphanRetentionBlocks);
 		const rows = await this.#tx<GenerationRow[]>`
-			select generation, ancestor_height, last_height, last_version_id from generations
+			select generation, ancestor_height, retained_before, last_height, last_version_id
+			from generations
 			where chain_id = ${this.#chainId} and generation >= (select min(generation) from generations
 				where chain_id = ${this.#chainId} and (last_height is null or last_height >= ${below}))
 			order by generation`;

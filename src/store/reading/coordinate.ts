@@ -54,7 +54,8 @@ export async function resolveCoordinate(
 					generation: request.generation ?? chain.generation,
 				};
 	const last = await lastHeight(tx, chainId, { ...place, chain, head });
-	checkHeight(place.height, { last, chain });
+	const retained = await retainedFrom(tx, chainId, place.generation, chain);
+	checkHeight(place.height, { last, retained });
 	// Sent together: one round trip.
 	const [blockHash, rolledBack, marks] = await Promise.all([
 		hashAt(tx, chainId, place),
@@ -81,7 +82,7 @@ export async function commonHeight(tx: Tx, one: AnsweredAt, other: AnsweredAt): 
 	const lower = one.generation < other.generation ? one : other;
 	const upper = lower === one ? other : one;
 	const [row] = await tx<{ lowest: bigint | null }[]>`
-		select min(ancestor_height) as lowest from generations where chain_id = ${one.chainId}
+		select min(${sharedUpTo(tx)}) as lowest from generations where chain_id = ${one.chainId}
 			and generation > ${lower.generation} and generation <= ${upper.generation}`;
 	const heights = [one.height, other.height, row?.lowest ?? FOREVER];
 	return heights.reduce((least, each) => (each < least ? each : least));
@@ -101,7 +102,7 @@ async function marksOf(
 	};
 	if (generation === chain.generation) return marks;
 	const [row] = await tx<{ lowest: bigint | null }[]>`
-		select min(ancestor_height) as lowest from generations where chain_id = ${chainId}
+		select min(${sharedUpTo(tx)}) as lowest from generations where chain_id = ${chainId}
 			and generation > ${generation}`;
 	return marksUpTo(marks, row?.lowest ?? undefined);
 }
@@ -116,8 +117,28 @@ async function isRolledBack(
 	if (generation === present) return false;
 	const [row] = await tx`
 		select 1 from generations where chain_id = ${chainId} and generation > ${generation}
-			and ancestor_height < ${height} limit 1`;
+			and ${sharedUpTo(tx)} < ${height} limit 1`;
 	return row !== undefined;
+}
+
+/** Highest height at which a generation says what the one before it did: of one that was derived anew none. */
+function sharedUpTo(tx: Tx) {
+	return tx`case when retained_before is null then ancestor_height else -1 end`;
+}
+
+/** What is kept of a generation does not change when a later one is derived anew. */
+async function retainedFrom(
+	tx: Tx,
+	chainId: ChainId,
+	generation: Generation,
+	chain: ChainRow,
+): Promise<Height> {
+	if (generation === chain.generation) return chain.retained_from;
+	const [row] = await tx<{ retained_before: bigint }[]>`
+		select retained_before from generations where chain_id = ${chainId}
+			and generation > ${generation} and retained_before is not null
+		order by generation limit 1`;
+	return row?.retained_before ?? chain.retained_from;
 }
 
 function heightOf(
@@ -190,7 +211,7 @@ async function lastHeight(
 
 function checkHeight(
 	height: Height,
-	within: { readonly last: Height; readonly chain: ChainRow },
+	within: { readonly last: Height; readonly retained: Height },
 ): void {
 	if (height > within.last + 1n) {
 		throw new FatalError("height_in_future", {
@@ -199,11 +220,11 @@ function checkHeight(
 			fields: { height: height.toString(), head: within.last.toString() },
 		});
 	}
-	if (height < within.chain.retained_from) {
+	if (height < within.retained) {
 		throw new FatalError("history_pruned", {
-			message: `height ${height} is below ${within.chain.retained_from}, the lowest that is kept`,
-			hint: `read at ${within.chain.retained_from} or above`,
-			fields: { height: height.toString(), retainedFrom: within.chain.retained_from.toString() },
+			message: `height ${height} is below ${within.retained}, the lowest that is kept`,
+			hint: `read at ${within.retained} or above, or name an older \`generation\``,
+			fields: { height: height.toString(), retainedFrom: within.retained.toString() },
 		});
 	}
 }

@@ -259,7 +259,7 @@ interface GenerationRow {
 	readonly rollback_id: RollbackId;
 	readonly ancestor_height: bigint;
 	readonly last_height: bigint;
-	readonly cause: "reorg" | "manual" | null;
+	readonly cause: "reorg" | "manual" | "handlers" | null;
 	readonly to_height: bigint | null;
 	readonly finished_at: Date | null;
 }

@@ -349,7 +349,9 @@ async function moveChain(tx: Tx, state: ImportedState): Promise<void> {
 		update chains set generation = ${generation}, head_height = ${height},
 			safe_height = ${finalized}, finalized_height = ${finalized}, log_position = ${logPosition},
 			version_seq = ${versionSeq}, roots = ${toJson(roots)}, retained_from = ${height},
-			log_cut_to = ${logPosition}
+			log_cut_to = ${logPosition}, derived_hash = ${manifest.handlersHash},
+			derived_parts = case when coalesce(derived_hash, handlers_hash) = ${manifest.handlersHash}
+				then derived_parts end, derived_position = 0
 		where chain_id = ${shadow.chainId}`;
 	await tx`update recoveries set state = 'done', error = null, finished_at = now()
 		where chain_id = ${shadow.chainId} and kind = 'import' and state = 'running'

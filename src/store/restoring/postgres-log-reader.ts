@@ -25,12 +25,14 @@ export class PostgresLogReader implements LogReader {
 		this.#database = database;
 	}
 
+	/** What was logged before the state was derived anew gives another state. */
 	async cutTo(chainId: ChainId): Promise<LogPosition> {
 		const [row] = await this.#database.run(
-			(sql) => sql<{ log_cut_to: bigint }[]>`
-				select log_cut_to from chains where chain_id = ${chainId}`,
+			(sql) => sql<{ cut_to: bigint }[]>`
+				select greatest(log_cut_to, derived_position) as cut_to from chains
+				where chain_id = ${chainId}`,
 		);
-		return row?.log_cut_to ?? 0n;
+		return row?.cut_to ?? 0n;
 	}
 
 	async rollbacks(chainId: ChainId): Promise<readonly RollbackMark[]> {

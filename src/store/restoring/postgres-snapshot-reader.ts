@@ -205,7 +205,8 @@ export class PostgresSnapshotReader implements SnapshotReader {
 	async chain(chainId: ChainId) {
 		return this.#database.run(async (sql) => {
 			const [row] = await sql<{ start_block: bigint; handlers_hash: Hex }[]>`
-				select start_block, handlers_hash from chains where chain_id = ${chainId}`;
+				select start_block, coalesce(derived_hash, handlers_hash) as handlers_hash
+				from chains where chain_id = ${chainId}`;
 			return { startBlock: row?.start_block ?? 0n, handlersHash: row?.handlers_hash ?? "0x" };
 		});
 	}

@@ -99,6 +99,8 @@ export class PostgresSnapshotStore implements SnapshotStore {
 					and b.hash = s.block_hash and b.to_gen = ${FOREVER} and b.from_gen <= s.generation
 				where s.chain_id = ${chainId} and s.height < ${query.below}
 					and s.cause <> 'import' and s.state in ('stored', 'verified')
+					and s.log_position >= (select derived_position from chains
+						where chain_id = ${chainId})
 				order by s.height desc, s.created_at desc limit ${query.limit}`,
 		);
 	}

@@ -27,7 +27,14 @@ export const chains = recant.table("chains", {
 	retainedFrom: big("retained_from").notNull(),
 	/** Log entries at or below this position were cut; 0: none was. */
 	logCutTo: big("log_cut_to").notNull().default(sql`0`),
+	/** Of the handlers that processes follow it with. */
 	handlersHash: text("handlers_hash").notNull(),
+	/** Of those that derived the present state; null: the same. Another: see rederive/. */
+	derivedHash: text("derived_hash"),
+	/** JSON array of their parts, see SpecPart; null: not known. */
+	derivedParts: text("derived_parts"),
+	/** Log position at which the state was derived anew last; 0: it never was. */
+	derivedPosition: big("derived_position").notNull().default(sql`0`),
 	/** Hash of block 0, as it was when the chain was first followed; null while no node has shown it. */
 	genesisHash: text("genesis_hash"),
 	/** JSON of why the chain is halted; null while it is not. */
@@ -48,6 +55,8 @@ export const generations = recant.table(
 		/** Null for generation 0. */
 		ancestorHeight: big("ancestor_height"),
 		rollbackId: uuid("rollback_id"),
+		/** Lowest height of those before it, where it was derived anew and says nothing of theirs; else null. */
+		retainedBefore: big("retained_before"),
 		/** The next three are null while the generation is the present one. */
 		lastHeight: big("last_height"),
 		lastVersionId: big("last_version_id"),

@@ -42,7 +42,7 @@ export const snapshots = recant.table(
 export const shadows = recant.table("shadows", {
 	shadowId: uuid("shadow_id").primaryKey(),
 	chainId: chainId(),
-	/** rollback, import, check or repair. */
+	/** rollback, import, check, repair or handlers. */
 	purpose: text("purpose").notNull(),
 	/** Rollback, import or run that it is for. */
 	ownerId: uuid("owner_id").notNull(),

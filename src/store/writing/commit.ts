@@ -8,7 +8,7 @@ import { RetryableError } from "../../domain/errors.ts";
 import { FOREVER, type Generation } from "../../domain/ids.ts";
 import { noticeText } from "../../domain/notice.ts";
 import { highestPlace } from "../../memory/anchors.ts";
-import { canonicalJson } from "../../memory/canonical.ts";
+import { contentText } from "../../memory/canonical.ts";
 import { sourceKey } from "../../memory/ground.ts";
 import { anchorsToText } from "../../memory/operation-codec.ts";
 import type { CommitBatch } from "../../writer/commit-batch.ts";
@@ -170,7 +170,7 @@ function addVersions(statement: Statement, batch: CommitBatch, chain: string, ne
 			owner: ["smallint", insert.map((version) => ownerNumber(version.owner))],
 			namespace: ["text", insert.map((version) => version.namespace)],
 			id: ["text", insert.map((version) => version.id)],
-			content: ["text", insert.map((version) => version.content && canonicalJson(version.content))],
+			content: ["text", insert.map((version) => version.content && contentText(version.content))],
 			text: ["text", insert.map((version) => version.text)],
 			collection: ["text", insert.map((version) => version.collection)],
 			importance: ["double precision", insert.map((version) => version.importance)],

@@ -159,6 +159,8 @@ async function leftShadows(tx: Tx, chainId: ChainId): Promise<number> {
 		delete from shadows s where s.chain_id = ${chainId} and case s.purpose
 			when 'rollback' then not exists (select 1 from rollbacks r where r.rollback_id = s.owner_id
 				and (r.state in ('recorded', 'running', 'prepared') or ${awaitsRetry(tx)}))
+			when 'handlers' then not exists (select 1 from chains c where c.chain_id = s.chain_id
+				and c.derived_hash <> c.handlers_hash)
 			else s.created_at < now() - ${SHADOW_MS} * interval '1 millisecond' end`;
 	// From shadow to shadow through the primary key: what is being built may be as large as the state.
 	const { count } = await tx`

@@ -31,6 +31,7 @@ import { type CheckpointRow, checkpointOf } from "../reading/checkpoint-rows.ts"
 import { keptBlock } from "../reading/kept-block.ts";
 import { recordDeliveries } from "../records/postgres-delivery-store.ts";
 import { endHalt } from "../recovery/end-halt.ts";
+import { switchHandlers } from "../rederiving/switch-handlers.ts";
 import { mergeShadow } from "../restoring/merge-shadow.ts";
 import type { Queryable } from "../sql.ts";
 import { commitLargeBatch } from "./large-commit.ts";
@@ -228,6 +229,7 @@ export class PostgresRollbackStore implements RollbackStore {
 			// Sent in one go: each waits for nothing but its turn on the connection.
 			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
+			if (commit.ancestorRoots !== undefined) await switchHandlers(tx, commit);
 			const { rollbackId, recoveryId, batch } = commit;
 			if (recoveryId !== undefined)
 				await endHalt(tx, batch, { recoveryId, receivers: this.#receivers });

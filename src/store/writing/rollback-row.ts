@@ -4,6 +4,7 @@ import type { BlockHeader } from "../../domain/block.ts";
 import type { Hex, RollbackId } from "../../domain/ids.ts";
 import type {
 	Counts,
+	RollbackCause,
 	RollbackRecord,
 	RollbackState,
 	Stage,
@@ -14,7 +15,7 @@ import type { Problem } from "../../writer/writer-store.ts";
 export interface RollbackRow {
 	readonly rollback_id: RollbackId;
 	readonly chain_id: bigint;
-	readonly cause: "reorg" | "manual";
+	readonly cause: RollbackCause;
 	readonly state: RollbackState;
 	readonly stage: Stage | null;
 	readonly paused: boolean;

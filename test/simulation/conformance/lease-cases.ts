@@ -161,4 +161,18 @@ export const LEASE_CASES: readonly ConformanceCase[] = [
 			expect((await writer.loadChain(CHAIN)).halt).toBeUndefined();
 		},
 	},
+	{
+		name: "the first hash of block 0 is kept, with the newest fence alone",
+		run: async (stores) => {
+			const { writer } = stores.ports;
+			const scribe = await Scribe.open(stores);
+			const [one, other] = [`0x${"01".repeat(32)}`, `0x${"02".repeat(32)}`] as const;
+			expect((await writer.loadChain(CHAIN)).genesis).toBeUndefined();
+			await writer.recordGenesis(CHAIN, scribe.fence - 1n, one);
+			expect((await writer.loadChain(CHAIN)).genesis).toBeUndefined();
+			await writer.recordGenesis(CHAIN, scribe.fence, one);
+			await writer.recordGenesis(CHAIN, scribe.fence, other);
+			expect((await writer.loadChain(CHAIN)).genesis).toBe(one);
+		},
+	},
 ];

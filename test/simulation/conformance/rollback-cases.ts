@@ -13,6 +13,7 @@ const BUSY = { code: "chain_busy", retryable: true };
 const TTL_MS = 10_000;
 const ONE = rollbackId(1);
 const TWO = rollbackId(2);
+const THREE = rollbackId(3);
 const PLAN: StageProgress = { stage: "plan", done: 0, total: 4, stageMs: {} };
 const REPLAY: StageProgress = { stage: "replay", done: 1, total: 9, stageMs: { plan: 3 } };
 const PARTS = [
@@ -38,6 +39,31 @@ export const ROLLBACK_CASES: readonly ConformanceCase[] = [
 			expect(await outbox.waiting()).toMatchObject([{ rollbackId: ONE, retries: 0 }]);
 			expect((await rollbacks.active(CHAIN))?.rollbackId).toBe(ONE);
 			expect(await rollbacks.load(TWO)).toBeUndefined();
+		},
+	},
+	{
+		name: "what a fork was followed on stays with its rollback, and one that follows none has nothing",
+		run: async (stores) => {
+			const { scribe, ancestor } = await recorded(stores);
+			const { rollbacks } = stores.ports;
+			expect((await rollbacks.load(ONE))?.evidence).toBeUndefined();
+			const support = { confirming: 2, denying: 1, silent: 0 };
+			for (const known of [support, undefined]) {
+				const evidence = {
+					signals: ["other_hash", "head_below"],
+					depth: 3,
+					support: known,
+					polls: 4,
+					heldMs: 1_500,
+					because: "polls",
+				} as const;
+				await rollbacks.cancel(ONE, 0);
+				await rollbacks.cancel(TWO, 0);
+				const id = known === undefined ? THREE : TWO;
+				await rollbacks.record({ ...scribe.newRollback(id, ancestor), evidence }, undefined);
+				expect((await rollbacks.load(id))?.evidence).toEqual(evidence);
+				expect((await rollbacks.active(CHAIN))?.evidence).toEqual(evidence);
+			}
 		},
 	},
 	{
@@ -420,8 +446,10 @@ export const ROLLBACK_CASES: readonly ConformanceCase[] = [
 		name: "a commit of another attempt changes nothing",
 		run: async (stores) => {
 			const { scribe, ancestor } = await prepared(stores);
-			const commit = await scribe.rollbackCommit({ rollbackId: ONE, attempt: 2 }, { ancestor });
-			await unchangedBy(stores, () => stores.ports.rollbacks.commit(commit), FENCED);
+			for (const attempt of [0, 2]) {
+				const commit = await scribe.rollbackCommit({ rollbackId: ONE, attempt }, { ancestor });
+				await unchangedBy(stores, () => stores.ports.rollbacks.commit(commit), FENCED);
+			}
 		},
 	},
 	{

@@ -48,6 +48,8 @@ export interface ChainRow {
 	readonly roots: StateRoots;
 	readonly retainedFrom: Height;
 	readonly logCutTo: LogPosition;
+	/** Of the handlers that an imported state is of; undefined: those that are here. */
+	readonly derivedHash?: Hex | undefined;
 	readonly handlersHash: Hex;
 	readonly genesis: Hex | undefined;
 	readonly halt: Problem | undefined;

@@ -220,6 +220,7 @@ function moveChain(tables: ChainTables, { manifest, generation, headers }: Impor
 	tables.update({
 		...{ generation, headHeight: height, safe: finalized, finalized, logPosition, versionSeq },
 		...{ roots: frozen({ ...roots }), retainedFrom: height, logCutTo: logPosition },
+		derivedHash: manifest.handlersHash,
 	});
 }
 

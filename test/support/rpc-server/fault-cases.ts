@@ -8,13 +8,9 @@ export interface FaultCase {
 	/** What is switched on; later rules strike what earlier ones let pass. */
 	readonly rules: (chain: FaultChain) => readonly FaultRule[];
 	readonly file?: FaultChainOptions["file"];
-	/** The chain's id is asked for once: a fault of that call alone strikes in a backfill's beginning. */
-	readonly phases?: readonly Phase[];
 }
 
 export type Phase = "following" | "walk back" | "backfill";
-
-export const PHASES: readonly Phase[] = ["following", "walk back", "backfill"];
 
 const BLOCKS = ["eth_getBlockByNumber", "eth_getBlockByHash"];
 const LOGS = ["eth_getLogs"];

@@ -13,7 +13,7 @@ const STEP_MS = 200;
 const HEADS: Readonly<Record<Phase, number>> = { following: 5, "walk back": 16, backfill: 24 };
 const BACKFILL_FINALIZED = { finalizedDepth: 8, safeDepth: 4 };
 const DEPTHS: Readonly<Record<Phase, number>> = { following: 0, "walk back": 10, backfill: 3 };
-const SUITE_MS = 120_000;
+const SUITE_MS = 240_000;
 /** Differences that a failure shows: a wrong row makes others. */
 const TOLD = 6;
 

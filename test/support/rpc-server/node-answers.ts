@@ -253,7 +253,7 @@ function receiptsOf(view: NodeView, block: unknown): unknown {
 	return prunedAt(view, place.head) ?? receiptsIn(view.tree, place.branch, place.head);
 }
 
-export function receiptsIn(tree: BlockTree, branch: Branch, height: number) {
+function receiptsIn(tree: BlockTree, branch: Branch, height: number) {
 	const logs = logsIn(tree, branch, height);
 	return tree.transactions(branch, height).map(({ hash, logs: own }, index) => ({
 		transactionHash: hash,

@@ -25,10 +25,9 @@ export interface SoakMemory {
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 const settings = JSON.parse(process.argv[2] ?? "") as SoakServiceSettings;
-const running = await startRecant({
-	environment: readEnvironment(settings.environment),
-	chains: [ledgerSpec(settings.chain)],
-});
+const spec = ledgerSpec(settings.chain);
+const environment = readEnvironment(settings.environment);
+const running = await startRecant({ environment, chains: [spec] });
 let sample = 0;
 process.on("SIGUSR2", () => {
 	collect();
@@ -46,8 +45,8 @@ process.once("SIGTERM", () => {
 		},
 	);
 });
-say({ event: "ready", url: running.url });
+say({ event: "ready", handlersHash: spec.handlersHash });
 
-function say(event: { readonly event: "ready"; readonly url: string } | SoakMemory): void {
+function say(event: { readonly event: "ready"; readonly handlersHash: string } | SoakMemory): void {
 	process.stdout.write(`${JSON.stringify(event)}\n`);
 }

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type StartedProcess, startProcess } from "../../../scripts/support/child-process.ts";
 import { makeTempDir } from "../../../scripts/support/temp-dir.ts";
 import { readEnvironment } from "../../../src/config/environment.ts";
+import type { Hex } from "../../../src/domain/ids.ts";
 import { type RunningRecant, startRecant } from "../../../src/main.ts";
 import { Random } from "../random.ts";
 import type { FaultRule } from "./faults.ts";
@@ -67,7 +68,7 @@ const READY_MS = 60_000;
 const SETTLE_MS = 120_000;
 const LOOK_MS = 25;
 /** A whole state is some thousand memories. */
-const EXTENT: Extent = { near: 3, farStep: 2_500, left: 2 };
+const EXTENT: Extent = { near: 3, farStep: 2_500, left: 2, pages: 10 };
 const MEGA_LINES = 500;
 
 /** What a provider does wrong for a while; each is struck a few times, then off. */
@@ -91,6 +92,8 @@ const FAULTS: readonly FaultRule[] = [
 	{ fault: { kind: "wrong_parent" }, every: 4 },
 ];
 const STRIKES = 12;
+/** Steps at which a provider goes wrong: seldom enough that time goes into blocks and not into waiting. */
+const FAULT_SHARE = 0.06;
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
 	await using ending = new AsyncDisposableStack();
@@ -103,7 +106,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
 	});
 	ending.defer(() => server.stop());
 	const { child, reader } = await startBoth(options, server, ending);
-	return new Soak(options, { server, child, reader }).run();
+	return await new Soak(options, { server, child, reader }).run();
 }
 
 /** The service that is soaked, and one in this process that only reads. */
@@ -119,7 +122,7 @@ async function startBoth(
 		LANCEDB_URI: join(dir.path, "lancedb"),
 		RECANT_DATA_DIR: join(dir.path, "data"),
 		RECANT_PORT: "0",
-		RECANT_LOG_LEVEL: "fatal",
+		RECANT_LOG_LEVEL: "error",
 	};
 	const urls = server.providers.map((each, index) => (index === 1 ? each.wsUrl : each.url));
 	const chain: LedgerSpecOptions = {
@@ -130,14 +133,15 @@ async function startBoth(
 		name: "the service of the soak",
 		command: process.execPath,
 		args: [CHILD, JSON.stringify({ environment, chain })],
-		readyPattern: /\{"event":"ready"/,
+		readyPattern: /\{"event":"ready","handlersHash":"(0x[0-9a-f]+)"\}/,
 		readyTimeoutMs: READY_MS,
 		stopTimeoutMs: READY_MS,
 	});
 	ending.defer(() => child.stop());
 	const reader = await startRecant({
 		environment: readEnvironment({ ...environment, RECANT_ROLE: "api" }),
-		chains: [ledgerSpec(chain)],
+		// The test runner rewrites the handlers' source, so that here their hash would be another.
+		chains: [{ ...ledgerSpec(chain), handlersHash: child.ready[1] as Hex }],
 	});
 	ending.defer(() => reader.stop());
 	return { child, reader };
@@ -186,7 +190,7 @@ class Soak {
 
 	#step(): void {
 		const { chain } = this.#parts.server;
-		if (this.#random.chance(0.15)) this.#fail();
+		if (this.#random.chance(FAULT_SHARE)) this.#fail();
 		const fresh = this.#random.between(1, 12);
 		if (this.#random.chance(0.2)) {
 			const depth = Math.min(this.#depth(), chain.head - 1);
@@ -211,7 +215,10 @@ class Soak {
 
 	#fail(): void {
 		const provider = this.#random.oneOf(this.#parts.server.providers);
-		if (this.#random.chance(0.2)) return this.#differ(provider);
+		if (this.#random.chance(0.2)) {
+			this.#differ(provider);
+			return;
+		}
 		const rule = this.#random.oneOf(FAULTS);
 		const switched = provider.faults.on({ times: this.#random.between(1, STRIKES), ...rule });
 		this.#faults.push({ kind: rule.fault.kind, switched });
@@ -288,11 +295,18 @@ class Soak {
 	async #stuck(): Promise<Error> {
 		const { server, child } = this.#parts;
 		const { state, head, problem, rollback } = await this.#view();
+		const requests = () => server.providers.map((each) => each.requests);
+		const before = requests();
+		await sleep(1_000);
+		const asked = requests().map((count, index) => count - (before[index] ?? 0));
+		const heads = server.providers.map(({ shown, own, lag }) => [shown.head, own?.head, lag]);
 		const wanted = `${server.chain.head} ${server.chain.headHash}`;
 		const why = `${problem?.code} ${problem?.message} ${rollback?.state} ${rollback?.stage}`;
 		return new Error(
 			`seed ${this.#options.seed}: not within ${SETTLE_MS} ms near ${wanted}; it is ${state} at ` +
-				`${head?.height} ${head?.hash}; ${why}; ${child.output().slice(-2_000)}`,
+				`${head?.height} ${head?.hash}; ${why}, attempt ${rollback?.attempt} to ${rollback?.to.height} ` +
+				`${rollback?.to.hash}; asked ${asked} in a second; heads ${JSON.stringify(heads)}; ` +
+				child.output().slice(-2_000),
 		);
 	}
 

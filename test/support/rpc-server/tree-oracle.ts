@@ -10,7 +10,7 @@ import { RecantError } from "../../../src/domain/errors.ts";
 import type { Hex } from "../../../src/domain/ids.ts";
 import type { Layer } from "../../../src/domain/layer.ts";
 import { memoryKey } from "../../../src/memory/memory-key.ts";
-import type { ChainView, RecantService } from "../../../src/service/recant-service.ts";
+import type { BlockView, ChainView, RecantService } from "../../../src/service/recant-service.ts";
 import { ledgerChain } from "../naive-ledger.ts";
 import { hashOf, isOver, type Says } from "../reference-history.ts";
 import type { BlockTree } from "./block-tree.ts";
@@ -35,14 +35,16 @@ export interface Extent {
 	readonly farStep: number;
 	/** Branches that were left, the latest. */
 	readonly left: number;
+	/** Pages of blocks, those of all branches. */
+	readonly pages: number;
 }
 
-const WHOLE: Extent = { near: 14, farStep: 25, left: 200 };
+const WHOLE: Extent = { near: 14, farStep: 25, left: 200, pages: 10 };
 /** Differences that are told of one state: a defect makes thousands. */
 const TOLD = 5;
 
 /** What the ledger says along one branch. */
-export class BranchTruth {
+class BranchTruth {
 	readonly head: number;
 	readonly #writes: readonly (readonly Write[])[];
 
@@ -95,7 +97,7 @@ export async function differences(
 	}
 	found.push(
 		...(await leftBranches(service, chain, { tree, left: extent.left })),
-		...(await strangers(service, view, tree)),
+		...(await strangers(service, view, { tree, pages: extent.pages })),
 	);
 	return found;
 }
@@ -205,20 +207,30 @@ async function leftBranches(
 	return found;
 }
 
-/** Blocks that were committed and that no node ever had. */
+/** Blocks that were committed, on whatever branch, and that no node had so. */
 async function strangers(
 	service: RecantService,
-	{ chainId, name, logPosition }: ChainView,
-	tree: BlockTree,
+	{ name }: ChainView,
+	{ tree, pages }: { readonly tree: BlockTree; readonly pages: number },
 ): Promise<readonly string[]> {
-	const ending = new AbortController();
-	const query = { after: new Map([[chainId, 0n]]), chains: [name], types: undefined };
 	const found: string[] = [];
-	for await (const { type, data, position } of service.events(query, ending.signal)) {
-		const hash = data["hash"];
-		if (type === "block" && tree.place(hash as Hex) === undefined)
-			found.push(`block ${String(hash)} was committed, and no node had it`);
-		if (position === logPosition) ending.abort();
+	let cursor: string | undefined;
+	for (let page = 0; page < pages && (page === 0 || cursor !== undefined); page += 1) {
+		const query = { from: undefined, to: undefined, fork: "all", limit: PAGE, cursor } as const;
+		const blocks = await service.blocks(name, query);
+		for (const block of blocks.items) if (!isOfTree(block, tree)) found.push(strange(block));
+		cursor = blocks.cursor;
 	}
 	return found;
+}
+
+function isOfTree({ height, hash, parentHash, timestamp }: BlockView, tree: BlockTree): boolean {
+	const place = tree.place(hash);
+	if (place === undefined || BigInt(place.height) !== height) return false;
+	const { header } = tree.block(place.branch, place.height);
+	return header.parentHash === parentHash && BigInt(header.timestamp) === timestamp;
+}
+
+function strange({ height, hash }: BlockView): string {
+	return `block ${height} ${hash} was committed, and no node had it so`;
 }
