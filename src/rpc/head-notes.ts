@@ -112,6 +112,15 @@ export class HeadNotes<Who> {
 		for (const listener of this.#listeners) listener(who, head);
 	}
 
+	/** Whose heads count has changed: who lagged behind one that does not count any more lags no more. */
+	reconsider(): void {
+		for (const [who, note] of [...this.#notes]) {
+			if (note.verdict.type !== "lagging") continue;
+			const blocks = this.#lag(who, note);
+			this.#find(who, blocks > 0n ? { type: "lagging", blocks } : LEVEL);
+		}
+	}
+
 	/** Who is ahead first: its head must not make the others lag, and those that it did lag no more. */
 	#judge(noted: Who): void {
 		let isNewlyAhead = false;

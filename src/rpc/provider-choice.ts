@@ -55,7 +55,11 @@ export class ProviderChoice {
 		this.#all = providers;
 		this.#clock = clock;
 		this.#log = log;
-		this.#answeredAtMs = { 0: clock.now(), 1: Number.NEGATIVE_INFINITY, 2: Number.NEGATIVE_INFINITY };
+		this.#answeredAtMs = {
+			0: clock.now(),
+			1: Number.NEGATIVE_INFINITY,
+			2: Number.NEGATIVE_INFINITY,
+		};
 		this.heads = new HeadNotes({
 			clock,
 			counts: (provider) => isOfThisChain(provider) && this.isTrusted(provider),
@@ -75,6 +79,13 @@ export class ProviderChoice {
 		if (level.length > 0) return this.#preferred(level);
 		if (trusted.length > 0) return this.#preferred(trusted);
 		return this.#distrusted(able) ?? this.#off(able);
+	}
+
+	/** Milliseconds until it may be asked, if nobody of a higher rank answers before. */
+	waitMs(provider: Provider): number {
+		const rank = this.#rankOf(provider);
+		const isOnly = this.#all.length === 1 || (rank === RANKS.distrusted && this.#isWanted);
+		return Math.max(provider.asideMs, isOnly ? 0 : this.#turnMs(rank));
 	}
 
 	/** It was chosen first for a question, or came before whoever was. */
@@ -152,12 +163,16 @@ export class ProviderChoice {
 		return this.#isTurnOf(RANKS.off) ? this.#preferred(able) : undefined;
 	}
 
-	/** Nobody is of a higher rank, or none of those answers. */
 	#isTurnOf(rank: Rank): boolean {
+		return this.#turnMs(rank) === 0;
+	}
+
+	/** Milliseconds until its turn, 0: now. At once where nobody is of a higher rank. */
+	#turnMs(rank: Rank): number {
+		if (this.#all.every((each) => this.#rankOf(each) >= rank)) return 0;
 		const higher = Object.values(RANKS).filter((each) => each < rank);
-		if (this.#all.every((each) => this.#rankOf(each) >= rank)) return true;
 		const answeredAtMs = Math.max(...higher.map((each) => this.#answeredAtMs[each]));
-		return this.#clock.now() - answeredAtMs >= LAST_RESORT_MS;
+		return Math.max(0, answeredAtMs + LAST_RESORT_MS - this.#clock.now());
 	}
 
 	#preferred(providers: readonly Provider[]): Provider | undefined {

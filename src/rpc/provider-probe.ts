@@ -4,7 +4,6 @@
  * still would look like a chain that does, and one that was cut off like a chain that forked. Only where there
  * are several, and rarely.
  */
-import type { ChainBlock } from "../domain/block.ts";
 import { type Clock, everyInTurn } from "../domain/clock.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -21,8 +20,29 @@ const STANDING_BLOCKS = 4;
 const STANDING_MS = 3_000;
 /** Fewer than this have no majority against one. */
 const MAJORITY = 3;
-/** So far below the lowest head nodes have settled on one block, whatever goes on at the tip. */
+/** Further than a chain goes between two looks that are so near. */
+const LEAP_BLOCKS = 64n;
+/** So far below its head a node has settled on a block, whatever goes on at the tip. */
 const SETTLED_BLOCKS = 3n;
+
+/** What a provider has at the heights that are compared. */
+interface View {
+	readonly provider: Provider;
+	readonly hashes: ReadonlyMap<Height, Hex>;
+}
+
+interface Standpoint {
+	readonly height: Height;
+	readonly hash: Hex;
+	/** Most have another block there. */
+	readonly isOther: boolean;
+	readonly isSettled: boolean;
+}
+
+interface Difference {
+	readonly hashes: ReadonlySet<Hex>;
+	readonly sinceMs: number;
+}
 
 export class ProviderProbe {
 	readonly #providers: ProviderSet;
@@ -30,11 +50,18 @@ export class ProviderProbe {
 	#lookedAtMs: number;
 	#hasLooked = false;
 	#first: Promise<void> | undefined;
+	/** Who had another block at the tip when it was looked last: looked at again soon. */
+	readonly #differing = new Map<Provider, Difference>();
+	/** The highest head when it was looked last. */
+	#comparedTo: Height | undefined;
+	#hasLeapt = false;
 
 	constructor(providers: ProviderSet, clock: Clock) {
 		this.#providers = providers;
 		this.#clock = clock;
 		this.#lookedAtMs = clock.now();
+		if (providers.all.length >= MAJORITY)
+			providers.heads.listen((_who, { height }) => this.#noteLeap(height));
 	}
 
 	/**
@@ -61,7 +88,7 @@ export class ProviderProbe {
 
 	async #turn(): Promise<void> {
 		const sinceMs = this.#clock.now() - this.#lookedAtMs;
-		if (sinceMs >= LIMITS.rpcProbeMs || (sinceMs >= STANDING_MS && this.#stands()))
+		if (sinceMs >= LIMITS.rpcProbeMs || (sinceMs >= STANDING_MS && this.#isPressing()))
 			await this.#look();
 	}
 
@@ -78,12 +105,24 @@ export class ProviderProbe {
 		};
 		await Promise.all(all.filter(isDue).map((each) => this.#answer(each, this.#noteHead)));
 		await this.#compare();
+		this.#comparedTo = heads.highest;
+		this.#hasLeapt = false;
 	}
 
 	/** Also when it comes too late to be waited for. */
 	readonly #noteHead = async (provider: Provider): Promise<void> => {
 		this.#providers.noteHead(provider, await fetchLatest(provider));
 	};
+
+	#isPressing(): boolean {
+		return this.#differing.size > 0 || this.#hasLeapt || this.#stands();
+	}
+
+	/** A head far from those of the last look may be another branch's. */
+	#noteLeap(height: Height): void {
+		const from = this.#comparedTo;
+		if (from !== undefined && height > from + LEAP_BLOCKS) this.#hasLeapt = true;
+	}
 
 	/** The best head has not moved for longer than the chain usually takes; else nobody would look. */
 	#stands(): boolean {
@@ -95,44 +134,88 @@ export class ProviderProbe {
 		return stoodMs >= usualMs && stoodMs < usualMs + LIMITS.rpcProbeMs;
 	}
 
-	/** Whoever has another block than most of them, where all have one for long, is on a branch of its own. */
+	/**
+	 * Whoever has another block than most of those that have one is on a branch of its own, however far ahead it
+	 * is: only a head above blocks that are theirs makes the others lag. One request to each.
+	 */
 	async #compare(): Promise<void> {
 		const able = this.#providers.all.filter((each) => this.#isComparable(each));
-		const height = this.#settledHeight(able);
-		if (able.length < MAJORITY || height === undefined) return;
-		const answers = await Promise.all(
-			able.map(async (provider) => {
-				const blocks = await this.#answer(provider, (asked) => fetchBlocks(asked, [height]));
-				return { provider, block: blocks?.[0] };
+		if (able.length < MAJORITY) return;
+		const heights = this.#telling(able);
+		const views = await Promise.all(
+			able.map(async (provider): Promise<View> => {
+				const blocks = await this.#answer(provider, (asked) => fetchBlocks(asked, heights));
+				const hashes = new Map<Height, Hex>();
+				for (const block of blocks ?? [])
+					if (block !== undefined) hashes.set(block.number, block.hash);
+				return { provider, hashes };
 			}),
 		);
-		const having = answers.filter(
-			(answer): answer is { provider: Provider; block: ChainBlock } => answer.block !== undefined,
-		);
-		const common = majority(having.map(({ block }) => block.hash));
-		if (common === undefined) return;
-		for (const { provider, block } of having)
-			this.#providers.choice.strays(provider, { isAstray: block.hash !== common, height });
+		for (const view of views) this.#place(view, this.#standpoints(view, views, heights));
+		this.#providers.heads.reconsider();
 	}
 
 	#isComparable(provider: Provider): boolean {
 		return (
 			provider.asideMs === 0 &&
 			!provider.standing.isDistrusted &&
-			this.#providers.heads.headOf(provider) !== undefined &&
-			this.#providers.heads.verdictOf(provider).type === "level"
+			this.#providers.heads.headOf(provider) !== undefined
 		);
 	}
 
-	#settledHeight(providers: readonly Provider[]): Height | undefined {
-		const { heads } = this.#providers;
-		let lowest: Height | undefined;
+	/** Each head, and where it has settled. At most twice as many as there are providers. */
+	#telling(providers: readonly Provider[]): readonly Height[] {
+		const heights = new Set<Height>();
 		for (const provider of providers) {
-			const head = heads.headOf(provider);
-			if (head !== undefined && (lowest === undefined || head < lowest)) lowest = head;
+			const head = this.#providers.heads.headOf(provider);
+			if (head === undefined) continue;
+			heights.add(head);
+			heights.add(head > SETTLED_BLOCKS ? head - SETTLED_BLOCKS : 0n);
 		}
-		if (lowest === undefined) return undefined;
-		return lowest > SETTLED_BLOCKS ? lowest - SETTLED_BLOCKS : 0n;
+		return [...heights];
+	}
+
+	/** Where there is a block that most have: whether this provider has another one. */
+	#standpoints(
+		{ provider, hashes }: View,
+		views: readonly View[],
+		heights: readonly Height[],
+	): readonly Standpoint[] {
+		const head = this.#providers.heads.headOf(provider) ?? 0n;
+		const points: Standpoint[] = [];
+		for (const height of heights) {
+			const hash = hashes.get(height);
+			const all = views.flatMap((view) => view.hashes.get(height) ?? []);
+			const common = majority(all);
+			if (hash === undefined || common === undefined) continue;
+			const isSettled = height === 0n || head >= height + SETTLED_BLOCKS;
+			points.push({ height, hash, isOther: hash !== common, isSettled });
+		}
+		return points;
+	}
+
+	#place({ provider }: View, points: readonly Standpoint[]): void {
+		if (points.length === 0) return;
+		const { choice } = this.#providers;
+		const others = points.filter(({ isOther }) => isOther);
+		const [other] = others;
+		const settled = others.find(({ isSettled }) => isSettled);
+		const height = (settled ?? other ?? points[0])?.height ?? 0n;
+		const isAstray =
+			settled !== undefined ||
+			(other !== undefined && (choice.isAstray(provider) || this.#persists(provider, others)));
+		if (isAstray || other === undefined) this.#differing.delete(provider);
+		choice.strays(provider, { isAstray, height });
+	}
+
+	/** At the tip nodes differ for a moment; one that keeps its block for longer than that does not come back. */
+	#persists(provider: Provider, others: readonly Standpoint[]): boolean {
+		const before = this.#differing.get(provider);
+		const isSame = others.some(({ hash }) => before?.hashes.has(hash) === true);
+		if (before !== undefined && isSame) return this.#clock.now() - before.sinceMs >= STANDING_MS;
+		const hashes = new Set(others.map(({ hash }) => hash));
+		this.#differing.set(provider, { hashes, sinceMs: this.#clock.now() });
+		return false;
 	}
 
 	/** Undefined when it failed, which is noted in its standing, or took longer than LIMITS.supportMs. */

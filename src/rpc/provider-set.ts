@@ -286,7 +286,7 @@ export class ProviderSet {
 	}
 
 	#allAside(): RetryableError {
-		const waitMs = Math.ceil(Math.min(...this.all.map((provider) => provider.asideMs)));
+		const waitMs = Math.ceil(Math.min(...this.all.map((each) => this.choice.waitMs(each))));
 		const errors = this.all.map(({ standing, url }) => standing.lastError ?? url.shown);
 		return new RetryableError("rpc_unavailable", {
 			message: `no provider answers; the next is tried in ${waitMs} ms: ${errors.join("; ")}`,

@@ -23,6 +23,8 @@ export interface ProviderOptions {
 	/** What its answers are held against; all providers of a chain share them. */
 	readonly checks?: AnswerChecks | undefined;
 	readonly clock?: Clock | undefined;
+	/** In the place of the one that the URL names; closed with the provider. */
+	readonly connection?: Connection | undefined;
 }
 
 /** What takes one provider as long as another, so that their latencies can be compared. */
@@ -58,10 +60,7 @@ export class Provider {
 		this.logRange = new LearnedSize(options.logRangeBlocks ?? LIMITS.rpcLogRangeBlocks);
 		this.standing = new Standing({ provider: url.shown, clock, log });
 		this.gate = new RequestGate(clock);
-		this.connection =
-			url.transport === "http"
-				? new HttpConnection(url, { timeoutMs, clock })
-				: new WebSocketConnection(url, { timeoutMs, clock });
+		this.connection = options.connection ?? connectionTo(url, { timeoutMs, clock });
 	}
 
 	/** Milliseconds until this provider may be asked again; 0: now. */
@@ -126,6 +125,8 @@ export class Provider {
 			if (!(error instanceof ProviderError)) throw error;
 			isTooMuch = isSignOfTooMuch(error.reason);
 			if (error.reason.kind === "rate_limited") this.gate.limitRate(pass);
+			// One after the other they would wait for a whole time limit each.
+			if (error.reason.kind === "timeout") this.gate.sendAway();
 			if (isTooLarge(error.reason) && this.batch.refused(slice.length)) return [];
 			throw error;
 		} finally {
@@ -149,9 +150,19 @@ export class Provider {
 		const answer = await this.gate.enter(calls);
 		if (answer.type === "pass") return answer.pass;
 		if (answer.type === "closed") throw new ProviderError(asked, { kind: "closed" }, "was closed");
-		const waiting = LIMITS.rpcWaitingRequests;
-		throw new ProviderError(asked, { kind: "busy" }, `was not sent: ${waiting} requests wait`);
+		const why =
+			answer.type === "full" ? `${LIMITS.rpcWaitingRequests} requests wait` : "one before it hangs";
+		throw new ProviderError(asked, { kind: "busy" }, `was not sent: ${why}`);
 	}
+}
+
+function connectionTo(
+	url: ProviderUrl,
+	options: { readonly timeoutMs: number; readonly clock: Clock },
+): Connection {
+	return url.transport === "http"
+		? new HttpConnection(url, options)
+		: new WebSocketConnection(url, options);
 }
 
 function isLight(calls: readonly RpcCall[]): boolean {

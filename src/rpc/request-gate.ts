@@ -24,8 +24,8 @@ export interface Pass {
 
 export type PassAnswer =
 	| { readonly type: "pass"; readonly pass: Pass }
-	/** Too many wait already, or the gate was closed. */
-	| { readonly type: "full" | "closed" };
+	/** Too many wait already; it was sent away while it waited; the gate was closed. */
+	| { readonly type: "full" | "sent_away" | "closed" };
 
 interface Waiting {
 	readonly calls: number;
@@ -130,11 +130,21 @@ export class RequestGate {
 		this.#setRate(Math.max(LEAST_RATE, rate));
 	}
 
+	/** Whoever waits need not any more: the provider hangs, and another may be asked. */
+	sendAway(): void {
+		this.#end("sent_away");
+	}
+
 	/** Whoever waits is told so. */
 	close(): void {
 		this.#closed = true;
+		this.#end("closed");
+	}
+
+	#end(type: "sent_away" | "closed"): void {
 		this.#stopTimer?.();
-		for (const { enter } of this.#waiting.splice(0)) enter({ type: "closed" });
+		this.#stopTimer = undefined;
+		for (const { enter } of this.#waiting.splice(0)) enter({ type });
 	}
 
 	#admits(calls: number): boolean {

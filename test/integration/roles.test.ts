@@ -2,6 +2,7 @@
  * One installation run by several processes, a role each: two followers, a worker and two APIs on one Postgres,
  * one LanceDB directory, and a queue on Redis or on that Postgres.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
@@ -54,9 +55,13 @@ async function makePlace(name: string, more: Record<string, string> = {}): Promi
 	return { ledger, environment };
 }
 
+const CHAIN_FILE = readFileSync(new URL("../../chains/anvil.ts", import.meta.url), "utf8");
+
 function startAs({ environment }: Place, role: string): Promise<ServiceProcess> {
 	return startService({
 		environment: { ...environment, RECANT_ROLE: role },
+		// As the command loads it, which one of the tests starts beside.
+		handlersCode: CHAIN_FILE,
 		flushRows: FLUSH_ROWS,
 		stageDelayMs: STAGE_DELAY_MS,
 	});

@@ -136,7 +136,7 @@ describe("calls a second", () => {
 	test("are given free again by a provider that bears more, soon where it refused once", async () => {
 		for (const [refusals, mostSeconds] of [
 			[1, 60],
-			[2, 600],
+			[2, 100],
 		] as const) {
 			const clock = new ManualClock();
 			const gate = new RequestGate(clock);
