@@ -31,7 +31,10 @@ export interface Weighed {
 /** Looks in a row without a quorum, whatever the chain's file says: never one alone. */
 const LEAST_LOOKS = 2;
 
-/** One more look at what is suspected. With a quorum a second look is enough, else it takes all of them. */
+/**
+ * One more look at what is suspected. With a quorum a second look is enough, where nobody contradicts it takes all
+ * of them. What as many deny as confirm stays suspected: a halt is not made of one provider's word against another's.
+ */
 export function weighSuspicion(
 	before: Suspicion | undefined,
 	{ key, support, nowMs, spacingMs }: SuspectLook,
@@ -40,6 +43,8 @@ export function weighSuspicion(
 	if (isDenied(support)) return { type: "denied", suspicion: undefined };
 	const suspicion = counted(before, { key, nowMs, spacingMs });
 	const isAgreed = isQuorum(support, rules.quorum);
+	if (!isAgreed && support !== undefined && support.denying > 0)
+		return { type: "suspected", suspicion };
 	const needed = isAgreed ? LEAST_LOOKS : Math.max(LEAST_LOOKS, rules.polls);
 	return { type: suspicion.looks >= needed ? "confirmed" : "suspected", suspicion };
 }

@@ -25,13 +25,6 @@ const WINDOW_GROUP = 64;
 /** Blocks between two looks at which operations became final: each costs a write. */
 const SETTLE_EVERY = 16n;
 
-/**
- * Blocks that come one after the other between two looks at the node's tags. They move by an epoch on the chains
- * that have them, and nothing waits for them: finality that is known late keeps a few more blocks. A head that
- * stands for a while is looked at anyway, see Follower.
- */
-const TAGS_EVERY = 32n;
-
 /** What the node answers for its marks; undefined where it has no such tag. */
 interface Tags {
 	readonly safe: ChainBlock | undefined;
@@ -53,8 +46,6 @@ export class Extension {
 	readonly #options: ExtensionOptions;
 	readonly #handlers: HandlerCache;
 	readonly #groups: BackfillGroups;
-	/** Height of the tip at which the node's tags were looked at last, and whether it has any. */
-	#looked: { readonly at: Height; readonly hasTags: boolean } | undefined;
 
 	constructor(options: ExtensionOptions) {
 		this.#options = options;
@@ -139,7 +130,7 @@ export class Extension {
 		if (first === undefined || last === undefined) return;
 		const [blocks, tags] = await Promise.all([
 			deriver.derive(headers, writer.waiting, (key) => this.#handlers.read(key)),
-			this.#tagsAreDue(last) ? this.#tags(last) : undefined,
+			this.#tags(last),
 		]);
 		const plain = blocks.map((block) => block.header);
 		const window = writer.window?.append(plain) ?? HeaderWindow.of(plain);
@@ -196,18 +187,12 @@ export class Extension {
 		if (settlesAt(group.blocks)) await writer.settle(group.finality);
 	}
 
-	#tagsAreDue(tip: BlockHeader): boolean {
-		const looked = this.#looked;
-		return looked === undefined || tip.number < looked.at || tip.number >= looked.at + TAGS_EVERY;
-	}
-
 	async #tags(tip: BlockHeader): Promise<Tags> {
 		const { source } = this.#options;
 		const [safe, finalized] = await Promise.all([
 			source.tagged("safe"),
 			source.tagged("finalized"),
 		]);
-		this.#looked = { at: tip.number, hasTags: safe !== undefined || finalized !== undefined };
 		this.#options.onTags({ safe, finalized });
 		return { safe: await this.#atMost(safe, tip), finalized: await this.#atMost(finalized, tip) };
 	}
@@ -227,17 +212,14 @@ export class Extension {
 		});
 	}
 
-	/** `tagged` undefined: the tags were not looked at. Where the node has none, depth alone decides. */
-	#finalityOf(window: HeaderWindow, tagged: Tags | undefined): Finality {
+	#finalityOf(window: HeaderWindow, tagged: Tags): Finality {
 		const { spec, writer } = this.#options;
 		const { safe, finalized } = writer.state;
-		const previous = { safe: safe ?? 0n, finalized: finalized ?? 0n };
-		if (tagged === undefined && this.#looked?.hasTags === true) return previous;
 		return finality({
 			window,
-			tagged: tagged ?? { safe: undefined, finalized: undefined },
+			tagged,
 			depthBlocks: spec.finalityDepthBlocks,
-			previous,
+			previous: { safe: safe ?? 0n, finalized: finalized ?? 0n },
 		});
 	}
 

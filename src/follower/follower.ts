@@ -38,9 +38,6 @@ import { type Fork, RollbackRounds, standing } from "./rollback-rounds.ts";
 import { RoundLoop } from "./round-loop.ts";
 import type { WindowDeriver } from "./window-deriver.ts";
 
-/** Looks at one head after which its finality is asked for: a chain that goes on pays for that only now and then. */
-const STANDING_LOOKS = 5;
-
 export interface FollowerStatus {
 	readonly state: "starting" | "following" | "backfilling" | "rolling_back" | "waiting" | "halted";
 	readonly problem: Problem | undefined;
@@ -78,8 +75,6 @@ export class Follower {
 	#switching: RollbackId | undefined;
 	/** Head for which finality was looked at last. */
 	#settledHead: Hex | undefined;
-	/** Head that was seen again, and how often in a row. */
-	#standing: { readonly hash: Hex; readonly looks: number } | undefined;
 	/** An unfinished rollback may be there: always so after a start. */
 	#rollbackDue = true;
 
@@ -279,12 +274,9 @@ export class Follower {
 		}
 	}
 
-	/** Finality moves with the head, so one look a head is enough, and one that goes on at once needs none. */
+	/** Finality moves with the head, so one look a head is enough. */
 	async #settle(head: ChainBlock): Promise<void> {
 		if (this.#settledHead === head.hash) return;
-		const looks = this.#standing?.hash === head.hash ? this.#standing.looks + 1 : 1;
-		this.#standing = { hash: head.hash, looks };
-		if (looks < STANDING_LOOKS) return;
 		await this.#extension.settle();
 		this.#settledHead = head.hash;
 		await this.#lookAtTags();

@@ -23,8 +23,6 @@ export interface ProviderOptions {
 	/** What its answers are held against; all providers of a chain share them. */
 	readonly checks?: AnswerChecks | undefined;
 	readonly clock?: Clock | undefined;
-	/** In the place of the one that the URL names; closed with the provider. */
-	readonly connection?: Connection | undefined;
 }
 
 /** What takes one provider as long as another, so that their latencies can be compared. */
@@ -60,7 +58,10 @@ export class Provider {
 		this.logRange = new LearnedSize(options.logRangeBlocks ?? LIMITS.rpcLogRangeBlocks);
 		this.standing = new Standing({ provider: url.shown, clock, log });
 		this.gate = new RequestGate(clock);
-		this.connection = options.connection ?? connectionTo(url, { timeoutMs, clock });
+		this.connection =
+			url.transport === "http"
+				? new HttpConnection(url, { timeoutMs, clock })
+				: new WebSocketConnection(url, { timeoutMs, clock });
 	}
 
 	/** Milliseconds until this provider may be asked again; 0: now. */
@@ -154,15 +155,6 @@ export class Provider {
 			answer.type === "full" ? `${LIMITS.rpcWaitingRequests} requests wait` : "one before it hangs";
 		throw new ProviderError(asked, { kind: "busy" }, `was not sent: ${why}`);
 	}
-}
-
-function connectionTo(
-	url: ProviderUrl,
-	options: { readonly timeoutMs: number; readonly clock: Clock },
-): Connection {
-	return url.transport === "http"
-		? new HttpConnection(url, options)
-		: new WebSocketConnection(url, options);
 }
 
 function isLight(calls: readonly RpcCall[]): boolean {
