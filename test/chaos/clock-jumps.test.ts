@@ -11,6 +11,7 @@ import { untilFollowed } from "../support/ledger-state.ts";
 import { expectStraightRun } from "../support/oracle.ts";
 import { CHAIN } from "../support/recant.ts";
 import { testDir } from "../support/temp-dir.ts";
+import { until } from "../support/until.ts";
 import { withSql } from "../support/with-sql.ts";
 import { onlyOne } from "../support/world.ts";
 import { ChaosWorld, type Seat } from "./chaos-world.ts";
@@ -85,8 +86,11 @@ async function writeAndFork(chaos: ChaosWorld, name: string): Promise<void> {
 			anchor,
 		} as const;
 		const options = { idempotencyKey: id.replaceAll(" ", "-") };
-		const answer = await client.write(CHAIN, { ...said, layer: "semantic" }, options);
-		expect(answer.committed).toBe(true);
+		// While a lease changes hands the first answer may only say that the write is durable.
+		const answer = await until("it is committed", async () => {
+			const answered = await client.write(CHAIN, { ...said, layer: "semantic" }, options);
+			return answered.committed && answered;
+		});
 		const again = await client.write(CHAIN, { ...said, layer: "semantic" }, options);
 		expect([again.repeated, again.operations]).toEqual([true, answer.operations]);
 		world.adopt(answer.operations[0]?.operationId ?? "none", said);

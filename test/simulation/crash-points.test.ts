@@ -11,7 +11,7 @@ import { describeCrashes } from "./crash-suite.ts";
 import { DURABLE_STEPS } from "./durable-steps.ts";
 import { openFakeStores } from "./fake-stores.ts";
 
-const SEEDS = Array.from({ length: 40 }, (_, index) => 40_000 + index);
+const SEEDS = Array.from({ length: 250 }, (_, index) => 40_000 + index);
 
 /** Steps whose crash points are in another file. */
 const ELSEWHERE: ReadonlyMap<string, readonly string[]> = new Map([

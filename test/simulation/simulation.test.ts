@@ -10,6 +10,8 @@ import type { RunOptions } from "./simulation.ts";
 
 const TIMEOUT_MS = 60_000;
 
+const SEEDS_TRIED = 60;
+
 describe("a seed", () => {
 	test("gives the same trace each time", { timeout: TIMEOUT_MS }, async () => {
 		for (let seed = 1; seed <= 12; seed += 1) {
@@ -28,15 +30,23 @@ describe("a seed", () => {
 	});
 
 	test("that fails is shrunk to what makes it fail", { timeout: TIMEOUT_MS }, async () => {
-		const failing = await runSeed(7, { openStores: forgetful });
-		expect(failing.failure).toBeDefined();
+		const { seed, failing } = await firstFailing();
 		const shrunk = await shrinkSeed(failing, { openStores: forgetful });
 		expect(shrunk.result.failure).toBeDefined();
 		expect(shrunk.left.length).toBeLessThan(30);
-		const again = await runSeed(7, { openStores: forgetful, without: new Set(shrunk.without) });
+		const again = await runSeed(seed, { openStores: forgetful, without: new Set(shrunk.without) });
 		expect(again.digest).toBe(shrunk.result.digest);
 	});
 });
+
+/** Not every run has a search's rows among those that are lost. */
+async function firstFailing() {
+	for (let seed = 1; seed <= SEEDS_TRIED; seed += 1) {
+		const failing = await runSeed(seed, { openStores: forgetful });
+		if (failing.failure !== undefined) return { seed, failing };
+	}
+	return expect.fail(`none of ${SEEDS_TRIED} runs fails on tables that lose rows`);
+}
 
 /** A table that says that it took rows, and did not, now and then. */
 const forgetful: RunOptions["openStores"] = async (parts) => {
