@@ -269,7 +269,7 @@ describe("a node of another chain", () => {
 		});
 		await service.reaches(4);
 		expect((await state(service)).providers).toMatchObject([
-			{ state: "failing", lastError: expect.stringMatching(/777.*31337/) },
+			{ state: "wrong_chain", lastError: expect.stringMatching(/777.*31337/) },
 			{ state: "ok" },
 		]);
 		await proxy.cut();
