@@ -6,7 +6,13 @@
  */
 import type { Asked } from "./provider-error.ts";
 import { malformed, ProviderError } from "./provider-error.ts";
-import { isPruned, isRateLimit, isReverted, mayMeanTooLarge, retryAfterOf } from "./refusal-words.ts";
+import {
+	isPruned,
+	isRateLimit,
+	isReverted,
+	mayMeanTooLarge,
+	retryAfterOf,
+} from "./refusal-words.ts";
 
 export interface RpcCall {
 	readonly method: string;
