@@ -1,7 +1,9 @@
 /**
  * Runs checks: one a chain at a time, only where the chain is led.
  *
- * 1. A check by the clock that finds its chain busy is left out: the next tick comes soon enough.
+ * 1. A check by the clock that finds one of its level still under way or waiting is left out: the next
+ *    tick comes soon enough. One of another level waits: two clocks that strike together, as every hour
+ *    does with every minute, would otherwise leave out the same one each time.
  * 2. A check that somebody asked for waits for the one under way; LIMITS.consistencyWaiting wait at most.
  * 3. A check that a process began and left is ended as failed by the next one that leads the chain and runs a
  *    check; one that nobody began is run by it.
@@ -32,6 +34,8 @@ interface Lane {
 	readonly runs: SerialLane;
 	/** Run under way, and those that wait. */
 	readonly known: Set<string>;
+	/** Levels of which a check by the clock is under way, or waits. */
+	readonly ticking: Set<Level>;
 	/** What an earlier process left was ended, or taken on. */
 	tidied: boolean;
 }
@@ -109,17 +113,26 @@ export class ConsistencyChecks {
 			}
 			return "done";
 		}
-		if (this.#lane(job.chainId).known.size > 0) return "done";
-		const { chainId, level } = job;
-		const tick: NewRun = {
+		await this.#tick(job);
+		return "done";
+	}
+
+	async #tick({ chainId, level }: { readonly chainId: ChainId; readonly level: Level }) {
+		const { ticking } = this.#lane(chainId);
+		if (ticking.has(level)) return;
+		ticking.add(level);
+		const run: NewRun = {
 			runId: randomUUID(),
 			chainId,
 			level,
 			cause: "schedule",
 			sample: undefined,
 		};
-		await this.#run(await store.create(tick));
-		return "done";
+		try {
+			await this.#run(await this.#options.store.create(run));
+		} finally {
+			ticking.delete(level);
+		}
 	}
 
 	/** Resolves when the run has ended. */
@@ -151,7 +164,12 @@ export class ConsistencyChecks {
 	#lane(chainId: ChainId): Lane {
 		const known = this.#lanes.get(chainId);
 		if (known !== undefined) return known;
-		const lane = { runs: new SerialLane(), known: new Set<string>(), tidied: false };
+		const lane: Lane = {
+			runs: new SerialLane(),
+			known: new Set(),
+			ticking: new Set(),
+			tidied: false,
+		};
 		this.#lanes.set(chainId, lane);
 		return lane;
 	}

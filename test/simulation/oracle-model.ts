@@ -74,8 +74,9 @@ function requireBelief(
 			return [nameOf(each), { hash: hashOf(each, each.owner, each.says), since, suspect, grounds }];
 		}),
 	);
+	const rows = visible(held.versions, at);
 	const actual = new Map(
-		visible(held.versions, at).map((version): [string, Seen] => {
+		rows.map((version): [string, Seen] => {
 			const { contentHash: hash, fromBlock: since, suspect } = version;
 			const name = nameOf(version);
 			const isLost = expected.get(name)?.grounds === "lost";
@@ -83,6 +84,8 @@ function requireBelief(
 			return [name, { hash, since, suspect, grounds }];
 		}),
 	);
+	const isOnce = actual.size === rows.length;
+	require("model", isOnce, () => `a memory is there twice at ${at.height} in ${at.generation}`);
 	requireSameMap("model", actual, expected, `height ${at.height}, generation ${at.generation}`);
 }
 
