@@ -3,7 +3,8 @@
  *
  * Providers have ranks: trusted; distrusted, for an untrue answer; off, on a branch of its own or far ahead of the
  * others. A lower one is asked when nobody is of a higher one, or none of those has answered for LAST_RESORT_MS,
- * and then until one of them does. One that lags is asked only when no other of its rank can be.
+ * and then until one of them does. A distrusted one is asked first while it shows more than all that are trusted
+ * and theirs stands still. One that lags is asked only when no other of its rank can be.
  *
  * Invariant: whoever is not put aside may be asked LAST_RESORT_MS after the last answer of a higher rank at the
  * latest; answers of its own rank do not put that off. Chains of which all providers had erred once stood still
@@ -74,6 +75,8 @@ export class ProviderChoice {
 		if (this.#all.length === 1 && only !== undefined)
 			return tried.has(only) || only.asideMs > 0 ? undefined : only;
 		const able = this.#all.filter((each) => !tried.has(each) && each.asideMs === 0);
+		const further = this.#leftBehind(able);
+		if (further !== undefined) return further;
 		const trusted = able.filter((each) => this.isTrusted(each));
 		const level = trusted.filter((each) => this.heads.verdictOf(each).type === "level");
 		if (level.length > 0) return this.#preferred(level);
@@ -144,12 +147,23 @@ export class ProviderChoice {
 		return provider.standing.isDistrusted ? RANKS.distrusted : RANKS.trusted;
 	}
 
-	/** Whose time ends first: it erred the longest ago, or the least often. */
+	/**
+	 * A distrusted one of a chain that goes on, while the trusted show a head that has stood for LAST_RESORT_MS:
+	 * a node that no longer follows never errs, and a chain that believes it alone stands with it.
+	 */
+	#leftBehind(able: readonly Provider[]): Provider | undefined {
+		const { heads } = this;
+		const trusted = this.#all.filter((each) => this.isTrusted(each));
+		const height = heads.highest;
+		if (height === undefined || trusted.some((each) => heads.standsMs(each) < LAST_RESORT_MS))
+			return undefined;
+		const further = able.filter((each) => (heads.headOf(each) ?? 0n) > height);
+		return soonestTrusted(further.filter((each) => this.#rankOf(each) === RANKS.distrusted));
+	}
+
 	#distrusted(able: readonly Provider[]): Provider | undefined {
 		if (!this.#isWanted && !this.#isTurnOf(RANKS.distrusted)) return undefined;
-		return able
-			.filter((each) => this.#rankOf(each) === RANKS.distrusted)
-			.toSorted((one, other) => one.standing.distrustedMs - other.standing.distrustedMs)[0];
+		return soonestTrusted(able.filter((each) => this.#rankOf(each) === RANKS.distrusted));
 	}
 
 	/** Questions have failed for LAST_RESORT_MS, whatever else was answered. */
@@ -201,4 +215,11 @@ export class ProviderChoice {
 		const blocks = verdict.blocks.toString();
 		this.#log?.warn({ ...fields, blocks }, `provider's head is far ${where} the others`);
 	}
+}
+
+/** Whose time ends first: it erred the longest ago, or the least often. */
+function soonestTrusted(distrusted: readonly Provider[]): Provider | undefined {
+	return distrusted.toSorted(
+		(one, other) => one.standing.distrustedMs - other.standing.distrustedMs,
+	)[0];
 }

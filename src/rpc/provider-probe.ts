@@ -139,7 +139,7 @@ export class ProviderProbe {
 	 * is: only a head above blocks that are theirs makes the others lag. One request to each.
 	 */
 	async #compare(): Promise<void> {
-		const able = this.#providers.all.filter((each) => this.#isComparable(each));
+		const able = this.#comparable();
 		if (able.length < MAJORITY) return;
 		const heights = this.#telling(able);
 		const views = await Promise.all(
@@ -155,12 +155,15 @@ export class ProviderProbe {
 		this.#providers.heads.reconsider();
 	}
 
-	#isComparable(provider: Provider): boolean {
-		return (
-			provider.asideMs === 0 &&
-			!provider.standing.isDistrusted &&
-			this.#providers.heads.headOf(provider) !== undefined
-		);
+	/**
+	 * Those that are trusted; where they are too few, whoever answers: a block on which two agree is more than an
+	 * untrue answer of another day, and the one that nobody distrusts may be alone on its branch.
+	 */
+	#comparable(): readonly Provider[] {
+		const { all, heads } = this.#providers;
+		const able = all.filter((each) => each.asideMs === 0 && heads.headOf(each) !== undefined);
+		const trusted = able.filter(({ standing }) => !standing.isDistrusted);
+		return trusted.length < MAJORITY ? able : trusted;
 	}
 
 	/** Each head, and where it has settled. At most twice as many as there are providers. */
