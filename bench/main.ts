@@ -21,7 +21,7 @@ import { explainSection } from "./explain.ts";
 import { fanOutSection } from "./fan-out.ts";
 import { groupCommitSection } from "./group-commit.ts";
 import { describeMachine } from "./machine.ts";
-import { peersSection } from "./peers.ts";
+import { peersParts, peersSection } from "./peers.ts";
 import { proofSection } from "./proof.ts";
 import { queryableSection } from "./queryable.ts";
 import { replicasSection } from "./replicas.ts";
@@ -90,12 +90,13 @@ await reportToolError(async () => {
 
 function sectionsNamed(names: readonly string[]): readonly Section[] {
 	if (names.length === 0) return SECTIONS;
+	const all = [...SECTIONS, ...peersParts];
 	return names.map((name) => {
-		const section = SECTIONS.find((each) => each.name === name);
+		const section = all.find((each) => each.name === name);
 		if (section !== undefined) return section;
 		throw new ToolError("arguments_invalid", {
 			message: `there is no section "${name}"`,
-			hint: `the sections are ${SECTIONS.map((each) => each.name).join(", ")}`,
+			hint: `the sections are ${all.map((each) => each.name).join(", ")}`,
 		});
 	});
 }

@@ -28,33 +28,51 @@ import type { Measured, Section, SectionContext } from "./section.ts";
 
 /** Operations. */
 const GROUP = 1_000;
-const PARTS: readonly ((server: Ground["server"], context: SectionContext) => Promise<Part>)[] = [
-	measureBackfills,
-	measureFollowing,
-	measureMany,
-	(_server, context) => measureRecovery(context),
-];
+type Measure = (server: Ground["server"], context: SectionContext) => Promise<Part>;
+const PARTS: Readonly<Record<string, Measure>> = {
+	backfill: measureBackfills,
+	following: measureFollowing,
+	many: measureMany,
+	recovery: (_server, context) => measureRecovery(context),
+};
 
 export const peersSection: Section = {
 	name: "peers",
 	title: "beside Ponder: the same chain, the same Postgres, by turns",
-	run: async (context) => {
-		installPeers(context.say);
-		const server = await startPostgres();
-		try {
-			const parts: Part[] = [];
-			for (const measure of PARTS) {
-				const part = await measure(server, context);
-				// Said as soon as it is known: what comes later takes long, and may fail.
-				for (const { row } of part.comparisons.map(compared)) context.say(inShort(row));
-				parts.push(part);
-			}
-			return measured(parts, await groupCommits(context), context);
-		} finally {
-			await server.stop();
-		}
-	},
+	run: async (context) =>
+		measured(
+			await measuredParts(Object.values(PARTS), context),
+			await groupCommits(context),
+			context,
+		),
 };
+
+/** The same in slices, for a machine that is quiet for minutes only. */
+export const peersParts: readonly Section[] = Object.entries(PARTS).map(([name, measure]) => ({
+	name: `peers-${name}`,
+	title: `beside Ponder, ${name} alone`,
+	run: async (context) => measured(await measuredParts([measure], context), [], context),
+}));
+
+async function measuredParts(
+	measures: readonly Measure[],
+	context: SectionContext,
+): Promise<readonly Part[]> {
+	installPeers(context.say);
+	const server = await startPostgres();
+	try {
+		const parts: Part[] = [];
+		for (const measure of measures) {
+			const part = await measure(server, context);
+			// Said as soon as it is known: what comes later takes long, and may fail.
+			for (const { row } of part.comparisons.map(compared)) context.say(inShort(row));
+			parts.push(part);
+		}
+		return parts;
+	} finally {
+		await server.stop();
+	}
+}
 
 /** From their own section, which measures both sides by turns already. */
 async function groupCommits(context: SectionContext): Promise<readonly ComparedRow[]> {
