@@ -115,10 +115,20 @@ async function profiles(repetitions: number): Promise<readonly Table[]> {
 			const rollback = await rig.profile(await rig.node.readyFork(DEPTH));
 			if (round >= 0) rollbacks.push(rollback);
 		}
+		const { blockFromNode, forkFromNode, durableRow, roundTrip } = await rig.floors(
+			DEPTH,
+			repetitions,
+		);
+		const ofBlock = { node: blockFromNode, commit: durableRow };
+		const ofRollback = {
+			node: forkFromNode,
+			commit: durableRow,
+			"other database calls": roundTrip,
+		};
 		return [
-			phases(blocks, "A live block by phase"),
+			phases(blocks, ofBlock, "A live block by phase"),
 			callTable(blocks, "Calls of a live block"),
-			phases(rollbacks, `A rollback of depth ${DEPTH} by phase`),
+			phases(rollbacks, ofRollback, `A rollback of depth ${DEPTH} by phase`),
 			callTable(rollbacks, `Calls of a rollback of depth ${DEPTH}`),
 		];
 	} finally {
@@ -126,6 +136,7 @@ async function profiles(repetitions: number): Promise<readonly Table[]> {
 	}
 }
 
+const OWN = "deriving, assembling";
 const PHASES: readonly { readonly name: string; readonly has: (call: Call) => boolean }[] = [
 	{ name: "node", has: ({ name }) => name.startsWith("node.") },
 	{ name: "embed", has: ({ name }) => name.startsWith("embedder.") },
@@ -136,24 +147,42 @@ const PHASES: readonly { readonly name: string; readonly has: (call: Call) => bo
 	},
 ];
 
-function phases(profiles: readonly Profile[], title: string): Table {
+/** By phase; where none is given it is nothing: the rest could all be held in memory. */
+type PhaseFloors = Readonly<Record<string, readonly number[]>>;
+
+function phases(profiles: readonly Profile[], floors: PhaseFloors, title: string): Table {
 	const whole = profiles.map(({ fromMs, toMs }) => toMs - fromMs);
+	const floorOf = (phase: string) => {
+		const floor = floors[phase];
+		return floor === undefined ? "0" : figure("ms", floor);
+	};
 	const rows = PHASES.map(({ name, has }): Row => {
 		const spent = profiles.map((each) => coveredMs(each.calls.filter(has), each));
-		return { phase: name, time: figure("ms", spent), share: shareOf(spent, whole) };
+		return {
+			phase: name,
+			time: figure("ms", spent),
+			share: shareOf(spent, whole),
+			floor: floorOf(name),
+		};
 	});
 	const own = profiles.map((each) => each.toMs - each.fromMs - coveredMs(each.calls, each));
 	return {
 		title,
 		rows: [
 			...rows,
-			{ phase: "deriving, assembling", time: figure("ms", own), share: shareOf(own, whole) },
-			{ phase: "whole", time: figure("ms", whole), share: "100 %" },
+			{ phase: OWN, time: figure("ms", own), share: shareOf(own, whole), floor: floorOf(OWN) },
+			{ phase: "whole", time: figure("ms", whole), share: "100 %", floor: sumOf(floors) },
 		],
 		notes: [
 			"From the first request that can see it to the writer's word. Calls of two phases may overlap.",
+			"Floor: the node's bare answers to the fewest questions, one durable row, one read; nothing for the rest.",
 		],
 	};
+}
+
+function sumOf(floors: PhaseFloors): string {
+	const sum = Object.values(floors).reduce((total, floor) => total + median(floor), 0);
+	return `${sum.toFixed(2)} ms`;
 }
 
 function callTable(profiles: readonly Profile[], title: string): Table {

@@ -26,6 +26,7 @@ import { CollectionChecks } from "../src/writer/collection-checks.ts";
 import { ledgerChain } from "./bench-service.ts";
 import { type Call, CallLog } from "./call-log.ts";
 import { startEmbeddedDatabase } from "./embedded-database.ts";
+import { type Floors, measureFloors } from "./floors.ts";
 import { type LedgerNode, startLedgerNode } from "./ledger-node.ts";
 import { NodeGate } from "./node-gate.ts";
 import { SILENT } from "./writer-rig.ts";
@@ -44,6 +45,8 @@ export interface ChainRig {
 	readonly node: LedgerNode;
 	/** Profiles what `change` brings about: it runs behind the shut gate and answers the new head. */
 	profile(change: () => Promise<Hex>): Promise<Profile>;
+	/** What the same node and Postgres take for the least that a block and a fork of `depth` need. */
+	floors(depth: number, repetitions: number): Promise<Floors>;
 	stop(): Promise<void>;
 }
 
@@ -119,6 +122,8 @@ export async function startChainRig(): Promise<ChainRig> {
 			const toMs = committedMs;
 			return { fromMs: gate.firstAfterOpening, toMs, calls: calls.take() };
 		},
+		floors: (depth, repetitions) =>
+			measureFloors({ rpcUrl: node.rpcUrl, databaseUrl: database.url }, { depth, repetitions }),
 		stop: async () => {
 			gate.open();
 			await chain.stop();
