@@ -56,7 +56,9 @@ export class BranchWitnesses {
 	}
 
 	async #inTime(provider: Provider, place: Place): Promise<Word> {
-		if (provider.asideMs > 0 || !this.#providers.choice.isTrusted(provider)) return "silent";
+		// One that erred has a voice again after its pause: without it the one that never errs, as it stands still,
+		// would be all that answers, and deny what the others follow.
+		if (provider.asideMs > 0 || this.#providers.choice.isOff(provider)) return "silent";
 		const word = this.#word(provider, place);
 		return (await isLate(word, { ms: LIMITS.supportMs, clock: this.#clock })) ? "silent" : word;
 	}

@@ -122,6 +122,11 @@ export class ProviderChoice {
 		return this.#rankOf(provider) === RANKS.trusted;
 	}
 
+	/** It is on a branch of its own, or far ahead of the others. */
+	isOff(provider: Provider): boolean {
+		return this.#rankOf(provider) === RANKS.off;
+	}
+
 	/** It stood on a branch of its own when that was looked at last. */
 	isAstray(provider: Provider): boolean {
 		return (this.#astrayUntilMs.get(provider) ?? Number.NEGATIVE_INFINITY) > this.#clock.now();

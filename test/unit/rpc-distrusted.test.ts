@@ -59,6 +59,16 @@ test("one that nobody distrusts and that is alone on its branch is not believed 
 	expect(head).toMatchObject({ number: BigInt(HEAD), hash: word(HEAD) });
 });
 
+test("those that erred have a voice in a fork again", async () => {
+	const { source } = await startWith(chainScript({ head: HEAD }));
+	expect(await source.support({ number: 7n, hash: word(7) })).toEqual({
+		confirming: 3,
+		denying: 0,
+		silent: 0,
+	});
+	expect(await source.support({ number: 7n, hash: word(8) })).toMatchObject({ denying: 3 });
+});
+
 test("one that nobody distrusts and that stands still is left for those that go on, until it does", async () => {
 	const { source, nodes, clock, states, look } = await startWith(chainScript({ head: HEAD }));
 	const stop = source.watch(() => undefined);
