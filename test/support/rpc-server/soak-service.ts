@@ -1,6 +1,6 @@
 /**
  * The service of a soak, in a process of its own so that its memory is its own. Its one argument is the JSON of
- * SoakServiceSettings. At SIGUSR2 it collects garbage and says how much memory is left.
+ * SoakServiceSettings. At SIGUSR2 it collects garbage and says how much memory is left, and how its providers do.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -20,6 +20,8 @@ export interface SoakMemory {
 	readonly rssBytes: number;
 	readonly heapUsedBytes: number;
 	readonly externalBytes: number;
+	/** State and head of each provider, in the order of the chain's file. */
+	readonly providers: readonly string[];
 }
 
 setFlagsFromString("--expose-gc");
@@ -29,12 +31,14 @@ const spec = ledgerSpec(settings.chain);
 const environment = readEnvironment(settings.environment);
 const running = await startRecant({ environment, chains: [spec] });
 let sample = 0;
-process.on("SIGUSR2", () => {
+process.on("SIGUSR2", async () => {
+	const { providers: known } = await running.service.chain(spec.name);
+	const providers = known.map(({ state, head }) => `${state} at ${head}`);
 	collect();
 	sample += 1;
 	const { rss, heapUsed, external } = process.memoryUsage();
 	const memory = { sample, rssBytes: rss, heapUsedBytes: heapUsed, externalBytes: external };
-	say({ event: "memory", ...memory });
+	say({ event: "memory", ...memory, providers });
 });
 process.once("SIGTERM", () => {
 	running.stop().then(

@@ -299,13 +299,15 @@ class Soak {
 		const before = requests();
 		await sleep(1_000);
 		const asked = requests().map((count, index) => count - (before[index] ?? 0));
+		const { providers } = await memoryOf(child, this.#checkpoints.length + 1);
 		const heads = server.providers.map(({ shown, own, lag }) => [shown.head, own?.head, lag]);
 		const wanted = `${server.chain.head} ${server.chain.headHash}`;
 		const why = `${problem?.code} ${problem?.message} ${rollback?.state} ${rollback?.stage}`;
 		return new Error(
 			`seed ${this.#options.seed}: not within ${SETTLE_MS} ms near ${wanted}; it is ${state} at ` +
 				`${head?.height} ${head?.hash}; ${why}, attempt ${rollback?.attempt} to ${rollback?.to.height} ` +
-				`${rollback?.to.hash}; asked ${asked} in a second; heads ${JSON.stringify(heads)}; ` +
+				`${rollback?.to.hash}; asked ${asked} in a second; heads ${JSON.stringify(heads)}, ` +
+				`seen as ${providers.join(", ")}; ` +
 				child.output().slice(-2_000),
 		);
 	}
