@@ -8,12 +8,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import CliTable from "cli-table3";
-import { parseCLI, startVitest } from "vitest/node";
 import type { Cycle, EraReport } from "../test/chaos/era.ts";
 import { ensureRedis } from "./support/install-redis.ts";
 import { reportToolError } from "./support/report-tool-error.ts";
+import { anySeed, failuresIn, wholeNumber } from "./support/seeded-suite.ts";
 import { makeTempDir } from "./support/temp-dir.ts";
-import { ToolError } from "./support/tool-error.ts";
 
 const FILE = "test/chaos/chaos.test.ts";
 const CYCLES = 200;
@@ -33,7 +32,7 @@ await reportToolError(async () => {
 		},
 	});
 	const cycles = wholeNumber("--cycles", values.cycles);
-	const seed = wholeNumber("--seed", values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`);
+	const seed = wholeNumber("--seed", values.seed ?? anySeed());
 	ensureRedis();
 	const dir = makeTempDir("chaos-report");
 	const file = join(dir.path, "report.json");
@@ -46,7 +45,7 @@ await reportToolError(async () => {
 		`chaos: ${cycles} cycles, seed ${seed}; again: npm run chaos -- --cycles ${cycles} --seed ${seed}`,
 	);
 	const startMs = performance.now();
-	const failed = await failures();
+	const failed = await failuresIn(FILE);
 	const seconds = Math.round((performance.now() - startMs) / 1_000);
 	const { reports } = JSON.parse(readFileSync(file, "utf8")) as Report;
 	dir.remove();
@@ -58,21 +57,6 @@ await reportToolError(async () => {
 	// A server that a failed era left running must not keep the run from ending.
 	process.exit(failed === 0 ? 0 : 1);
 });
-
-/** Eras that failed, or could not be run. */
-async function failures(): Promise<number> {
-	const { options } = parseCLI(["vitest", "run", "--project", "integration"]);
-	const vitest = await startVitest([FILE], { ...options, run: true, watch: false });
-	let failed = vitest.state.getUnhandledErrors().length;
-	for (const module of vitest.state.getTestModules()) {
-		failed += module.errors().length;
-		for (const test of module.children.allTests())
-			if (test.result().state !== "passed") failed += 1;
-	}
-	if (vitest.state.getTestModules().length === 0) failed += 1;
-	await vitest.close();
-	return failed;
-}
 
 interface Kind {
 	readonly kind: string;
@@ -135,12 +119,4 @@ function print(
 	console.log(
 		`seed ${summary.seed}: ${summary.failed === 0 ? "every era ended as a straight run" : `${summary.failed} failed`}`,
 	);
-}
-
-function wholeNumber(option: string, text: string): number {
-	if (/^\d+$/.test(text) && Number(text) > 0) return Number(text);
-	throw new ToolError("arguments_invalid", {
-		message: `${option} is "${text}"`,
-		hint: `${option} takes a whole number from 1`,
-	});
 }

@@ -8,12 +8,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parseCLI, startVitest } from "vitest/node";
 import type { SoakReport } from "../test/support/rpc-server/soak.ts";
 import { ensureRedis } from "./support/install-redis.ts";
 import { reportToolError } from "./support/report-tool-error.ts";
+import { anySeed, failuresIn, wholeNumber } from "./support/seeded-suite.ts";
 import { makeTempDir } from "./support/temp-dir.ts";
-import { ToolError } from "./support/tool-error.ts";
 
 const FILE = "test/integration/rpc-soak.test.ts";
 const BLOCKS = 20_000;
@@ -28,7 +27,7 @@ await reportToolError(async () => {
 		},
 	});
 	const blocks = wholeNumber("--blocks", values.blocks);
-	const seed = wholeNumber("--seed", values.seed ?? `${1 + Math.floor(Math.random() * 2 ** 31)}`);
+	const seed = wholeNumber("--seed", values.seed ?? anySeed());
 	ensureRedis();
 	const dir = makeTempDir("soak-report");
 	const file = join(dir.path, "report.json");
@@ -39,7 +38,7 @@ await reportToolError(async () => {
 	});
 	const again = `npm run soak -- --blocks ${blocks} --seed ${seed}`;
 	console.error(`soak: ${blocks} blocks, seed ${seed}; again: ${again}`);
-	const failed = await failures();
+	const failed = await failuresIn(FILE);
 	const report = existsSync(file)
 		? (JSON.parse(readFileSync(file, "utf8")) as SoakReport)
 		: undefined;
@@ -52,20 +51,6 @@ await reportToolError(async () => {
 	// A server that a failed soak left running must not keep the run from ending.
 	process.exit(failed === 0 ? 0 : 1);
 });
-
-async function failures(): Promise<number> {
-	const { options } = parseCLI(["vitest", "run", "--project", "integration"]);
-	const vitest = await startVitest([FILE], { ...options, run: true, watch: false });
-	let failed = vitest.state.getUnhandledErrors().length;
-	for (const module of vitest.state.getTestModules()) {
-		failed += module.errors().length;
-		for (const test of module.children.allTests())
-			if (test.result().state !== "passed") failed += 1;
-	}
-	if (vitest.state.getTestModules().length === 0) failed += 1;
-	await vitest.close();
-	return failed;
-}
 
 function print({ checkpoints, faults, ...report }: SoakReport): void {
 	const { blocks, forks, deepestFork, generation, requests, seconds } = report;
@@ -82,12 +67,4 @@ function print({ checkpoints, faults, ...report }: SoakReport): void {
 	console.log(
 		`${differing} of ${checkpoints.length} checkpoints differ; heap at the end by that at the first: ${growth}`,
 	);
-}
-
-function wholeNumber(option: string, text: string): number {
-	if (/^\d+$/.test(text) && Number(text) > 0) return Number(text);
-	throw new ToolError("arguments_invalid", {
-		message: `${option} is "${text}"`,
-		hint: `${option} takes a whole number from 1`,
-	});
 }

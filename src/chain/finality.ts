@@ -10,9 +10,9 @@
 import type { BlockHeader } from "../domain/block.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { Height, Hex } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { HeaderWindow } from "./header-window.ts";
 import { higher, lower } from "./height.ts";
+import type { WindowSize } from "./window-size.ts";
 
 /** Both inclusive. */
 export interface Finality {
@@ -71,11 +71,14 @@ export function retractFinality({ safe, finalized }: Finality, ancestor: Height)
 
 /**
  * Lowest height that the window keeps, inclusive: the finalized block, which may be an ancestor, or
- * where finality stalls the last LIMITS.windowBlocks. It is the floor of retention too.
+ * where finality stalls the last `windowBlocks`. It is the floor of retention too.
  */
-export function windowFloor(at: { readonly head: Height; readonly finalized: Height }): Height {
-	const cap = at.head - BigInt(LIMITS.windowBlocks) + 1n;
-	return higher(0n, higher(lower(at.finalized, at.head), cap));
+export function windowFloor(
+	at: { readonly head: Height; readonly finalized: Height } & WindowSize,
+): Height {
+	const cap = at.head - BigInt(at.windowBlocks) + 1n;
+	const lowest = lower(higher(at.finalized, at.windowFrom), at.head);
+	return higher(0n, higher(lowest, cap));
 }
 
 /**

@@ -4,11 +4,11 @@
  *
  * 1. It is never empty; a chain without a first block has no window.
  * 2. Every block's parent is the block before it, by height and by hash.
- * 3. It holds at most LIMITS.windowBlocks headers; past that the oldest leave it.
+ * 3. It holds at most `mostBlocks` headers; past that the oldest leave it.
  * 4. It never changes: each operation answers another window, so a round that fails half way leaves
  *    what it began with.
  *
- * An append copies the array: 1,024 references take a few microseconds, far less than the
+ * An append copies the array: 8,192 references take some tens of microseconds, far less than the
  * block's commit, and need no sharing that could leak memory or a change. Breaking 1 or 2 throws
  * `FatalError("internal")`, since data from a node is checked before it comes here.
  */
@@ -25,22 +25,28 @@ export class HeaderWindow {
 	/** The committed head. */
 	readonly tip: BlockHeader;
 
-	private constructor(headers: readonly BlockHeader[]) {
-		const kept = headers.slice(-LIMITS.windowBlocks);
+	readonly #mostBlocks: number;
+
+	private constructor(headers: readonly BlockHeader[], mostBlocks: number) {
+		const kept = headers.slice(-mostBlocks);
 		const oldest = kept[0];
 		const tip = kept.at(-1);
 		if (oldest === undefined || tip === undefined) {
 			throw defect("a header window needs at least one block");
 		}
+		this.#mostBlocks = mostBlocks;
 		this.headers = kept;
 		this.oldest = oldest;
 		this.tip = tip;
 	}
 
-	/** `headers` ascend and link; of more than LIMITS.windowBlocks the newest are kept. */
-	static of(headers: readonly BlockHeader[]): HeaderWindow {
+	/** `headers` ascend and link; of more than `mostBlocks`, the chain's cap, the newest are kept. */
+	static of(
+		headers: readonly BlockHeader[],
+		mostBlocks: number = LIMITS.windowBlocks,
+	): HeaderWindow {
 		assertLinked(headers);
-		return new HeaderWindow(headers);
+		return new HeaderWindow(headers, mostBlocks);
 	}
 
 	/** Number of headers, at least 1. */
@@ -69,7 +75,7 @@ export class HeaderWindow {
 	append(blocks: readonly BlockHeader[]): HeaderWindow {
 		if (blocks.length === 0) return this;
 		assertLinked([this.tip, ...blocks]);
-		return new HeaderWindow([...this.headers, ...blocks]);
+		return new HeaderWindow([...this.headers, ...blocks], this.#mostBlocks);
 	}
 
 	/** Drops every block above `ancestor`, which must be in the window and becomes the tip. */
@@ -80,14 +86,16 @@ export class HeaderWindow {
 					`go back to ${ancestor}`,
 			);
 		}
-		return new HeaderWindow(this.headers.slice(0, Number(ancestor - this.oldest.number) + 1));
+		const kept = this.headers.slice(0, Number(ancestor - this.oldest.number) + 1);
+		return new HeaderWindow(kept, this.#mostBlocks);
 	}
 
 	/** Drops every block strictly below `height`, and never the tip. */
 	trimBelow(height: Height): HeaderWindow {
 		const floor = height < this.tip.number ? height : this.tip.number;
 		if (floor <= this.oldest.number) return this;
-		return new HeaderWindow(this.headers.slice(Number(floor - this.oldest.number)));
+		const kept = this.headers.slice(Number(floor - this.oldest.number));
+		return new HeaderWindow(kept, this.#mostBlocks);
 	}
 }
 

@@ -120,15 +120,17 @@ function highestShared(
 }
 
 /**
- * The branch does not meet the window yet. It asks for twice as far below the tip as it knows, since
- * most forks are shallow and one request is cheap, but never for the floor itself: its child names it.
+ * The branch does not meet the window yet. It asks for half as many blocks as it knows below the tip: what
+ * lies below the ancestor is asked for in vain, and a walk of 60 blocks still takes ten questions. Never for
+ * the floor itself: its child names it.
  */
 function walkBack(lowest: BlockHeader, window: HeaderWindow, observed: Observed): Need | Halt {
 	const to = lowest.number - 1n;
 	const halt = tooDeep(higher(to, window.oldest.number), window, observed);
 	if (halt !== undefined) return halt;
 	const floor = higher(observed.finalized, window.oldest.number);
-	const from = higher(to - (window.tip.number - to), floor + 1n);
+	const known = window.tip.number - to;
+	const from = higher(to - (known - 1n) / 2n, floor + 1n);
 	return { type: "need", what: "parent", hash: lowest.parentHash, from, to };
 }
 

@@ -1,7 +1,7 @@
 /** `recant rollbacks` on the command line. */
 import type { Command } from "commander";
 import { LIMITS } from "../domain/limits.ts";
-import type { RollbackOrder } from "../service/recant-service.ts";
+import type { RollbackOrder } from "../service/rollback-view.ts";
 import { countArgument, secondsArgument } from "./arguments.ts";
 import { type CommandRun, inSession } from "./command-run.ts";
 import { listRollbacks, orderRollback, watchRollback } from "./commands/rollbacks.ts";

@@ -26,9 +26,6 @@ import type {
 	MemoryView,
 	OperationView,
 	Page,
-	RollbackPlanView,
-	RollbackReport,
-	RollbackView,
 	SearchCoverage,
 	SearchResult,
 	StatusView,
@@ -46,6 +43,7 @@ import type {
 	PartialAnswer,
 	PartialPlanView,
 } from "../service/restoring/partial-restore-service.ts";
+import type { RollbackPlanView, RollbackReport, RollbackView } from "../service/rollback-view.ts";
 import type { SnapshotView } from "../service/snapshot-view.ts";
 
 export type StatusAnswer = Wire<StatusView>;

@@ -6,7 +6,7 @@
  *     await recant.write("31337", { op: "put", layer: "semantic", content: { sky: "blue" } });
  */
 import { inputHashOf } from "../memory/input-hash.ts";
-import type { RollbackOrder } from "../service/recant-service.ts";
+import type { RollbackOrder } from "../service/rollback-view.ts";
 import type {
 	BlocksAnswer,
 	ChainAnswer,

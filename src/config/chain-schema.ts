@@ -18,6 +18,8 @@ const MERGE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const CONTRACT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 /** An hour: nobody follows a chain that is slower. */
 const MOST_BLOCK_TIME_MS = 3_600_000;
+/** An hour: beyond it the window of most chains would be full of blocks that are final. */
+const MOST_FINALITY_MS = 3_600_000;
 
 const height = z.bigint().nonnegative();
 const abi = z.array(z.looseObject({ type: z.string() }));
@@ -74,9 +76,10 @@ export const chainSchema = z.strictObject({
 	}),
 	finality: z
 		.strictObject({
-			depthBlocks: z.int().min(1).max(LIMITS.windowBlocks).optional(),
+			depthBlocks: z.int().min(1).max(LIMITS.windowMostBlocks).optional(),
 			depthMs: z.int().min(1).max(MOST_SNAPSHOT_MS).optional(),
 			source: z.enum(["tags", "depth"]).optional(),
+			everyMs: z.int().min(0).max(MOST_FINALITY_MS).optional(),
 		})
 		.optional(),
 	trust: z
@@ -89,7 +92,7 @@ export const chainSchema = z.strictObject({
 		.optional(),
 	reorg: z
 		.strictObject({
-			confirmBeyondDepth: z.int().min(0).max(LIMITS.windowBlocks).optional(),
+			confirmBeyondDepth: z.int().min(0).max(LIMITS.windowMostBlocks).optional(),
 			// Below a half two branches could have a quorum at once.
 			quorum: z.number().min(0.5).max(0.99).optional(),
 			polls: z.int().min(1).max(LIMITS.forkPolls).optional(),

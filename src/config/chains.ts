@@ -24,9 +24,31 @@ import { specHash, specParts } from "./spec-parts.ts";
 export async function loadChains(folder: string): Promise<readonly ChainSpec[]> {
 	const files = await chainFiles(folder);
 	const specs: ChainSpec[] = [];
-	for (const file of files) specs.push(...(await loadChainFile(join(folder, file))));
+	const problems: RecantError[] = [];
+	for (const file of files) {
+		try {
+			specs.push(...(await loadChainFile(join(folder, file))));
+		} catch (error) {
+			if (!(error instanceof RecantError)) throw error;
+			problems.push(error);
+		}
+	}
+	if (problems.length > 0) throw allOf(problems);
 	assertDistinct(specs);
 	return specs;
+}
+
+/** One error for all files; of a single one it is that file's own. */
+function allOf(problems: readonly RecantError[]): RecantError {
+	const [first, ...others] = problems;
+	if (first !== undefined && others.length === 0) return first;
+	const files = problems.map(({ fields }) => fields["file"]).join(", ");
+	return new FatalError("chains_file_invalid", {
+		message: problems.map(({ message: what }) => what).join("\n"),
+		hint: [...new Set(problems.map(({ hint }) => hint))].join("; "),
+		fields: { files },
+		cause: problems,
+	});
 }
 
 /** The chains of one file. Throws `FatalError("chains_file_invalid")`. */

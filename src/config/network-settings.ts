@@ -1,4 +1,5 @@
 /** What a chain's file leaves to the network that it names: id, times, finality, what answers are held against. */
+import { windowBlocksFor } from "../chain/window-size.ts";
 import type { ChainId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChainSpec } from "../follower/chain-spec.ts";
@@ -10,6 +11,8 @@ import type { Invalid } from "./event-handlers.ts";
 const DEFAULT_BLOCK_TIME_MS = 12_000;
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
 const DEFAULT_FINALITY_DEPTH = 64;
+/** With each block where blocks take longer, and a few requests a second at most where they come quickly. */
+const DEFAULT_FINALITY_EVERY_MS = 2_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Four looks a block: it is seen an eighth of its time late on average. No chain is looked at less than others. */
 const LOOKS_PER_BLOCK = 4;
@@ -18,7 +21,13 @@ const MOST_POLL_MS = DEFAULT_POLL_INTERVAL_MS;
 
 type NetworkSettings = Pick<
 	ChainSpec,
-	"id" | "rpc" | "blockTimeMs" | "finalityTags" | "finalityDepthBlocks"
+	| "id"
+	| "rpc"
+	| "blockTimeMs"
+	| "finalityTags"
+	| "finalityDepthBlocks"
+	| "finalityEveryMs"
+	| "windowBlocks"
 >;
 
 export function networkSettings(chain: ChainDefinition, invalid: Invalid): NetworkSettings {
@@ -26,6 +35,7 @@ export function networkSettings(chain: ChainDefinition, invalid: Invalid): Netwo
 		chain.network === undefined ? undefined : NETWORKS[chain.network];
 	const { rpc, trust } = chain;
 	const blockTimeMs = chain.blockTimeMs ?? network?.blockTimeMs ?? DEFAULT_BLOCK_TIME_MS;
+	const finalityDepthBlocks = depthBlocks(chain, { network, blockTimeMs }, invalid);
 	const knowsTime = (chain.blockTimeMs ?? network) !== undefined;
 	return {
 		id: chainId(chain, network, invalid),
@@ -44,7 +54,9 @@ export function networkSettings(chain: ChainDefinition, invalid: Invalid): Netwo
 			},
 		},
 		finalityTags: chain.finality?.source !== "depth",
-		finalityDepthBlocks: depthBlocks(chain, { network, blockTimeMs }, invalid),
+		finalityDepthBlocks,
+		windowBlocks: windowBlocksFor({ blockTimeMs, finalityDepthBlocks }),
+		finalityEveryMs: chain.finality?.everyMs ?? DEFAULT_FINALITY_EVERY_MS,
 	};
 }
 
@@ -64,7 +76,7 @@ function pollIntervalMs(blockTimeMs: number): number {
 	return Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, wanted));
 }
 
-/** As many blocks as the time takes, at least one; more than the window holds cannot be waited for. */
+/** As many blocks as the time takes, at least one; more than any window holds cannot be waited for. */
 function depthBlocks(
 	{ finality }: ChainDefinition,
 	{ network, blockTimeMs }: { readonly network: Network | undefined; readonly blockTimeMs: number },
@@ -75,5 +87,5 @@ function depthBlocks(
 	if (finality?.depthBlocks !== undefined) return finality.depthBlocks;
 	const depthMs = finality?.depthMs ?? network?.depthMs;
 	if (depthMs === undefined) return DEFAULT_FINALITY_DEPTH;
-	return Math.min(LIMITS.windowBlocks, Math.max(1, Math.ceil(depthMs / blockTimeMs)));
+	return Math.min(LIMITS.windowMostBlocks, Math.max(1, Math.ceil(depthMs / blockTimeMs)));
 }

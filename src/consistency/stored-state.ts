@@ -3,6 +3,7 @@
  * where a damaged row must not throw, and each with the word of its checksum. The adapter is
  * store/checking/stored-state-view.ts. Every stream comes in pages of at most a few thousand rows.
  */
+import type { WindowSize } from "../chain/window-size.ts";
 import type { StateRoots } from "../commitment/state-root.ts";
 import type {
 	ChainId,
@@ -20,7 +21,7 @@ import type { KeyRange } from "./sampling.ts";
 import type { StoredLogEntry } from "./stored-log-entry.ts";
 import type { StoredProvenance } from "./stored-provenance.ts";
 
-export interface StoredChain {
+export interface StoredChain extends WindowSize {
 	readonly chainId: ChainId;
 	readonly generation: Generation;
 	readonly head: Height | undefined;

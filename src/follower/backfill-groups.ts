@@ -10,6 +10,7 @@
  */
 import type { BlockHeader } from "../domain/block.ts";
 import type { Hex, MemoryKey } from "../domain/ids.ts";
+import type { HandlerVersion } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import {
@@ -22,7 +23,7 @@ import {
 } from "./backfill.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
-import { type HandlerCache, type HandlerVersion, writtenBy } from "./handler-cache.ts";
+import { type HandlerCache, writtenBy } from "./handler-cache.ts";
 import type { WindowDeriver } from "./window-deriver.ts";
 
 /** What decides, beside the chain, which of a range's blocks are looked at. */

@@ -9,6 +9,7 @@ import { lower } from "../chain/height.ts";
 import type { ChainBlock, ChainLog } from "../domain/block.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { Height, MemoryKey } from "../domain/ids.ts";
+import type { HandlerVersion } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import type { BlockCalls } from "./block-calls.ts";
@@ -19,7 +20,7 @@ import { deriveBlock, headerOnly } from "./derive.ts";
 import { KnownChildren } from "./factory-children.ts";
 import { fetchRangeLogs } from "./fetch-logs.ts";
 import { type FoundAnchors, findAnchors } from "./find-anchors.ts";
-import { committed, type HandlerVersion } from "./handler-cache.ts";
+import { committed } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
 import { heightsOfTimes } from "./time-heights.ts";
 

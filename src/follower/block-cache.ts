@@ -7,7 +7,7 @@ import type { ChainSource } from "./chain-source.ts";
 
 export class BlockCache {
 	readonly #source: ChainSource;
-	/** A whole window, and a branch as long beside it. */
+	/** A whole window of the least length, and a branch as long beside it; of longer ones blocks are asked for again. */
 	readonly #blocks = new LRUCache<string, ChainBlock>({ max: 2 * LIMITS.windowBlocks });
 
 	constructor(source: ChainSource) {
@@ -18,9 +18,14 @@ export class BlockCache {
 		for (const block of blocks) if (block !== undefined) this.#blocks.set(block.hash, block);
 	}
 
+	forget(blocks: readonly BlockHeader[]): void {
+		for (const { hash } of blocks) this.#blocks.delete(hash);
+	}
+
 	/** Without asking. */
-	known({ hash }: BlockHeader): ChainBlock | undefined {
-		return this.#blocks.get(hash);
+	known({ hash, number }: Pick<BlockHeader, "hash" | "number">): ChainBlock | undefined {
+		const block = this.#blocks.get(hash);
+		return block?.number === number ? block : undefined;
 	}
 
 	/** Throws `RetryableError("rpc_failed")` when the node has dropped the block. */

@@ -268,6 +268,7 @@ export class ChainProcess {
 				added: (rows) => flusher?.added(rows),
 			},
 			workingMemory,
+			windowBlocks: spec.windowBlocks,
 			onCommit: options.onCommit,
 			onLeaseLost: lost.resolve,
 			clock: this.#clock,
@@ -299,6 +300,7 @@ export class ChainProcess {
 		const snapshots =
 			options.snapshots &&
 			new SnapshotKeeper({
+				clock: this.#clock,
 				...options.snapshots,
 				chainId: spec.id,
 				schedule: spec.snapshots,

@@ -6,6 +6,7 @@
  * Answers are well-formed: hashes and addresses are lower case, heights are bigints.
  */
 import type { BranchSupport } from "../chain/branch-support.ts";
+import type { ForkSignal } from "../chain/decision.ts";
 import type { ChainBlock, ChainLog, TransactionReceipt } from "../domain/block.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
 import type { BreakerState } from "../domain/store-health.ts";
@@ -112,9 +113,10 @@ export interface ChainSource {
 	/**
 	 * Calls `onHead` when there may be a new head: at each poll interval, and with WebSocket at each
 	 * announced head as well, and once when a subscription begins. Carries no data: the follower asks;
-	 * `onHead` must not throw. Returns the stop function.
+	 * `onHead` must not throw. Called with removed_logs when an answer held logs that were taken back: the answer
+	 * is not used, and a fork is likely. Returns the stop function.
 	 */
-	watch(onHead: () => void): () => void;
+	watch(onHead: (signal?: Extract<ForkSignal, "removed_logs">) => void): () => void;
 	/** For the status page: what the providers did lately. */
 	health(): readonly ProviderHealth[];
 	/** Ends what is under way and every watch; later calls are refused with `rpc_unavailable`. */

@@ -96,6 +96,10 @@ export interface ChainSpec {
 	readonly finalityTags: boolean;
 	/** Blocks under the head that count as final where the node has no finalized tag. */
 	readonly finalityDepthBlocks: number;
+	/** Cap of the header window, see chain/window-size.ts. */
+	readonly windowBlocks: number;
+	/** Between two looks at the tags, in milliseconds; 0: with each block. */
+	readonly finalityEveryMs: number;
 	/** See branch-support.ts. */
 	readonly reorg: ReorgRules;
 	readonly startBlock: Height;

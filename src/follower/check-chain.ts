@@ -5,7 +5,6 @@
 import { higher, lower } from "../chain/height.ts";
 import type { ChainBlock } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { LogFilter } from "./chain-source.ts";
 import type { ChainSpec, ContractSpec } from "./chain-spec.ts";
 import type { InspectedNode } from "./inspected-node.ts";
@@ -81,8 +80,8 @@ async function tags({ spec, node, head }: Context): Promise<Finding> {
 		return { check, state: "warning", says: `no finalized tag: ${depth}` };
 	const deep = head.number - finalized.number;
 	const says = `finalized ${finalized.number}, ${deep} under the head; safe ${safe?.number ?? "is not tagged"}`;
-	if (deep <= BigInt(LIMITS.windowBlocks)) return { check, state: "ok", says };
-	const most = `forks of more than ${LIMITS.windowBlocks} blocks need an operator`;
+	if (deep <= BigInt(spec.windowBlocks)) return { check, state: "ok", says };
+	const most = `forks of more than ${spec.windowBlocks} blocks need an operator`;
 	return { check, state: "warning", says: `${says}: ${most}` };
 }
 

@@ -280,6 +280,11 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 		 * whose tags are hours behind. Default `tags`.
 		 */
 		readonly source?: "tags" | "depth";
+		/**
+		 * Least time between two looks at the tags, 0 (with each block) to an hour. What the node marked since the
+		 * last one is not final for this chain yet, and a fork below it is followed. Default 2,000.
+		 */
+		readonly everyMs?: number;
 	};
 	/** What a node's answers are held against. */
 	readonly trust?: {

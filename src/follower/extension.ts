@@ -4,32 +4,30 @@
  * Nothing is committed before the last call that can fail has answered, and a group is committed only
  * on the block that it stands on.
  */
-import { type Finality, finality } from "../chain/finality.ts";
+import type { Finality } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
 import { higher, lower } from "../chain/height.ts";
 import type { BlockHeader, ChainBlock } from "../domain/block.ts";
+import type { Clock } from "../domain/clock.ts";
 import { RetryableError } from "../domain/errors.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { KnownMemories } from "../rollback/known-memories.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { DerivedBlock, DerivedGroup } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import { BackfillGroups } from "./backfill-groups.ts";
 import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
+import { FinalityMarks } from "./finality-marks.ts";
 import { HandlerCache } from "./handler-cache.ts";
+import type { NodeTags } from "./incidents.ts";
 import type { WindowDeriver } from "./window-deriver.ts";
 
 /** Blocks of the window in one commit while catching up: a commit of tens of milliseconds. */
 const WINDOW_GROUP = 64;
 /** Blocks between two looks at which operations became final: each costs a write. */
 const SETTLE_EVERY = 16n;
-
-/** What the node answers for its marks; undefined where it has no such tag. */
-interface Tags {
-	readonly safe: ChainBlock | undefined;
-	readonly finalized: ChainBlock | undefined;
-}
 
 export interface ExtensionOptions {
 	readonly spec: ChainSpec;
@@ -39,25 +37,46 @@ export interface ExtensionOptions {
 	readonly deriver: WindowDeriver;
 	readonly isStopped: () => boolean;
 	/** Told of what the node answers for its marks. */
-	readonly onTags: (tags: Tags) => void;
+	readonly onTags: (tags: NodeTags) => void;
+	readonly clock: Clock;
 }
 
 export class Extension {
 	readonly #options: ExtensionOptions;
 	readonly #handlers: HandlerCache;
 	readonly #groups: BackfillGroups;
+	readonly #marks: FinalityMarks;
+	/** Blocks are caught up with: the marks are looked at with the last of them. */
+	#isBehind = false;
 
 	constructor(options: ExtensionOptions) {
 		this.#options = options;
+		this.#marks = new FinalityMarks(options);
 		this.#handlers = new HandlerCache(options.writerStore, options.spec.id);
 		const { deriver, source, spec } = options;
 		this.#groups = new BackfillGroups({ spec, source, deriver, handlers: this.#handlers });
 	}
 
-	/** What handlers wrote was taken back: it is read again. */
+	/** What handlers wrote was taken back: what was derived ahead is derived again. */
 	forget(): void {
 		this.#groups.forget();
-		this.#handlers.clear();
+	}
+
+	/** What handlers are known to have written, for rollbacks. */
+	get memories(): KnownMemories {
+		return {
+			in: ({ generation, fence, logPosition }) => {
+				const { state } = this.#options.writer;
+				const isSame =
+					state.generation === generation &&
+					state.fence === fence &&
+					state.logPosition === logPosition;
+				if (!isSame) return undefined;
+				this.#handlers.enter(generation);
+				return (key) => this.#handlers.known(key);
+			},
+			changed: (from, keys) => this.#handlers.changed(from, keys),
+		};
 	}
 
 	/** Resolves when nothing is derived ahead any more. */
@@ -67,18 +86,35 @@ export class Extension {
 
 	/** Height of a chain's first block: below its start block, so that a fork there has an ancestor. */
 	async firstHeight(head: ChainBlock): Promise<Height> {
-		const { startBlock } = this.#options.spec;
-		const lowest = startBlock - BigInt(LIMITS.windowBlocks - 1);
+		const { startBlock, windowBlocks } = this.#options.spec;
+		const lowest = startBlock - BigInt(windowBlocks - 1);
 		const mark = await this.#finalityMark(head);
 		return higher(0n, higher(lowest, lower(startBlock - 1n, mark)));
 	}
 
-	/** Consecutive headers on top of the window. */
-	async extend(headers: readonly BlockHeader[]): Promise<void> {
+	/** Whether it is time to ask the node for its marks, also where no block comes. */
+	get marksAreDue(): boolean {
+		return this.#marks.areDue;
+	}
+
+	/** The node is asked for its marks with the next block or look. */
+	lookAtMarksAgain(): void {
+		this.#marks.lookAgain();
+	}
+
+	/** Consecutive headers on top of the window. `toHead`: the last of them is the node's head. */
+	async extend(
+		headers: readonly BlockHeader[],
+		{ toHead }: { readonly toHead: boolean },
+	): Promise<void> {
+		this.#isBehind ||= !toHead || headers.length > WINDOW_GROUP;
 		for (let start = 0; start < headers.length; start += WINDOW_GROUP) {
 			if (this.#options.isStopped()) return;
-			await this.#extendGroup(headers.slice(start, start + WINDOW_GROUP));
+			const group = headers.slice(start, start + WINDOW_GROUP);
+			const isEnd = toHead && start + group.length === headers.length;
+			await this.#extendGroup(group, this.#marks.areDue || (isEnd && this.#isBehind));
 		}
+		this.#isBehind &&= !toHead;
 	}
 
 	/**
@@ -93,6 +129,7 @@ export class Extension {
 		| { readonly type: "look"; readonly blocks: readonly ChainBlock[] }
 	> {
 		const { source, spec, writer } = this.#options;
+		this.#isBehind = true;
 		const mark = await this.#finalityMark(head);
 		if (from > mark) {
 			const count = lower(BigInt(WINDOW_GROUP), head.number - from + 1n);
@@ -118,19 +155,20 @@ export class Extension {
 	async settle(): Promise<void> {
 		const { writer } = this.#options;
 		if (writer.window === undefined) return;
-		const now = this.#finalityOf(writer.window, await this.#tags(writer.window.tip));
+		const now = this.#finalityOf(writer.window, await this.#marks.look(writer.window.tip));
 		const { finalized, safe } = writer.state;
 		if (now.finalized !== finalized || now.safe !== safe) await writer.settle(now);
 	}
 
-	async #extendGroup(headers: readonly BlockHeader[]): Promise<void> {
+	async #extendGroup(headers: readonly BlockHeader[], looksAtMarks: boolean): Promise<void> {
 		const { deriver, spec, writer } = this.#options;
 		const [first] = headers;
 		const last = headers.at(-1);
 		if (first === undefined || last === undefined) return;
+		this.#handlers.enter(writer.state.generation);
 		const [blocks, tags] = await Promise.all([
 			deriver.derive(headers, writer.waiting, (key) => this.#handlers.read(key)),
-			this.#tags(last),
+			looksAtMarks ? this.#marks.look(last) : undefined,
 		]);
 		const plain = blocks.map((block) => block.header);
 		const window = writer.window?.append(plain) ?? HeaderWindow.of(plain);
@@ -153,6 +191,7 @@ export class Extension {
 		mark: Height,
 	): Promise<void> {
 		const { spec, writer, writerStore } = this.#options;
+		this.#handlers.enter(writer.state.generation);
 		const lookedFor = {
 			suspended: writer.waiting,
 			times: await writerStore.expiryTimes(spec.id, writer.window?.tip.timestamp ?? -1n),
@@ -182,45 +221,15 @@ export class Extension {
 			this.#handlers.keep(group.blocks);
 		} catch (error) {
 			this.forget();
+			this.#handlers.clear();
 			throw error;
 		}
 		if (settlesAt(group.blocks)) await writer.settle(group.finality);
 	}
 
-	async #tags(tip: BlockHeader): Promise<Tags> {
-		const { source } = this.#options;
-		const [safe, finalized] = await Promise.all([
-			source.tagged("safe"),
-			source.tagged("finalized"),
-		]);
-		this.#options.onTags({ safe, finalized });
-		return { safe: await this.#atMost(safe, tip), finalized: await this.#atMost(finalized, tip) };
-	}
-
-	/**
-	 * A tag above the tip counts for the node's block at the tip's height, which is asked for after it: the
-	 * tip may have lost its place since it was seen, and an orphan that is marked as final halts the chain
-	 * for good.
-	 */
-	async #atMost(tag: ChainBlock | undefined, tip: BlockHeader): Promise<ChainBlock | undefined> {
-		if (tag === undefined || tag.number <= tip.number) return tag;
-		const there = await this.#options.source.blockByNumber(tip.number);
-		if (there !== undefined) return there;
-		throw new RetryableError("rpc_failed", {
-			message: `the node tags block ${tag.number} and does not have block ${tip.number}`,
-			hint: "it is asked again; if this goes on, check the node",
-		});
-	}
-
-	#finalityOf(window: HeaderWindow, tagged: Tags): Finality {
-		const { spec, writer } = this.#options;
-		const { safe, finalized } = writer.state;
-		return finality({
-			window,
-			tagged,
-			depthBlocks: spec.finalityDepthBlocks,
-			previous: { safe: safe ?? 0n, finalized: finalized ?? 0n },
-		});
+	#finalityOf(window: HeaderWindow, tags: NodeTags | undefined): Finality {
+		const { safe, finalized } = this.#options.writer.state;
+		return this.#marks.finalityOf(window, tags, { safe: safe ?? 0n, finalized: finalized ?? 0n });
 	}
 
 	/** Highest height that the node holds for final now; −1: none. */

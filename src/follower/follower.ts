@@ -11,9 +11,9 @@
  *
  * A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
  */
-
+import type { ForkSignal } from "../chain/decision.ts";
 import { branchChange } from "../chain/fork-watch.ts";
-import type { ChainBlock } from "../domain/block.ts";
+import type { BlockHeader, ChainBlock } from "../domain/block.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError } from "../domain/errors.ts";
 import type { Height, Hex, RollbackId } from "../domain/ids.ts";
@@ -29,7 +29,7 @@ import type { ChainSource } from "./chain-source.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { headerOnly } from "./derive.ts";
 import { Doubts } from "./doubts.ts";
-import { Extension } from "./extension.ts";
+import { Extension, type ExtensionOptions } from "./extension.ts";
 import { asRecantError, contradicting, problemOf } from "./follower-problems.ts";
 import { ForkJudge } from "./fork-judge.ts";
 import { handlersBranch } from "./handlers-branch.ts";
@@ -98,8 +98,10 @@ export class Follower {
 			clock,
 		});
 		const parts = { ...options, isStopped: () => this.#loop.isStopped };
-		this.#extension = new Extension({ ...parts, onTags: (tags) => this.#doubts.tagsAre(tags) });
-		this.#rounds = new RollbackRounds({ ...parts, observe: () => this.#observe() });
+		const onTags: ExtensionOptions["onTags"] = (tags) => this.#doubts.tagsAre(tags);
+		this.#extension = new Extension({ ...parts, clock, onTags });
+		const { memories } = this.#extension;
+		this.#rounds = new RollbackRounds({ ...parts, memories, observe: () => this.#observe() });
 	}
 
 	get status(): FollowerStatus {
@@ -110,7 +112,7 @@ export class Follower {
 	}
 
 	start(): void {
-		this.#stopWatching = this.#options.source.watch(() => this.poke());
+		this.#stopWatching = this.#options.source.watch((signal) => this.poke(signal));
 		this.poke();
 	}
 
@@ -122,8 +124,9 @@ export class Follower {
 		await this.#extension.idle();
 	}
 
-	/** There may be a new head. */
-	poke(): void {
+	/** There may be a new head, and `signal` speaks of a fork. */
+	poke(signal?: ForkSignal): void {
+		if (signal !== undefined) this.#forks.notice(signal);
 		this.#loop.poke();
 	}
 
@@ -260,7 +263,7 @@ export class Follower {
 				if (head.number < this.#options.spec.startBlock) return this.#say("following");
 				return this.#advance(await this.#extension.firstHeight(head), head);
 			case "extend":
-				await this.#extension.extend(decision.blocks);
+				await this.#extend(decision.blocks);
 				this.#say("following");
 				return this.#lookAtTags();
 			case "backfill":
@@ -274,16 +277,23 @@ export class Follower {
 		}
 	}
 
-	/** Finality moves with the head, so one look a head is enough. */
+	async #extend(headers: readonly BlockHeader[]): Promise<void> {
+		const toHead = headers.at(-1)?.number === this.#status.nodeHead;
+		await this.#extension.extend(headers, { toHead });
+	}
+
+	/** Finality moves with the head, so one look at a head that stands is enough. */
 	async #settle(head: ChainBlock): Promise<void> {
-		if (this.#settledHead === head.hash) return;
+		if (this.#settledHead === head.hash || !this.#extension.marksAreDue) return;
 		await this.#extension.settle();
 		this.#settledHead = head.hash;
 		await this.#lookAtTags();
 	}
 
 	async #lookAtTags(): Promise<void> {
-		if (await this.#doubts.lookAtTags()) this.#settledHead = undefined;
+		if (!(await this.#doubts.lookAtTags())) return;
+		this.#settledHead = undefined;
+		this.#extension.lookAtMarksAgain();
 	}
 
 	/** One part of a long way; the next is a round of its own, with a new look at the head. */
@@ -293,7 +303,7 @@ export class Follower {
 		const part = await this.#extension.advance(from, head);
 		const top = part.type === "look" ? part.blocks.at(-1) : undefined;
 		if (part.type === "look" && writer.window === undefined) {
-			await this.#extension.extend(part.blocks);
+			await this.#extend(part.blocks);
 		} else if (top !== undefined) {
 			const finalized = writer.state.finalized ?? 0n;
 			await this.#act(await this.#observer.observe(writer.window, finalized, top));

@@ -1,23 +1,19 @@
 /**
  * The newest committed versions of handler-owned memories, so that a handler's read costs no query
- * for what was read or written lately. Valid as long as this process holds the chain's lease: only
- * the follower writes handler-owned memories, and a rollback clears it.
+ * for what was read or written lately. Valid as long as this process holds the chain's lease, in the
+ * generation that it was filled in: only the follower writes handler-owned memories, and a rollback begins
+ * another. Where it is known what a rollback changed, the rest is kept.
  */
 import { LRUCache } from "lru-cache";
-import type { ChainId, MemoryKey } from "../domain/ids.ts";
+import type { ChainId, Generation, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
+import type { HandlerVersion } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { CommittedMemory } from "./handler-state.ts";
-
-/** What handlers are shown of a version. */
-export type HandlerVersion = Pick<
-	Version,
-	"id" | "layer" | "content" | "expiresBlock" | "expiresTime"
->;
 
 export class HandlerCache {
 	readonly #store: Pick<WriterStore, "latestVersions">;
@@ -33,8 +29,29 @@ export class HandlerCache {
 		this.#chainId = chainId;
 	}
 
-	/** How often it was cleared: a read that was under way meanwhile is not kept. */
+	/** How often something was taken out: a read that was under way meanwhile is not kept. */
 	#clearings = 0;
+	#generation: Generation | undefined;
+
+	/** Forgets what it holds, unless that is of this generation. Called before what it holds is asked for. */
+	enter(generation: Generation): void {
+		if (generation === this.#generation) return;
+		this.clear();
+		this.#generation = generation;
+	}
+
+	/** Keeps for the generation after `from` what a rollback did not change. */
+	changed(from: Generation, keys: readonly MemoryKey[]): void {
+		if (from !== this.#generation) return;
+		for (const key of keys) this.#versions.delete(key);
+		this.#clearings += 1;
+		this.#generation = from + 1n;
+	}
+
+	/** Without asking. */
+	known(key: MemoryKey): { readonly version: HandlerVersion | undefined } | undefined {
+		return this.#versions.get(key);
+	}
 
 	async read(key: MemoryKey): Promise<HandlerVersion | undefined> {
 		const known = this.#versions.get(key);

@@ -1,6 +1,6 @@
 /**
  * EVM networks that a chain's file can name, and what is known of each. Ids and block times are those of
- * viem/chains; a test compares them. Whatever a file says itself comes before.
+ * viem/chains, but where a source is named for another; a test compares them. Whatever a file says itself comes before.
  *
  * `depthMs` counts only where a node answers no finalized tag. `trust` is turned off where a source says that
  * headers hold other fields than Ethereum's, or blooms not all logs; `recant chains check` tries the others.
@@ -18,7 +18,10 @@ export interface Network {
 }
 
 const MINUTE_MS = 60_000;
-/** QuickNode docs, "eth_getLogs": what it takes on all of these. What others refuse is learned. */
+/**
+ * QuickNode docs, "eth_getLogs RPC Method": 10,000 blocks on paid plans; Alchemy docs, "eth_getLogs": as many or
+ * more on paid plans. What others refuse, free plans among them (5 and 10 blocks), is learned.
+ */
 const RANGE_BLOCKS = 10_000;
 
 export const NETWORKS = {
@@ -98,23 +101,26 @@ export const NETWORKS = {
 		trust: { headerHash: true, logsBloom: true },
 		logRangeBlocks: RANGE_BLOCKS,
 	},
-	// Linea docs, "Retrieve finalized L2 blocks": final when proved on Ethereum, hours later.
+	// Linea docs, "Transaction finality": a block a second, which the sequencer does not take back; final when its
+	// proof is on Ethereum, which only the tag tells ("Retrieve finalized L2 blocks").
 	linea: {
 		id: 59_144,
-		blockTimeMs: 2_000,
+		blockTimeMs: 1_000,
 		depthMs: 25 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
 		logRangeBlocks: RANGE_BLOCKS,
 	},
-	// Scroll docs, "Transaction life cycle": final when proved on Ethereum.
+	// Scroll docs, "Blocks": every 3 s; "Transactions": final when proved on Ethereum; "Scroll SDK FAQ": about 50
+	// minutes, and Ethereum's own finality. "Blocks" lists the header's fields, which are Ethereum's.
 	scroll: {
 		id: 534_352,
 		blockTimeMs: 3_000,
-		depthMs: 25 * MINUTE_MS,
+		depthMs: 63 * MINUTE_MS,
 		trust: { headerHash: true, logsBloom: true },
 		logRangeBlocks: RANGE_BLOCKS,
 	},
-	// ZKsync docs, "Blocks": hashes are of its own kind; final when the batch was executed on Ethereum.
+	// ZKsync docs, "Blocks": hashes are of its own kind; "Batches & L2 blocks on ZKsync": final with its batch on
+	// Ethereum, after hours, which only the tag tells.
 	zksync: {
 		id: 324,
 		blockTimeMs: 200,

@@ -18,7 +18,7 @@ import type { ChainSpec } from "./chain-spec.ts";
 import { type ForkJudge, lookMs, supportInTime } from "./fork-judge.ts";
 
 /** Every request lowers the branch, so a round ends by itself; this only bounds a defect. */
-const MAX_REQUESTS = LIMITS.groupBlocks + LIMITS.windowBlocks;
+const MAX_REQUESTS = LIMITS.groupBlocks + LIMITS.windowMostBlocks;
 
 /** A fork that is to be followed. */
 type Confirmed = (Reorg | Shrink) & { readonly evidence: ForkEvidence };
@@ -97,11 +97,13 @@ export class Observer {
 		return decision;
 	}
 
-	/** By number in one go; what does not link is asked for by hash. */
+	/** What an earlier look has seen, else by number in one go; what does not link is asked for by hash. */
 	async #grow(
 		branch: readonly BlockHeader[],
 		need: Extract<Decision, { readonly type: "need" }>,
 	): Promise<readonly BlockHeader[]> {
+		const seen = this.#seenBelow(need);
+		if (seen.length > 0) return [...seen, ...branch];
 		const heights = Array.from(
 			{ length: Number(need.to - need.from) + 1 },
 			(_, i) => need.from + BigInt(i),
@@ -116,10 +118,23 @@ export class Observer {
 		const parent = await source.blockByHash(need.hash);
 		const linked = growBranch(branch, [parent]);
 		if (parent === undefined || linked === branch) {
+			// What was remembered may have led here: where headers are not checked, one answer in error would for good.
+			blocks.forget(branch);
 			throw incomplete(`the node does not have block ${need.to} (${need.hash})`);
 		}
 		blocks.keep([parent]);
 		return linked;
+	}
+
+	/** Ascending, as far as they are remembered without a hole: a block's hash names all that is below it. */
+	#seenBelow({ hash, from, to }: Extract<Decision, { readonly type: "need" }>) {
+		const seen: ChainBlock[] = [];
+		let block = this.#options.blocks.known({ hash, number: to });
+		while (block !== undefined && block.number >= from) {
+			seen.push(block);
+			block = this.#options.blocks.known({ hash: block.parentHash, number: block.number - 1n });
+		}
+		return seen.reverse();
 	}
 
 	async #countBehind(

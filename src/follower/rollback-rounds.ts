@@ -19,6 +19,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { BranchDeriver } from "../rollback/branch-deriver.ts";
 import type { RollbackCoordinator, RunOutcome } from "../rollback/coordinator.ts";
+import type { KnownMemories } from "../rollback/known-memories.ts";
 import { isActive, type RollbackRecord, targetOf } from "../rollback/rollback-record.ts";
 import type { ChainWriter } from "../writer/chain-writer.ts";
 import type { Problem } from "../writer/writer-store.ts";
@@ -76,6 +77,7 @@ export interface RollbackRoundsOptions {
 	readonly writer: ChainWriter;
 	readonly coordinator: RollbackCoordinator;
 	readonly deriver: BranchDeriver;
+	readonly memories: KnownMemories;
 	readonly log: Logger;
 	readonly inlineRollbacks: boolean;
 	readonly observe: () => Promise<Observation>;
@@ -199,7 +201,7 @@ export class RollbackRounds {
 	}
 
 	async #run(rollbackId: RollbackId): Promise<RunOutcome> {
-		const { coordinator, deriver, writer, inlineRollbacks } = this.#options;
+		const { coordinator, deriver, memories, writer, inlineRollbacks } = this.#options;
 		if (!inlineRollbacks) {
 			const record = await coordinator.store.load(rollbackId);
 			if (record === undefined || !isActive(record.state)) return { type: "over" };
@@ -209,6 +211,7 @@ export class RollbackRounds {
 		return coordinator.run(rollbackId, deriver, {
 			stillWanted: (rollback) => this.#stillWanted(rollback),
 			exclusive: (work) => writer.exclusive(work),
+			memories,
 		});
 	}
 

@@ -5,7 +5,7 @@
  */
 import type { BlockHeader, ChainLog } from "../domain/block.ts";
 import type { Height, Hex, MemoryKey } from "../domain/ids.ts";
-import type { BranchDeriver } from "../rollback/branch-deriver.ts";
+import type { BranchDeriver, HandlerVersion } from "../rollback/branch-deriver.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import { childrenKnownTo, deriveRange } from "./backfill.ts";
@@ -17,7 +17,7 @@ import type { ChainSpec } from "./chain-spec.ts";
 import { deriveBlock, headerOnly } from "./derive.ts";
 import { fetchBlockLogs } from "./fetch-logs.ts";
 import { findAnchors } from "./find-anchors.ts";
-import { committed, type HandlerVersion } from "./handler-cache.ts";
+import { committed } from "./handler-cache.ts";
 import { HandlerState } from "./handler-state.ts";
 
 /** Blocks looked up at once for anchors. */

@@ -8,7 +8,7 @@ import { LAYERS } from "../domain/layer.ts";
 import { type JsonObject, OPERATION_STATUSES } from "../domain/operation.ts";
 import { FINALITIES, LOSS_POLICIES } from "../domain/provenance.ts";
 import { ROLES } from "../domain/role.ts";
-import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/recant-service.ts";
+import { ROLLBACK_STAGES, ROLLBACK_STRATEGIES } from "../service/rollback-view.ts";
 import { evidence } from "./evidence-schema.ts";
 import { providerAnswer } from "./provider-schema.ts";
 import { indexAnswer, storeAnswer, workingMemoryAnswer } from "./store-schema.ts";

@@ -5,7 +5,7 @@
  */
 import type { JsonValue } from "../domain/operation.ts";
 import type { Wire } from "../domain/wire.ts";
-import type { RollbackReport } from "../service/recant-service.ts";
+import type { RollbackReport } from "../service/rollback-view.ts";
 import { escapeHtml, htmlPage } from "./html.ts";
 
 /** Of one content as the page shows it; JSON has it whole. */

@@ -6,6 +6,7 @@
  * The log says that each of them was made, so one that fails now means that log and state have parted: the
  * restore ends there.
  */
+import { LEAST_WINDOW } from "../chain/window-size.ts";
 import { EMPTY_ROOTS } from "../commitment/state-root.ts";
 import { FatalError, unreachable } from "../domain/errors.ts";
 import {
@@ -92,6 +93,7 @@ export function draftState(base: {
 		safe: undefined,
 		finalized: undefined,
 		pointers: {},
+		...LEAST_WINDOW,
 	};
 }
 

@@ -138,7 +138,7 @@ export class LogWalk {
 		const { position, body } = entry;
 		const from = heightIn(body, "from", position);
 		const to = heightIn(body, "to", position);
-		// A checkpoint at the group's last block stands before the group's own entry.
+		// Snapshots of once say of a group's last block the position before the group's own entry.
 		if (to <= this.#from) return this.#settle();
 		const stated = baseOf(body, position);
 		const before = this.#settle(stated.position);

@@ -7,11 +7,17 @@ import type { OpenOperation } from "../writer/writer-store.ts";
 import type { RollbackRecord } from "./rollback-record.ts";
 
 /** What the new branch holds, derived on top of the ancestor's state. Given by the follower. */
+/** What handlers are shown of a version. */
+export type HandlerVersion = Pick<
+	Version,
+	"id" | "layer" | "content" | "expiresBlock" | "expiresTime"
+>;
+
 export interface BranchDeriver extends GroupDeriver {
 	derive(
 		branch: RollbackRecord["branch"],
 		watched: readonly OpenOperation[],
-		readAtAncestor: (key: MemoryKey) => Promise<Version | undefined>,
+		readAtAncestor: (key: MemoryKey) => Promise<HandlerVersion | undefined>,
 		onBlock: (done: number) => void,
 	): Promise<readonly DerivedBlock[]>;
 }

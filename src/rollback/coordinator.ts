@@ -26,6 +26,7 @@ import type { CommitBatch } from "../writer/commit-batch.ts";
 import type { VectorCollections } from "../writer/embed-vectors.ts";
 import type { SealedStates } from "../writer/sealed-states.ts";
 import type { Consolidator, WriterSettings } from "../writer/system-work.ts";
+import { changedMemories } from "../writer/working-memory.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import {
 	asRecantError,
@@ -37,11 +38,18 @@ import {
 import type { BranchDeriver } from "./branch-deriver.ts";
 import { type ChangeSet, decodeChangeSet } from "./change-set.ts";
 import type { FanOut } from "./fan-out.ts";
+import type { KnownMemories } from "./known-memories.ts";
 import { makePlan } from "./plan.ts";
-import { prepare } from "./prepare.ts";
+import { type PreparedChanges, prepare } from "./prepare.ts";
 import type { RestoredStates } from "./restored-states.ts";
 import { verifyRewound } from "./rewind.ts";
-import { isActive, type NewRollback, type RollbackRecord, type Stage } from "./rollback-record.ts";
+import {
+	type Counts,
+	isActive,
+	type NewRollback,
+	type RollbackRecord,
+	type Stage,
+} from "./rollback-record.ts";
 import type { RollbackStore } from "./rollback-store.ts";
 import { StageClock, type StageEvent } from "./stage-clock.ts";
 import { isDamage } from "./strategy.ts";
@@ -57,8 +65,17 @@ const CLAIM_MS = 4_000;
 /** A change set with its roots. */
 interface Verified extends Pick<ChangeSet, "pointers" | "report" | "shadow"> {
 	readonly batch: CommitBatch;
+	readonly counts: Counts;
 	/** Of the ancestor's state. */
 	readonly roots: StateRoots;
+}
+
+/** What a change set is tried on. */
+interface Attempted {
+	readonly state: ChainState;
+	readonly states: SealedStates;
+	/** Undefined: it is read back. */
+	readonly prepared: PreparedChanges | undefined;
 }
 
 export interface CoordinatorOptions {
@@ -93,6 +110,8 @@ export interface Committer {
 	readonly exclusive: <Result>(
 		work: (state: ChainState, states: SealedStates) => Promise<Result>,
 	) => Promise<Result>;
+	/** Undefined: nothing is known without asking. */
+	readonly memories?: KnownMemories | undefined;
 }
 
 /**
@@ -187,6 +206,7 @@ export class RollbackCoordinator {
 		{ committer, clock }: { committer: Committer | undefined; clock: StageClock },
 	): Promise<RunOutcome> {
 		const { store, writerStore, embedder, onProgress } = this.#options;
+		let prepared: PreparedChanges | undefined;
 		if (rollback.state !== "prepared") {
 			const collections = this.#options.collections(rollback.chainId);
 			const { restorer, states, changesLimit, handlers } = this.#options;
@@ -210,19 +230,25 @@ export class RollbackCoordinator {
 				settings: settings.all(),
 				consolidator: this.#options.consolidator,
 				fanOut: this.#options.fanOut,
+				memories: committer?.memories,
 			};
-			await withDeadline(prepare(rollback, plan, parts), limitMs, timing);
+			prepared = await withDeadline(prepare(rollback, plan, parts), limitMs, timing);
 		}
 		if (committer === undefined) {
+			await prepared?.written;
 			// The lease holder is another: it need not wait for this claim to lapse.
 			await this.#release(rollback, { failure: undefined, keepsPrepared: true });
 			return { type: "prepared" };
 		}
 		const committed = await committer.exclusive(async (state, states) => {
-			const verified = await this.#verify(rollback, { state, states }, clock);
-			await clock.begin("commit", 1);
-			if (!(await committer.stillWanted(rollback))) return false;
+			const verified = await this.#verify(rollback, { state, states, prepared }, clock);
+			const isWanted = await clock.beginWith("commit", 1, () => committer.stillWanted(rollback));
+			if (!isWanted) return false;
 			await this.#commit(rollback, { state, verified }, clock);
+			if (verified.shadow === undefined) {
+				const changed = changedMemories(verified.batch.changes);
+				committer.memories?.changed(rollback.fromGeneration, changed);
+			}
 			// Nobody waits for it: it takes seconds for a large state, and all writes are held here.
 			if (verified.shadow !== undefined) void this.#drop(verified.shadow, rollback);
 			return true;
@@ -240,17 +266,47 @@ export class RollbackCoordinator {
 		return { type: "committed" };
 	}
 
-	/** Roots for the change set, from the tree of what was committed; nothing is changed for readers. */
+	/**
+	 * Roots for the change set, from the tree of what was committed; nothing is changed for readers. What this
+	 * process prepared itself is still being written meanwhile, and is written when this ends.
+	 */
 	async #verify(
 		rollback: RollbackRecord,
-		{ state, states }: { readonly state: ChainState; readonly states: SealedStates },
+		{ state, states, prepared }: Attempted,
 		clock: StageClock,
 	): Promise<Verified> {
-		const { rollbackId, attempt, ancestor } = rollback;
+		if (prepared === undefined) {
+			await clock.begin("verify", 1);
+			return this.#rooted(rollback, { state, states }, await this.#readBack(rollback));
+		}
+		const [verified, begun] = await Promise.allSettled([
+			this.#rooted(rollback, { state, states }, prepared),
+			prepared.written.then(() => clock.begin("verify", 1)),
+		]);
+		if (begun.status === "rejected") throw begun.reason;
+		if (verified.status === "rejected") throw verified.reason;
+		return verified.value;
+	}
+
+	/** What another attempt or process prepared. */
+	async #readBack(rollback: RollbackRecord): Promise<Pick<PreparedChanges, "changes" | "counts">> {
+		const { store } = this.#options;
+		const { rollbackId, attempt } = rollback;
+		const [parts, now] = await Promise.all([
+			store.parts(rollbackId, attempt),
+			store.load(rollbackId),
+		]);
+		return { changes: await decodeChangeSet(parts), counts: now?.counts ?? rollback.counts };
+	}
+
+	async #rooted(
+		rollback: RollbackRecord,
+		{ state, states }: Pick<Attempted, "state" | "states">,
+		{ changes, counts }: Pick<PreparedChanges, "changes" | "counts">,
+	): Promise<Verified> {
+		const { ancestor } = rollback;
 		const isDerivedAnew = rollback.cause === "handlers";
-		await clock.begin("verify", 1);
-		const parts = await this.#options.store.parts(rollbackId, attempt);
-		const { batch, back, shadow, pointers, report } = await decodeChangeSet(parts);
+		const { batch, back, shadow, pointers, report } = changes;
 		// Changes of another state would not give the ancestor's roots, and pass for damage.
 		if (batch.basePosition !== state.logPosition) throw movedOn(rollback, batch, state);
 		const rooted = states.attemptFork(batch, {
@@ -259,7 +315,7 @@ export class RollbackCoordinator {
 			changes: back.changes ?? (await this.#fromShadow(states, shadow)),
 			verify: (roots) => verifyRewound(roots, back.checkpoint),
 		});
-		return { batch: rooted, shadow, pointers, report, roots: back.checkpoint.roots };
+		return { batch: rooted, shadow, pointers, report, counts, roots: back.checkpoint.roots };
 	}
 
 	/** Reads every row of the restored state and hashes it again. */
@@ -281,8 +337,7 @@ export class RollbackCoordinator {
 	): Promise<void> {
 		const { store } = this.#options;
 		const { rollbackId, attempt } = rollback;
-		const { batch, shadow, pointers, report, roots } = verified;
-		const counts = (await store.load(rollbackId))?.counts ?? rollback.counts;
+		const { batch, shadow, pointers, report, counts, roots } = verified;
 		await store.commit({
 			rollbackId,
 			attempt,

@@ -66,7 +66,7 @@ export async function makePlan(
 	const { recoveryId } = rollback;
 	const stands =
 		recoveryId === undefined
-			? HeaderWindow.of(window).at(ancestor.height)
+			? HeaderWindow.of(window, present.windowBlocks).at(ancestor.height)
 			: await context.store.block(chainId, ancestor.height);
 	if (stands?.hash !== ancestor.hash) {
 		throw outdated(rollback, `block ${ancestor.hash} is not in the window`);

@@ -10,6 +10,8 @@
 
 import { retractFinality, rewindFinality } from "../chain/finality.ts";
 import { FatalError } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/ids.ts";
+import type { Version } from "../domain/memory.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { HandlersStore } from "../rederive/handlers-store.ts";
 import type { Restorer } from "../restore/restorer.ts";
@@ -21,15 +23,16 @@ import type { Consolidator } from "../writer/system-work.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { AncestorState } from "./ancestor-state.ts";
 import type { BranchDeriver } from "./branch-deriver.ts";
-import { encodeChangeSet } from "./change-set.ts";
+import { type ChangeSet, encodeChangeSet } from "./change-set.ts";
 import type { FanOut } from "./fan-out.ts";
+import type { KnownMemories } from "./known-memories.ts";
 import { pointersAt, type RollbackPlan } from "./plan.ts";
 import { replay } from "./replay.ts";
 import { ReportBuilder } from "./report.ts";
 import { restoreAncestor } from "./restore-ancestor.ts";
 import type { RestoredStates } from "./restored-states.ts";
 import { rewindTo } from "./rewind.ts";
-import { type RollbackRecord, targetOf } from "./rollback-record.ts";
+import { type Counts, type RollbackRecord, targetOf } from "./rollback-record.ts";
 import type { RollbackStore } from "./rollback-store.ts";
 import type { StageClock } from "./stage-clock.ts";
 
@@ -47,30 +50,46 @@ export interface PrepareContext {
 	readonly clock: StageClock;
 	/** Undefined: this process does everything itself. */
 	readonly fanOut: Pick<FanOut, "embed"> | undefined;
+	/** Undefined: the lease is another's, or nothing is known. */
+	readonly memories: KnownMemories | undefined;
+}
+
+/** A change set that this process made. */
+export interface PreparedChanges {
+	readonly changes: ChangeSet;
+	readonly counts: Counts;
+	/** Ends when it is recorded as prepared, and throws where it is not. Whoever uses it waits for that. */
+	readonly written: Promise<void>;
 }
 
 /**
  * Gets the ancestor's state as planned, replays the new branch on it, and leaves the change set. Throws
- * what stopped it; nothing is half done then.
+ * what stopped it; nothing is half done then. What it answers is being written, or was: see `written`.
  */
 export async function prepare(
 	rollback: RollbackRecord,
 	plan: RollbackPlan,
 	context: PrepareContext,
-): Promise<void> {
+): Promise<PreparedChanges> {
 	const { clock } = context;
-	await clock.begin("rewind", plan.touched.length);
+	const isRewind = plan.strategy === "rewind";
+	const { chainId } = rollback;
+	const around = await clock.beginWith("rewind", plan.touched.length, async () =>
+		isRewind ? context.store.versionsAround(chainId, plan.touched, rollback.ancestor.height) : NONE,
+	);
 	const assembly = newAssembly(plan, rollback);
-	const ancestor =
-		plan.strategy === "rewind"
-			? await rewind(assembly, plan, rollback, context)
-			: await restore(assembly, plan, rollback, context);
+	const ancestor = isRewind
+		? rewind(assembly, { plan, around }, rollback, context)
+		: await restore(assembly, plan, rollback, context);
 	await clock.begin("replay", itemsOf(rollback, plan));
 	const report = new ReportBuilder();
 	const writerStore = ancestor.reader;
-	await replay(assembly, rollback, { ...plan, ...context, writerStore, report });
-	await finish(assembly, { rollback, plan, ancestor, report }, context);
+	const known = isRewind ? context.memories?.in(plan.state) : undefined;
+	await replay(assembly, rollback, { ...plan, ...context, writerStore, report, known });
+	return finish(assembly, { rollback, plan, ancestor, report }, context);
 }
+
+const NONE: ReadonlyMap<MemoryKey, readonly Version[]> = new Map();
 
 function newAssembly(plan: RollbackPlan, rollback: RollbackRecord): Assembly {
 	const head = { ...rollback.ancestor, number: rollback.ancestor.height };
@@ -89,17 +108,22 @@ function newAssembly(plan: RollbackPlan, rollback: RollbackRecord): Assembly {
 	);
 }
 
-async function rewind(
+function rewind(
 	assembly: Assembly,
-	plan: RollbackPlan,
+	{
+		plan,
+		around,
+	}: {
+		readonly plan: RollbackPlan;
+		readonly around: ReadonlyMap<MemoryKey, readonly Version[]>;
+	},
 	rollback: RollbackRecord,
-	{ store, writerStore }: PrepareContext,
-): Promise<AncestorState> {
+	{ writerStore }: PrepareContext,
+): AncestorState {
 	const { chainId, ancestor } = rollback;
 	const { checkpoint, touched } = plan;
 	if (checkpoint === undefined) throw noCheckpoint(rollback);
-	const found = await store.versionsAround(chainId, touched, ancestor.height);
-	const rows = new Map(touched.map((key) => [key, found.get(key) ?? []]));
+	const rows = new Map(touched.map((key) => [key, around.get(key) ?? []]));
 	const at = { ancestor: ancestor.height, head: plan.head };
 	const { before, changes } = rewindTo(assembly, rows, at);
 	return {
@@ -145,12 +169,15 @@ interface Prepared {
 	readonly report: ReportBuilder;
 }
 
-async function finish(assembly: Assembly, made: Prepared, context: PrepareContext): Promise<void> {
-	const { rollback, plan, report } = made;
-	const { changes, pointers, roots, shadow, vectorsOf } = made.ancestor;
+async function finish(
+	assembly: Assembly,
+	{ rollback, plan, report, ancestor: from }: Prepared,
+	context: PrepareContext,
+): Promise<PreparedChanges> {
+	const { changes, pointers, roots, shadow, vectorsOf } = from;
 	const { rollbackId, attempt, ancestor } = rollback;
 	const at = targetOf(rollback).height + 1n;
-	await made.ancestor.compare(report, { editor: assembly.state.editor, at });
+	await from.compare(report, { editor: assembly.state.editor, at });
 	assembly.note("report", ancestor.height, report.summary(rollbackId));
 	// Its commit ends the chain's halt.
 	if (rollback.recoveryId !== undefined) assembly.note("halt", ancestor.height, { isOver: true });
@@ -172,17 +199,21 @@ async function finish(assembly: Assembly, made: Prepared, context: PrepareContex
 		? retractFinality(before, ancestor.height)
 		: rewindFinality(before, ancestor.height);
 	const batch = withHead(assembly.batch(vectors, finality), rollback);
+	const made: ChangeSet = {
+		batch,
+		back: { checkpoint: { height: ancestor.height, roots }, changes },
+		shadow: shadow && { shadowId: shadow.shadowId, height: shadow.height },
+		pointers,
+		report: report.toJson(),
+	};
+	const parts = await encodeChangeSet(made);
 	context.clock.requireGoing();
-	await context.store.prepared(rollbackId, attempt, {
-		parts: await encodeChangeSet({
-			batch,
-			back: { checkpoint: { height: ancestor.height, roots }, changes },
-			shadow: shadow && { shadowId: shadow.shadowId, height: shadow.height },
-			pointers,
-			report: report.toJson(),
-		}),
-		counts: report.counts,
-	});
+	const written = context.store.prepared(rollbackId, attempt, { parts, counts: report.counts });
+	// A large one takes long: that is not done while the chain's commits wait.
+	if (parts.length > 1) await written;
+	// Whoever waits for it is told.
+	written.catch(() => undefined);
+	return { changes: made, counts: report.counts, written };
 }
 
 /** After a manual rollback the head is the ancestor, whose header is stored already. */

@@ -3,7 +3,6 @@
  * operations of the orphaned range are judged one after the other and applied in their effective slots.
  */
 import type { Height, MemoryKey, OperationId } from "../domain/ids.ts";
-import type { Version } from "../domain/memory.ts";
 import type { NamespaceSettings } from "../domain/namespace-settings.ts";
 import type { FoundAnchor } from "../memory/anchors.ts";
 import { handlerKey, prepareOperations } from "../writer/assemble.ts";
@@ -16,8 +15,9 @@ import { type Consolidator, SystemWork } from "../writer/system-work.ts";
 import type { OpenOperation, WriterStore } from "../writer/writer-store.ts";
 import { AgentReplay } from "./agent-replay.ts";
 import { BranchBlocks } from "./branch-blocks.ts";
-import type { BranchDeriver } from "./branch-deriver.ts";
+import type { BranchDeriver, HandlerVersion } from "./branch-deriver.ts";
 import { holdBranch } from "./hold-branch.ts";
+import type { ReadKnown } from "./known-memories.ts";
 import type { ReportBuilder } from "./report.ts";
 import { type RollbackRecord, targetOf } from "./rollback-record.ts";
 import type { StageClock } from "./stage-clock.ts";
@@ -44,6 +44,8 @@ interface ReplayContext {
 	readonly deriver: Pick<BranchDeriver, "derive">;
 	readonly clock: Pick<StageClock, "advance">;
 	readonly report: ReportBuilder;
+	/** Of memories that the fork did not touch; undefined: all are read. */
+	readonly known?: ReadKnown | undefined;
 }
 
 /** Whether a fork at that ancestor puts the operation in question. */
@@ -72,7 +74,7 @@ export async function replay(
 	const blocks = await context.deriver.derive(
 		rollback.branch,
 		anchored,
-		(key) => atAncestor(assembly, key, rollback, context.writerStore),
+		(key) => atAncestor(assembly, key, rollback, context),
 		(done) => context.clock.advance(done),
 	);
 	const system = await loadAll(assembly, rollback, context, blocks);
@@ -114,10 +116,13 @@ async function atAncestor(
 	assembly: Assembly,
 	key: MemoryKey,
 	rollback: RollbackRecord,
-	store: Pick<WriterStore, "latestVersions">,
-): Promise<Version | undefined> {
+	{ known, writerStore }: Pick<ReplayContext, "known" | "writerStore">,
+): Promise<HandlerVersion | undefined> {
 	if (!assembly.state.editor.isLoaded(key)) {
-		const found = await store.latestVersions(rollback.chainId, [key]);
+		// Everything that changed above the ancestor is loaded: what is not stands there as it does now.
+		const standing = known?.(key);
+		if (standing !== undefined) return standing.version;
+		const found = await writerStore.latestVersions(rollback.chainId, [key]);
 		assembly.state.load(key, found.get(key) ?? []);
 	}
 	return assembly.state.editor.visible(key, rollback.ancestor.height);
@@ -133,19 +138,23 @@ async function loadAll(
 	const { height } = rollback.ancestor;
 	const { open, writerStore: store, settings, consolidator } = context;
 	const last = blocks.at(-1)?.header;
-	const ending =
+	const load = async (keys: readonly MemoryKey[]) => {
+		const missing = [...new Set(keys)].filter((key) => !assembly.state.editor.isLoaded(key));
+		const found = await store.latestVersions(chainId, missing);
+		for (const key of missing) assembly.state.load(key, found.get(key) ?? []);
+	};
+	const [ending] = await Promise.all([
 		last === undefined
 			? []
-			: await store.expiring(chainId, {
+			: store.expiring(chainId, {
 					above: height,
 					to: last.number,
 					since: assembly.headTime,
 					time: last.timestamp,
-				});
-	const keys = new Set([...blocks.flatMap((block) => block.operations.map(handlerKey)), ...ending]);
-	const missing = [...keys].filter((key) => !assembly.state.editor.isLoaded(key));
-	const found = await store.latestVersions(chainId, missing);
-	for (const key of missing) assembly.state.load(key, found.get(key) ?? []);
+				}),
+		load(blocks.flatMap((block) => block.operations.map(handlerKey))),
+	]);
+	await load(ending);
 	const operations = open.map(({ stored }) => stored);
 	await prepareOperations(assembly, operations, { store }, height);
 	await learnPuts(assembly.puts, standing(open, height), { store, chainId, upTo: height });

@@ -81,6 +81,18 @@ export class StageClock {
 
 	/** Throws `RetryableError("rollback_paused")`, and the stage has not begun then; and why it is over. */
 	async begin(stage: Stage, total: number): Promise<void> {
+		await this.beginWith(stage, total, async () => undefined);
+	}
+
+	/**
+	 * As `begin`, while `ahead` is under way: what the stage needs first, and is of no consequence where the stage
+	 * does not begin. Both have ended when this does.
+	 */
+	async beginWith<Result>(
+		stage: Stage,
+		total: number,
+		ahead: () => Promise<Result>,
+	): Promise<Result> {
 		await this.#writing;
 		await this.#beforeStage(stage, this.#rollback);
 		this.requireGoing();
@@ -89,10 +101,17 @@ export class StageClock {
 		if (last !== undefined) this.#ended[last.name] = round(now - last.startedAt);
 		const { rollbackId, attempt } = this.#rollback;
 		const progress = { stage, done: 0, total, stageMs: { ...this.#ended } };
-		if (!(await this.#store.begin(rollbackId, attempt, progress))) throw paused(rollbackId, stage);
+		const [begun, had] = await Promise.allSettled([
+			this.#store.begin(rollbackId, attempt, progress),
+			ahead(),
+		]);
+		if (begun.status === "rejected") throw begun.reason;
+		if (!begun.value) throw paused(rollbackId, stage);
 		this.#written = now;
 		this.#stage = { name: stage, total, startedAt: now };
 		this.#onProgress({ ...progress, ...NO_PACE, rollback: this.#rollback });
+		if (had.status === "rejected") throw had.reason;
+		return had.value;
 	}
 
 	/**

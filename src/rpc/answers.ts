@@ -9,7 +9,7 @@ import type { Question } from "./answer-checks.ts";
 import { isObject } from "./json-rpc.ts";
 import { bloomOf } from "./log-bloom.ts";
 import type { Asked } from "./provider-error.ts";
-import { malformed, untrue } from "./provider-error.ts";
+import { malformed, ProviderError, untrue } from "./provider-error.ts";
 import type { ProvedReceipt } from "./receipts-root.ts";
 
 const HASH = /^0x[0-9a-f]{64}$/i;
@@ -76,7 +76,8 @@ export function parseBlock(value: unknown, asked: Question): ChainBlock | undefi
 export function parseLog(value: unknown, asked: Asked): ChainLog {
 	if (!isObject(value)) throw malformed(asked, "a log that is no object");
 	const raw: RawLog = value;
-	if (raw.removed === true) throw malformed(asked, "a removed log");
+	if (raw.removed === true)
+		throw new ProviderError(asked, { kind: "removed_logs" }, "got logs that were removed");
 	const topics = parseHashes(raw.topics, "topics", asked);
 	if (topics.length > MAX_TOPICS) throw malformed(asked, `${topics.length} topics`);
 	return {

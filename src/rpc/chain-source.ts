@@ -56,8 +56,14 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 	const checks = new AnswerChecks(options.trust);
 	// One URL that is given twice is one provider, and one voice.
 	const known = new Map(urls.map(parseProviderUrl).map((url) => [url.url, url] as const));
+	const told = new Set<Parameters<ChainSource["watch"]>[0]>();
+	const onRemovedLogs = () => {
+		for (const onHead of told) onHead("removed_logs");
+	};
 	const providers = new ProviderSet({
-		providers: [...known.values()].map((url) => new Provider(url, { ...options, checks, clock })),
+		providers: [...known.values()].map(
+			(url) => new Provider(url, { ...options, checks, clock, onRemovedLogs }),
+		),
 		chainId,
 		clock,
 		log,
@@ -69,7 +75,8 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 		chainId: () => providers.chainId(),
 		latest: async () => {
 			await probe.first();
-			return providers.latest();
+			const head = await providers.latest();
+			return (await probe.compared(head.number)) ? providers.latest() : head;
 		},
 		tagged: (tag) => providers.run((provider) => fetchTagged(provider, tag)),
 		blockByNumber: async (height) => (await blocksByNumber(providers, [height]))[0],
@@ -90,10 +97,15 @@ export function createChainSource(options: ChainSourceOptions): ChainSource {
 		call: (request) => providers.run((provider) => fetchCall(provider, request)),
 		watch: (onHead) => {
 			const { all, heads } = providers;
-			const stopHeads = watchHeads({ providers: all, heads, pollIntervalMs, clock, log, onHead });
+			const stopHeads = watchHeads({
+				...{ providers: all, heads, pollIntervalMs, clock, log },
+				onHead: () => onHead(),
+			});
+			told.add(onHead);
 			const stopProbes = probe.start();
 			const stop = () => {
 				watches.delete(stop);
+				told.delete(onHead);
 				stopHeads();
 				stopProbes();
 			};

@@ -21,7 +21,7 @@ export type HeadVerdict =
 	| { readonly type: "lagging"; readonly blocks: bigint }
 	| { readonly type: "ahead"; readonly blocks: bigint };
 
-interface Note {
+interface Note<Who> {
 	readonly head: Head;
 	/** From where the chain's pace is measured. */
 	readonly paceFrom: Head;
@@ -29,6 +29,15 @@ interface Note {
 	/** When its height was another one last. */
 	readonly movedAtMs: number;
 	readonly verdict: HeadVerdict;
+	/** Whose heads it was found to lag behind; empty unless it lags. */
+	readonly behind: readonly Who[];
+}
+
+/** How far a head is behind others. */
+interface Lag<Who> {
+	/** 0: it is level. */
+	readonly blocks: bigint;
+	readonly behind: readonly Who[];
 }
 
 interface HeadNotesOptions<Who> {
@@ -56,7 +65,7 @@ const FAST_BLOCK_MS = 100;
 
 export class HeadNotes<Who> {
 	readonly #options: HeadNotesOptions<Who>;
-	readonly #notes = new Map<Who, Note>();
+	readonly #notes = new Map<Who, Note<Who>>();
 	readonly #listeners = new Set<(who: Who, head: Head) => void>();
 	/** Milliseconds between two blocks, as their timestamps say; undefined: not known yet. */
 	#blockMs: number | undefined;
@@ -107,48 +116,57 @@ export class HeadNotes<Who> {
 		const before = this.#notes.get(who);
 		const paceFrom = this.#measure(before?.paceFrom, head);
 		const movedAtMs = before?.head.height === head.height ? before.movedAtMs : atMs;
-		this.#notes.set(who, { head, paceFrom, atMs, movedAtMs, verdict: before?.verdict ?? LEVEL });
+		const { verdict = LEVEL, behind = [] } = before ?? {};
+		this.#notes.set(who, { head, paceFrom, atMs, movedAtMs, verdict, behind });
 		if (this.#notes.size > 1) this.#judge(who);
 		for (const listener of this.#listeners) listener(who, head);
 	}
 
-	/** Whose heads count has changed: who lagged behind one that does not count any more lags no more. */
+	/**
+	 * Whose heads count has changed, or one came back: who lagged behind such ones alone lags no more. Who is
+	 * still behind one of those that it was held against goes on to lag, however lately that was seen.
+	 */
 	reconsider(): void {
-		for (const [who, note] of [...this.#notes]) {
-			if (note.verdict.type !== "lagging") continue;
-			const blocks = this.#lag(who, note);
-			this.#find(who, blocks > 0n ? { type: "lagging", blocks } : LEVEL);
-		}
+		for (const [who, note] of [...this.#notes])
+			if (note.verdict.type === "lagging" && !this.#isStillBehind(note)) this.#find(who, LEVEL);
 	}
 
 	/** Who is ahead first: its head must not make the others lag, and those that it did lag no more. */
 	#judge(noted: Who): void {
-		let isNewlyAhead = false;
 		for (const [who, note] of [...this.#notes]) {
 			const blocks = this.#lead(who, note);
-			const wasAhead = note.verdict.type === "ahead";
-			isNewlyAhead ||= blocks > 0n && !wasAhead;
 			if (blocks > 0n) this.#find(who, { type: "ahead", blocks });
-			else if (wasAhead) this.#find(who, LEVEL);
+			else if (note.verdict.type === "ahead") this.#find(who, LEVEL);
 		}
-		for (const [who, note] of [...this.#notes]) {
-			if (note.verdict.type === "ahead") continue;
-			// Of the others the heads that they were held against are gone: what was found then stays.
-			if (who !== noted && !(isNewlyAhead && note.verdict.type === "lagging")) continue;
-			const blocks = this.#lag(who, note);
-			this.#find(who, blocks > 0n ? { type: "lagging", blocks } : LEVEL);
-		}
+		this.#findLag(noted);
+		// Of the others the heads that they were held against are gone: what was found then stays.
+		this.reconsider();
 	}
 
-	#find(who: Who, verdict: HeadVerdict): void {
+	#findLag(who: Who): void {
+		const note = this.#notes.get(who);
+		if (note === undefined || note.verdict.type === "ahead") return;
+		const { blocks, behind } = this.#lag(who, note);
+		this.#find(who, blocks > 0n ? { type: "lagging", blocks } : LEVEL, behind);
+	}
+
+	#isStillBehind({ head, behind }: Note<Who>): boolean {
+		const others = this.#counted().filter(
+			([other]) => behind.includes(other) && this.verdictOf(other).type !== "ahead",
+		);
+		const best = highest(others);
+		return best !== undefined && best - head.height > this.#tolerance() / 2n;
+	}
+
+	#find(who: Who, verdict: HeadVerdict, behind: readonly Who[] = []): void {
 		const note = this.#notes.get(who);
 		if (note === undefined) return;
-		this.#notes.set(who, { ...note, verdict });
+		this.#notes.set(who, { ...note, verdict, behind });
 		if (verdict.type !== note.verdict.type) this.#options.onVerdict(who, verdict);
 	}
 
 	/** By how many blocks it is too far ahead of at least two others; 0: it is not. */
-	#lead(who: Who, { head }: Note): bigint {
+	#lead(who: Who, { head }: Note<Who>): bigint {
 		const others = this.#counted().filter(([other]) => other !== who);
 		const best = highest(others);
 		if (best === undefined || others.length < 2) return 0n;
@@ -160,7 +178,7 @@ export class HeadNotes<Who> {
 	}
 
 	/** It moves, and is no node that catches up with one that is where the time is. */
-	#goesOn({ movedAtMs, head }: Note, lead: Head): boolean {
+	#goesOn({ movedAtMs, head }: Note<Who>, lead: Head): boolean {
 		if (this.#now - movedAtMs >= STALE_MS) return false;
 		return !this.#isOfNow(lead) || this.#isOfNow(head);
 	}
@@ -170,21 +188,25 @@ export class HeadNotes<Who> {
 		return Math.abs(this.#options.clock.wallMs() - Number(timestamp) * 1_000) < TIP_MS;
 	}
 
-	/** By how many blocks it is behind others that were looked at before; 0: it is level. */
-	#lag(who: Who, { head, atMs, verdict }: Note): bigint {
-		const best = highest(
-			this.#counted().filter(
-				([other, note]) =>
-					other !== who && note.atMs <= atMs && this.verdictOf(other).type !== "ahead",
-			),
-		);
-		const lag = best === undefined ? 0n : best - head.height;
-		const tolerance = this.#tolerance();
+	/** By how many blocks it is behind others that were looked at before, and behind whom. */
+	#lag(who: Who, { head, atMs, verdict }: Note<Who>): Lag<Who> {
 		// Half of it ends a lag, so that a node at the edge does not come and go.
-		return lag > (verdict.type === "lagging" ? tolerance / 2n : tolerance) ? lag : 0n;
+		const tolerance = this.#tolerance() / (verdict.type === "lagging" ? 2n : 1n);
+		const before = this.#counted().filter(
+			([other, note]) =>
+				other !== who &&
+				note.atMs <= atMs &&
+				this.verdictOf(other).type !== "ahead" &&
+				note.head.height - head.height > tolerance,
+		);
+		const best = highest(before);
+		return {
+			blocks: best === undefined ? 0n : best - head.height,
+			behind: before.map(([other]) => other),
+		};
 	}
 
-	#counted(): readonly (readonly [Who, Note])[] {
+	#counted(): readonly (readonly [Who, Note<Who>])[] {
 		const { counts } = this.#options;
 		return [...this.#notes].filter(([who, { atMs }]) => this.#now - atMs < STALE_MS && counts(who));
 	}
@@ -213,7 +235,7 @@ export class HeadNotes<Who> {
 	}
 }
 
-function highest<Who>(notes: readonly (readonly [Who, Note])[]): Height | undefined {
+function highest<Who>(notes: readonly (readonly [Who, Note<Who>])[]): Height | undefined {
 	let best: Height | undefined;
 	for (const [, { head }] of notes)
 		if (best === undefined || head.height > best) best = head.height;

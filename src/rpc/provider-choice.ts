@@ -45,6 +45,9 @@ export class ProviderChoice {
 	readonly #log: RpcLog | undefined;
 	#holder: Provider | undefined;
 	#heldSinceMs = 0;
+	/** Who was chosen last, or answered in the place of one that failed. */
+	#reliedOn: Provider | undefined;
+	readonly #listeners = new Set<() => void>();
 	/** When a provider of a rank answered last. */
 	readonly #answeredAtMs: Record<Rank, number>;
 	/** Questions that failed by the faults of whoever could be asked: since when, and the last one. */
@@ -96,6 +99,12 @@ export class ProviderChoice {
 		if (this.#holder === provider) return;
 		this.#holder = provider;
 		this.#heldSinceMs = this.#clock.now();
+		this.#relyOn(provider);
+	}
+
+	/** Calls `listener` when another provider is relied on than before. */
+	listen(listener: () => void): void {
+		this.#listeners.add(listener);
 	}
 
 	/** It was at fault: who is first is chosen anew, or it would be again as soon as its pause is over. */
@@ -107,6 +116,7 @@ export class ProviderChoice {
 		const rank = this.#rankOf(provider);
 		const now = this.#clock.now();
 		this.#answeredAtMs[rank] = now;
+		if (this.#holder === undefined) this.#relyOn(provider);
 		if (rank === RANKS.distrusted && this.#isWanted) this.#wanting.lastMs = now;
 	}
 
@@ -146,6 +156,12 @@ export class ProviderChoice {
 		else this.#log?.info(fields, "provider is on the others' branch again");
 	}
 
+	#relyOn(provider: Provider): void {
+		const isOther = this.#reliedOn !== undefined && this.#reliedOn !== provider;
+		this.#reliedOn = provider;
+		if (isOther) for (const listener of this.#listeners) listener();
+	}
+
 	#rankOf(provider: Provider): Rank {
 		const isAhead = this.heads.verdictOf(provider).type === "ahead";
 		if (isAhead || this.isAstray(provider)) return RANKS.off;
@@ -168,7 +184,19 @@ export class ProviderChoice {
 
 	#distrusted(able: readonly Provider[]): Provider | undefined {
 		if (!this.#isWanted && !this.#isTurnOf(RANKS.distrusted)) return undefined;
-		return soonestTrusted(able.filter((each) => this.#rankOf(each) === RANKS.distrusted));
+		const distrusted = able.filter((each) => this.#rankOf(each) === RANKS.distrusted);
+		return soonestTrusted(this.#goingOn(distrusted));
+	}
+
+	/** Without those whose heads have stood for LAST_RESORT_MS while another of them shows more. */
+	#goingOn(providers: readonly Provider[]): readonly Provider[] {
+		const { heads } = this;
+		const heightOf = (each: Provider) => heads.headOf(each) ?? 0n;
+		return providers.filter(
+			(each) =>
+				heads.standsMs(each) < LAST_RESORT_MS ||
+				providers.every((other) => heightOf(other) <= heightOf(each)),
+		);
 	}
 
 	/** Questions have failed for LAST_RESORT_MS, whatever else was answered. */

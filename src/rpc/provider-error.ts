@@ -23,6 +23,8 @@ export type FailureReason =
 	| { readonly kind: "rate_limited"; readonly retryAfterMs: number | undefined }
 	/** Not JSON-RPC, not the shape that the method has, or not the thing that was asked for. */
 	| { readonly kind: "malformed" }
+	/** Logs that the node itself says to have taken back: it left their branch, or answers out of two. */
+	| { readonly kind: "removed_logs" }
 	/** Well-formed, and a check proves it wrong: hash, bloom, parent, root. Set aside for long. */
 	| { readonly kind: "untrue" }
 	/** Larger than LIMITS.rpcAnswerBytes. */
@@ -80,6 +82,7 @@ export function isProviderAtFault(reason: FailureReason): boolean {
 		case "http_status":
 		case "rate_limited":
 		case "malformed":
+		case "removed_logs":
 		case "untrue":
 		case "other_chain":
 			return true;
@@ -113,7 +116,12 @@ function answered(reason: FailureReason): boolean {
 }
 
 /** Of the faults of a provider, those for which it had to answer. */
-const ANSWERS: readonly FailureReason["kind"][] = ["malformed", "untrue", "other_chain"];
+const ANSWERS: readonly FailureReason["kind"][] = [
+	"malformed",
+	"removed_logs",
+	"untrue",
+	"other_chain",
+];
 
 const UNREACHABLE_HINT = "check that the node runs and that the URL is right; it is tried again";
 const HINTS: Readonly<Record<FailureReason["kind"], string>> = {
@@ -123,6 +131,8 @@ const HINTS: Readonly<Record<FailureReason["kind"], string>> = {
 	http_status: "check the provider's URL and key; it is tried again",
 	rate_limited: "the provider limits requests: poll less often, or use another plan or provider",
 	malformed: "the provider's answer cannot be trusted; use another one if this repeats",
+	removed_logs:
+		"the node has left the branch of these logs, or is not sure of it; it is asked again",
 	untrue:
 		"the provider's answer is proved wrong and was not used; use another provider if this repeats",
 	oversized: "ask for less at once, or use a provider of your own",

@@ -2,7 +2,8 @@
  * Looks at the providers of a chain that are not asked: what their heads are, whether they answer, how fast, and
  * with three or more, whether one stands on a branch that most others do not have. Without it a node that stands
  * still would look like a chain that does, and one that was cut off like a chain that forked. Only where there
- * are several, and rarely.
+ * are several, and rarely; at once when a head leaps, which is not believed before, and when another provider is
+ * chosen than before.
  */
 import { type Clock, everyInTurn } from "../domain/clock.ts";
 import type { Height, Hex } from "../domain/ids.ts";
@@ -20,8 +21,10 @@ const STANDING_BLOCKS = 4;
 const STANDING_MS = 3_000;
 /** Fewer than this have no majority against one. */
 const MAJORITY = 3;
-/** Further than a chain goes between two looks that are so near. */
+/** Further than its pace takes a chain, twice over, since the last look. */
 const LEAP_BLOCKS = 64n;
+/** Looks that nobody waits for come no more often, whoever leaps or fails how often. */
+const LEAST_MS = 1_000;
 /** So far below its head a node has settled on a block, whatever goes on at the tip. */
 const SETTLED_BLOCKS = 3n;
 
@@ -52,16 +55,26 @@ export class ProviderProbe {
 	#first: Promise<void> | undefined;
 	/** Who had another block at the tip when it was looked last: looked at again soon. */
 	readonly #differing = new Map<Provider, Difference>();
-	/** The highest head when it was looked last. */
-	#comparedTo: Height | undefined;
-	#hasLeapt = false;
+	/** The highest head when it was looked last, and when that was. */
+	#comparedTo: { readonly height: Height | undefined; readonly atMs: number };
+	/** Something happened since the last look that it should be looked for. */
+	#isDue = false;
+	/** The look under way. */
+	#looking: Promise<void> | undefined;
+	#stopSoon: (() => void) | undefined;
+	#isWatching = false;
 
 	constructor(providers: ProviderSet, clock: Clock) {
 		this.#providers = providers;
 		this.#clock = clock;
 		this.#lookedAtMs = clock.now();
-		if (providers.all.length >= MAJORITY)
-			providers.heads.listen((_who, { height }) => this.#noteLeap(height));
+		this.#comparedTo = { height: undefined, atMs: clock.now() };
+		if (providers.all.length < MAJORITY) return;
+		providers.heads.listen((who, { height }) => {
+			// What is on no branch of the others' is known to be, and not asked.
+			if (providers.choice.isTrusted(who) && this.#isLeap(height)) this.#lookSoon();
+		});
+		providers.choice.listen(() => this.#lookSoon());
 	}
 
 	/**
@@ -73,14 +86,28 @@ export class ProviderProbe {
 		return this.#first;
 	}
 
+	/**
+	 * A head that may be another branch's, far above all that was compared: answers when they were compared anew,
+	 * and whether that was done. Takes twice LIMITS.supportMs at most.
+	 */
+	async compared(height: Height): Promise<boolean> {
+		if (this.#providers.all.length < MAJORITY || !this.#isLeap(height)) return false;
+		await (this.#looking ?? this.#look());
+		return true;
+	}
+
 	/** Looks from time to time, and at once where that was not done. Returns the stop function. */
 	start(): () => void {
 		if (this.#providers.all.length < 2) return () => undefined;
+		this.#isWatching = true;
 		const stopFirst = this.#clock.after(0, () => {
 			if (!this.#hasLooked) void this.#look();
 		});
 		const stopTurns = everyInTurn(this.#clock, TURN_MS, () => this.#turn());
 		return () => {
+			this.#isWatching = false;
+			this.#stopSoon?.();
+			this.#stopSoon = undefined;
 			stopFirst();
 			stopTurns();
 		};
@@ -92,11 +119,19 @@ export class ProviderProbe {
 			await this.#look();
 	}
 
-	/** Never rejects. */
-	async #look(): Promise<void> {
+	/** One at a time. Never rejects. */
+	#look(): Promise<void> {
+		this.#looking ??= this.#lookOnce().finally(() => {
+			this.#looking = undefined;
+		});
+		return this.#looking;
+	}
+
+	async #lookOnce(): Promise<void> {
 		const sinceMs = this.#clock.now() - this.#lookedAtMs;
 		this.#lookedAtMs = this.#clock.now();
 		this.#hasLooked = true;
+		this.#isDue = false;
 		const { all, heads } = this.#providers;
 		// Not at the one that is asked anyway.
 		const isDue = (provider: Provider) => {
@@ -105,8 +140,7 @@ export class ProviderProbe {
 		};
 		await Promise.all(all.filter(isDue).map((each) => this.#answer(each, this.#noteHead)));
 		await this.#compare();
-		this.#comparedTo = heads.highest;
-		this.#hasLeapt = false;
+		this.#comparedTo = { height: heads.highest, atMs: this.#clock.now() };
 	}
 
 	/** Also when it comes too late to be waited for. */
@@ -115,13 +149,27 @@ export class ProviderProbe {
 	};
 
 	#isPressing(): boolean {
-		return this.#differing.size > 0 || this.#hasLeapt || this.#stands();
+		return this.#differing.size > 0 || this.#isDue || this.#stands();
 	}
 
-	/** A head far from those of the last look may be another branch's. */
-	#noteLeap(height: Height): void {
-		const from = this.#comparedTo;
-		if (from !== undefined && height > from + LEAP_BLOCKS) this.#hasLeapt = true;
+	/** A head far above those of the last look may be another branch's. */
+	#isLeap(height: Height): boolean {
+		const { height: from, atMs } = this.#comparedTo;
+		if (from === undefined) return false;
+		const { blockMs } = this.#providers.heads;
+		const usual = blockMs === undefined ? 0 : (2 * (this.#clock.now() - atMs)) / blockMs;
+		return height > from + LEAP_BLOCKS + BigInt(Math.ceil(usual));
+	}
+
+	/** At once, where that was not done just now; the look under way may have begun too early. */
+	#lookSoon(): void {
+		this.#isDue = true;
+		if (this.#stopSoon !== undefined || !this.#isWatching) return;
+		const sinceMs = this.#clock.now() - this.#lookedAtMs;
+		this.#stopSoon = this.#clock.after(Math.max(0, LEAST_MS - sinceMs), () => {
+			this.#stopSoon = undefined;
+			if (this.#isDue) void this.#look();
+		});
 	}
 
 	/** The best head has not moved for longer than the chain usually takes; else nobody would look. */

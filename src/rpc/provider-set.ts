@@ -196,22 +196,21 @@ export class ProviderSet {
 	}
 
 	/**
-	 * What `provider` answers, or once it is late what the next one does, and so on: as many may hang. A hanging
-	 * node would else hold the chain for a whole time limit; asked after a multiple of what it usually takes, and
-	 * only of small questions, a second one costs next to nothing while all is well.
+	 * What `provider` answers, or once it is late what the others do, each asked when the one before it failed or
+	 * is late as well: as many may hang. A hanging node would else hold the chain for a whole time limit; asked
+	 * after a multiple of what it usually takes, and only of small questions, a second one costs next to nothing
+	 * while all is well.
 	 */
 	async #orNext<Answer>(
 		provider: Provider,
 		answering: Promise<Answered<Answer> | undefined>,
 		asking: Asking<Answer>,
 	): Promise<Answered<Answer> | undefined> {
-		if (this.#untried(asking.tried) === undefined) return answering;
+		// Whoever is put aside now may not be any more when it is late.
+		if (asking.tried.size === this.all.length) return answering;
 		const lateMs = lateAfterMs(provider);
 		if (!(await isLate(answering, { ms: lateMs, clock: this.#clock }))) return answering;
-		const next = this.#untried(asking.tried);
-		if (next === undefined) return answering;
-		const others = this.#orNext(next, this.#try(next, asking), asking);
-		const first = await firstOf(answering, others);
+		const first = await firstOf(answering, this.#next(asking, {}));
 		if (first?.of === "second") {
 			provider.standing.late(lateMs);
 			this.choice.hold(first.answered.by);

@@ -9,7 +9,7 @@ import { rateLimitAmong } from "./json-rpc.ts";
 import { LearnedSize } from "./learned-size.ts";
 import { type Asked, type FailureReason, ProviderError } from "./provider-error.ts";
 import type { ProviderUrl } from "./provider-url.ts";
-import { type Pass, RequestGate } from "./request-gate.ts";
+import { type Pass, RequestGate, type Weight } from "./request-gate.ts";
 import type { RpcLog } from "./rpc-log.ts";
 import { Standing } from "./standing.ts";
 import { WebSocketConnection } from "./web-socket-connection.ts";
@@ -23,6 +23,8 @@ export interface ProviderOptions {
 	/** What its answers are held against; all providers of a chain share them. */
 	readonly checks?: AnswerChecks | undefined;
 	readonly clock?: Clock | undefined;
+	/** Told when it answers with logs that it says to have taken back: its branch may be left. */
+	readonly onRemovedLogs?: (() => void) | undefined;
 }
 
 /** What takes one provider as long as another, so that their latencies can be compared. */
@@ -48,6 +50,7 @@ export class Provider {
 	/** False once it refused a block's hash in the place of its number. */
 	takesBlockHash = true;
 	readonly #clock: Clock;
+	readonly #onRemovedLogs: (() => void) | undefined;
 
 	constructor(url: ProviderUrl, options: ProviderOptions) {
 		const { timeoutMs, log, clock = systemClock } = options;
@@ -55,6 +58,7 @@ export class Provider {
 		this.timeoutMs = timeoutMs;
 		this.checks = options.checks ?? new AnswerChecks();
 		this.#clock = clock;
+		this.#onRemovedLogs = options.onRemovedLogs;
 		this.logRange = new LearnedSize(options.logRangeBlocks ?? LIMITS.rpcLogRangeBlocks);
 		this.standing = new Standing({ provider: url.shown, clock, log });
 		this.gate = new RequestGate(clock);
@@ -77,7 +81,9 @@ export class Provider {
 			this.standing.succeeded(startedMs);
 			return answer;
 		} catch (error) {
-			if (error instanceof ProviderError) this.standing.failed(error, startedMs);
+			if (!(error instanceof ProviderError)) throw error;
+			this.standing.failed(error, startedMs);
+			if (error.reason.kind === "removed_logs") this.#onRemovedLogs?.();
 			throw error;
 		}
 	}
@@ -90,11 +96,13 @@ export class Provider {
 	/** One outcome per call, in order. Splits what the provider does not take at once. */
 	async ask(calls: readonly RpcCall[]): Promise<readonly RpcOutcome[]> {
 		const outcomes: RpcOutcome[] = [];
+		// By all of them: one slice of many calls is nothing that somebody waits for.
+		const weight = isLight(calls) ? "light" : "heavy";
 		// Each round either gets on or makes the batch smaller, see LearnedSize.
 		while (outcomes.length < calls.length) {
 			const size = Math.min(this.batch.size, this.gate.mostCalls);
 			const slice = calls.slice(outcomes.length, outcomes.length + size);
-			outcomes.push(...(await this.#exchange(slice)));
+			outcomes.push(...(await this.#exchange(slice, weight)));
 		}
 		return outcomes;
 	}
@@ -116,9 +124,9 @@ export class Provider {
 	}
 
 	/** Nothing when the batch was too large: then it is smaller the next time. */
-	async #exchange(slice: readonly RpcCall[]): Promise<readonly RpcOutcome[]> {
+	async #exchange(slice: readonly RpcCall[], weight: Weight): Promise<readonly RpcOutcome[]> {
 		const asked = { provider: this.url, method: slice[0]?.method ?? "" };
-		const pass = await this.#enter(slice.length, asked);
+		const pass = await this.#enter({ calls: slice.length, weight, asked });
 		let isTooMuch = false;
 		try {
 			return await this.#send(slice, { asked, pass });
@@ -147,8 +155,16 @@ export class Provider {
 		return outcomes;
 	}
 
-	async #enter(calls: number, asked: Asked): Promise<Pass> {
-		const answer = await this.gate.enter(calls);
+	async #enter({
+		calls,
+		weight,
+		asked,
+	}: {
+		readonly calls: number;
+		readonly weight: Weight;
+		readonly asked: Asked;
+	}): Promise<Pass> {
+		const answer = await this.gate.enter(calls, weight);
 		if (answer.type === "pass") return answer.pass;
 		if (answer.type === "closed") throw new ProviderError(asked, { kind: "closed" }, "was closed");
 		const why =

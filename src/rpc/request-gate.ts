@@ -5,7 +5,9 @@
  *
  * Invariants
  * 1. At least one request is let through at a time, at most LIMITS.rpcRequests.
- * 2. Requests are let through in the order in which they came.
+ * 2. Requests of one kind are let through in the order in which they came. A light one goes past heavy ones that
+ *    wait, so that a head needs not wait for a backfill; but no heavy one that is next is passed by more than
+ *    MOST_PASSING of them, so that it gets its turn however many light ones come.
  * 3. Signs of too much that were under way together count once.
  * 4. The rate is limited only once a provider said that it limits it, and not for good: never below LEAST_RATE, and
  *    where nothing is refused for QUIET_MS it is free again within half a minute more.
@@ -27,11 +29,16 @@ export type PassAnswer =
 	/** Too many wait already; it was sent away while it waited; the gate was closed. */
 	| { readonly type: "full" | "sent_away" | "closed" };
 
+/** Light: a small question, such as for a head. It costs the provider little, and somebody waits for it. */
+export type Weight = "light" | "heavy";
+
 interface Waiting {
 	readonly calls: number;
 	readonly enter: (answer: PassAnswer) => void;
 }
 
+/** Light requests that may go past one heavy request that is next: a poll asks for less at once. */
+const MOST_PASSING = 8;
 /** As many as follower, anchors and a backfill ask at once; a provider that bears less says so. */
 const FIRST_REQUESTS = 32;
 const SHRINK = 0.5;
@@ -61,7 +68,9 @@ const SECOND_MS = 1_000;
 
 export class RequestGate {
 	readonly #clock: Clock;
-	readonly #waiting: Waiting[] = [];
+	readonly #waiting: Readonly<Record<Weight, Waiting[]>> = { light: [], heavy: [] };
+	/** Light requests that went past the heavy one that is next. */
+	#passing = 0;
 	#requests = FIRST_REQUESTS;
 	#underWay = 0;
 	#shrunkAtMs = Number.NEGATIVE_INFINITY;
@@ -96,17 +105,18 @@ export class RequestGate {
 		return {
 			atMost: Math.floor(this.#requests),
 			underWay: this.#underWay,
-			waiting: this.#waiting.length,
+			waiting: this.#waiting.light.length + this.#waiting.heavy.length,
 		};
 	}
 
-	/** Resolves when the request may be sent. */
-	async enter(calls: number): Promise<PassAnswer> {
+	/** Resolves when the request may be sent. As many of either weight may wait as LIMITS.rpcWaitingRequests. */
+	async enter(calls: number, weight: Weight = "heavy"): Promise<PassAnswer> {
 		if (this.#closed) return { type: "closed" };
-		if (this.#waiting.length === 0 && this.#admits(calls)) return this.#pass(calls);
-		if (this.#waiting.length >= LIMITS.rpcWaitingRequests) return { type: "full" };
+		if (this.#next === undefined && this.#admits(calls)) return this.#pass(calls);
+		const waiting = this.#waiting[weight];
+		if (waiting.length >= LIMITS.rpcWaitingRequests) return { type: "full" };
 		return new Promise((resolve) => {
-			this.#waiting.push({ calls, enter: resolve });
+			waiting.push({ calls, enter: resolve });
 			this.#pump();
 		});
 	}
@@ -144,7 +154,16 @@ export class RequestGate {
 	#end(type: "sent_away" | "closed"): void {
 		this.#stopTimer?.();
 		this.#stopTimer = undefined;
-		for (const { enter } of this.#waiting.splice(0)) enter({ type });
+		const { light, heavy } = this.#waiting;
+		this.#passing = 0;
+		for (const { enter } of [...light.splice(0), ...heavy.splice(0)]) enter({ type });
+	}
+
+	/** Of which weight the request is that is let through next; undefined: none waits. */
+	get #next(): Weight | undefined {
+		const { light, heavy } = this.#waiting;
+		if (heavy.length === 0) return light.length === 0 ? undefined : "light";
+		return light.length > 0 && this.#passing < MOST_PASSING ? "light" : "heavy";
 	}
 
 	#admits(calls: number): boolean {
@@ -164,14 +183,17 @@ export class RequestGate {
 	#pump(): void {
 		this.#stopTimer?.();
 		this.#stopTimer = undefined;
-		for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-			if (this.#underWay >= Math.floor(this.#requests)) return;
+		for (let weight = this.#next; weight !== undefined; weight = this.#next) {
+			const [next] = this.#waiting[weight];
+			if (next === undefined || this.#underWay >= Math.floor(this.#requests)) return;
 			const waitMs = this.#waitMs(next.calls);
 			if (waitMs > 0) {
 				this.#stopTimer = this.#clock.after(waitMs, () => this.#pump());
 				return;
 			}
-			this.#waiting.shift();
+			this.#waiting[weight].shift();
+			const isPassing = weight === "light" && this.#waiting.heavy.length > 0;
+			this.#passing = isPassing ? this.#passing + 1 : 0;
 			next.enter(this.#pass(next.calls));
 		}
 	}

@@ -7,7 +7,7 @@ import type { Place } from "../rollback/rollback-record.ts";
 import type { RollbackStore } from "../rollback/rollback-store.ts";
 import type { ChainState } from "../writer/chain-state.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
-import type { RollbackPlanView } from "./recant-service.ts";
+import type { RollbackPlanView } from "./rollback-view.ts";
 
 interface Stores {
 	readonly writerStore: WriterStore;

@@ -28,14 +28,16 @@ import type {
 	EventView,
 	OperationView,
 	RecantService,
-	RollbackOrder,
-	RollbackReport,
-	RollbackStrategy,
-	RollbackView,
 	StatusView,
 	WriteAnswer,
 } from "./recant-service.ts";
 import { memoryNotFound, noReport, refuseHalted, refuseHaltedOtherwise } from "./refusals.ts";
+import type {
+	RollbackOrder,
+	RollbackReport,
+	RollbackStrategy,
+	RollbackView,
+} from "./rollback-view.ts";
 import { embedQuery, search } from "./searching/search.ts";
 import type { SearchContext } from "./searching/search-context.ts";
 import { reportOf } from "./stored-report.ts";

@@ -1,4 +1,4 @@
-import type { RollbackReport, RollbackView } from "./recant-service.ts";
+import type { RollbackReport, RollbackView } from "./rollback-view.ts";
 
 type Stored = Omit<RollbackReport, "rollback">;
 type Verdicts = Stored["suspended"];

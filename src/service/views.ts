@@ -16,9 +16,9 @@ import type {
 	HistoryEntryView,
 	MemoryView,
 	OperationView,
-	RollbackView,
 	SearchResult,
 } from "./recant-service.ts";
+import type { RollbackView } from "./rollback-view.ts";
 import type { FoundMemory } from "./searching/search.ts";
 
 /**

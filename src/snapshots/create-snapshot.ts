@@ -152,7 +152,8 @@ class Creation {
 			await this.#addFirst({ kind: "collection", ...each });
 		}
 		const above = (await this.#parent())?.height;
-		const headers = await reader.headers(this.#row, { above, limit: LIMITS.windowBlocks });
+		const { windowBlocks } = await reader.chain(chainId);
+		const headers = await reader.headers(this.#row, { above, limit: windowBlocks });
 		for (const header of headers) await this.#addFirst({ kind: "header", ...header });
 		let operations = 0;
 		for (let after = 0n; ; ) {
@@ -227,7 +228,7 @@ class Creation {
 		const { reader } = this.#context;
 		const { kind, chainId, height, blockHash, generation, logPosition, versionId, roots } =
 			this.#row;
-		const [chain, collections, parent] = await Promise.all([
+		const [{ startBlock, handlersHash }, collections, parent] = await Promise.all([
 			reader.chain(chainId),
 			this.#writtenCollections(),
 			this.#parentManifest(),
@@ -236,7 +237,8 @@ class Creation {
 			kind,
 			parent,
 			chainId,
-			...chain,
+			startBlock,
+			handlersHash,
 			height,
 			blockHash,
 			generation,

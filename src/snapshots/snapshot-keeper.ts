@@ -6,8 +6,8 @@
  * What fails for a reason that passes (archive, database) is tried again later and the row says why;
  * what fails for good ends the row. A lost lease ends the work silently: the next holder goes on.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { differingLayers } from "../commitment/state-root.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { RecantError, RetryableError } from "../domain/errors.ts";
 import type { ChainId } from "../domain/ids.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -51,10 +51,12 @@ export interface KeeperOptions extends SnapshotWork {
 	readonly schedule: SnapshotSchedule;
 	/** Of the writer that holds the lease. */
 	readonly state: () => ChainState;
+	readonly clock?: Clock | undefined;
 }
 
 export class SnapshotKeeper {
 	readonly #options: KeeperOptions;
+	readonly #clock: Clock;
 	readonly #ending = new AbortController();
 	#wake = Promise.withResolvers<void>();
 	#failures = 0;
@@ -66,6 +68,7 @@ export class SnapshotKeeper {
 
 	constructor(options: KeeperOptions) {
 		this.#options = options;
+		this.#clock = options.clock ?? systemClock;
 	}
 
 	start(): void {
@@ -96,10 +99,9 @@ export class SnapshotKeeper {
 				(error: unknown) => this.#failed(error),
 			);
 			if (busy) continue;
-			const waiting = new AbortController();
-			const timer = sleep(this.#waitMs(), undefined, { signal: waiting.signal, ref: false });
-			await Promise.race([timer.catch(() => undefined), this.#wake.promise]);
-			waiting.abort();
+			const cancel = this.#clock.after(this.#waitMs(), this.#wake.resolve);
+			await this.#wake.promise;
+			cancel();
 		}
 	}
 
@@ -206,13 +208,13 @@ export class SnapshotKeeper {
 		const { store } = this.#options;
 		const pace = new Pace();
 		let done = 0;
-		let saidMs = performance.now();
+		let saidMs = this.#clock.now();
 		return async (bytes, total) => {
 			this.#ending.signal.throwIfAborted();
 			done += bytes;
 			pace.went(bytes);
-			if (performance.now() - saidMs < SAY_MS) return;
-			saidMs = performance.now();
+			if (this.#clock.now() - saidMs < SAY_MS) return;
+			saidMs = this.#clock.now();
 			const ratePerS = pace.perSecond();
 			await store.progress(row, this.#lease, { ...begun, done, total, ratePerS });
 		};

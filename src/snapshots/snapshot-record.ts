@@ -49,7 +49,7 @@ export interface CollectionRecord extends SnapshotCollection {
 	readonly kind: "collection";
 }
 
-/** A canonical header at or below the height, at most LIMITS.windowBlocks of them and linked. */
+/** A canonical header at or below the height, at most as many as the window may hold and linked. */
 export interface HeaderRecord extends BlockHeader {
 	readonly kind: "header";
 }

@@ -55,7 +55,12 @@ export interface SnapshotReader {
 		page: { readonly after: LogPosition; readonly limit: number },
 	): Promise<readonly OperationRecord[]>;
 	/** What a manifest says of the chain beside its coordinate. */
-	chain(chainId: ChainId): Promise<{ readonly startBlock: Height; readonly handlersHash: Hex }>;
+	chain(chainId: ChainId): Promise<{
+		readonly startBlock: Height;
+		readonly handlersHash: Hex;
+		/** Cap of the header window. */
+		readonly windowBlocks: number;
+	}>;
 	/** Whether the block is canonical, and was never taken back since generation `since`. */
 	isCanonical(
 		block: Pick<SnapshotCut, "chainId" | "height" | "blockHash">,
@@ -65,7 +70,12 @@ export interface SnapshotReader {
 	isOrphaned(block: Pick<SnapshotCut, "chainId" | "height" | "blockHash">): Promise<boolean>;
 	/** Hash of the canonical block at the height, where its header is kept. */
 	hashAt(chainId: ChainId, height: Height): Promise<Hex | undefined>;
-	/** The highest checkpoint of the present branch at or below a height. */
+	/**
+	 * The highest checkpoint of the present branch at or below a height that can be a cut: none inside a group of
+	 * backfilled blocks behind what the group wrote, since its entry, at which that stands, speaks of blocks above.
+	 * Of a group's last block the position is that of the group's entry, also where its checkpoint is of before
+	 * checkpoints said so.
+	 */
 	cutAtOrBelow(chainId: ChainId, height: Height): Promise<SnapshotCut | undefined>;
 }
 

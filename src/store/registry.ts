@@ -2,6 +2,7 @@
 import { EMPTY_ROOTS } from "../commitment/state-root.ts";
 import { FatalError } from "../domain/errors.ts";
 import type { ChainId, Height, Hex } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import {
 	areSame,
@@ -28,6 +29,8 @@ interface Registration {
 	readonly name: string;
 	readonly startBlock: Height;
 	readonly handlersHash: Hex;
+	/** Cap of a new chain's window; undefined: the least. What a known chain has is its writer's to change. */
+	readonly windowBlocks?: number | undefined;
 	/** Undefined: not known. */
 	readonly parts?: readonly HandlerPart[] | undefined;
 	readonly onHandlersChange?: OnHandlersChange | undefined;
@@ -47,9 +50,10 @@ export async function registerChain(
 		await tx`
 			with made as (
 				insert into chains (chain_id, name, start_block, roots, retained_from, handlers_hash,
-					derived_hash, derived_parts)
+					derived_hash, derived_parts, window_blocks)
 				values (${chain.id}, ${chain.name}, ${chain.startBlock}, ${toJson(EMPTY_ROOTS)}, 0,
-					${chain.handlersHash}, ${chain.handlersHash}, ${partsText(chain)})
+					${chain.handlersHash}, ${chain.handlersHash}, ${partsText(chain)},
+					${chain.windowBlocks ?? LIMITS.windowBlocks})
 				on conflict do nothing returning chain_id
 			)
 			insert into generations (chain_id, generation) select chain_id, 0 from made`;

@@ -118,15 +118,21 @@ export async function assembleBlocks(
 	});
 	const height = group.from - 1n;
 	const to = last?.number ?? group.from;
-	await loadKeys(assembly, context.store, [
-		...group.blocks.flatMap((block) => block.operations.map(handlerKey)),
-		...(await context.store.expiring(state.chainId, {
+	// At once: most blocks end nothing, and a block is waited for.
+	const [expiring] = await Promise.all([
+		context.store.expiring(state.chainId, {
 			above: height,
 			to,
 			since: assembly.headTime,
 			time: last?.timestamp ?? assembly.headTime,
-		})),
+		}),
+		loadKeys(
+			assembly,
+			context.store,
+			group.blocks.flatMap((block) => block.operations.map(handlerKey)),
+		),
 	]);
+	await loadKeys(assembly, context.store, expiring);
 	// With what agents wrote for the slot of the first block.
 	await prepareOperations(assembly, waiting.operations, context, group.from);
 	// What was written for the pending slot is there when the first block begins.
@@ -223,6 +229,7 @@ function sealBlock(
 		checkpoint: inWindow || isLast || isAtInterval(header.number),
 		logged: inWindow,
 		operations: operations.length + returned,
+		endsGroup: !inWindow && isLast,
 	});
 }
 

@@ -2,12 +2,13 @@
  * What the lease holder knows of its chain between two commits. It is read once under the lease and
  * then follows each commit; when the outcome of a commit is unknown it is read again.
  */
+import type { WindowSize } from "../chain/window-size.ts";
 import type { StateRoots } from "../commitment/state-root.ts";
 import type { BlockHeader } from "../domain/block.ts";
 import type { ChainId, Generation, Height, LogPosition, VersionId } from "../domain/ids.ts";
 import type { VectorPointers } from "./commit-batch.ts";
 
-export interface ChainState {
+export interface ChainState extends WindowSize {
 	readonly chainId: ChainId;
 	readonly generation: Generation;
 	/** Fencing number of the lease under which this was read. */

@@ -16,8 +16,8 @@
  * follower its blocks.
  */
 
-import { windowFloor } from "../chain/finality.ts";
 import { HeaderWindow } from "../chain/header-window.ts";
+import { higher, lower } from "../chain/height.ts";
 import { differingLayers } from "../commitment/state-root.ts";
 import type { StateTree } from "../commitment/state-tree.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
@@ -34,6 +34,7 @@ import { type CommitBatch, isChain, movedBack, type VectorPointer } from "./comm
 import { addsVectors, type DerivedGroup } from "./derived-blocks.ts";
 import { embedAhead, embedVectors, type VectorCollections } from "./embed-vectors.ts";
 import { isOfRows, rowsDiffer, treeOf } from "./load-tree.ts";
+import { floorOf, loadOwnChain, windowOf } from "./own-chain.ts";
 import { SealedStates } from "./sealed-states.ts";
 import type { ShortTermMembers } from "./short-term.ts";
 import type { Consolidator, WriterSettings } from "./system-work.ts";
@@ -65,6 +66,8 @@ export interface ChainWriterOptions {
 	/** Where vectors go: waits for room, and hears of rows that were committed. */
 	readonly vectors: VectorSink;
 	readonly workingMemory?: WorkingMemory | undefined;
+	/** Cap of the window by the chain's file; undefined: as it is. */
+	readonly windowBlocks?: number | undefined;
 	/** Called after every commit, with the chain's new log position. */
 	readonly onCommit: (chainId: ChainId, position: LogPosition) => void;
 	/** Called once when the lease is another's; the writer is of no use any more. */
@@ -107,7 +110,7 @@ export class ChainWriter {
 		this.#clock = options.clock ?? systemClock;
 		this.#states = new SealedStates(tree);
 		this.#state = loaded.state;
-		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
+		this.#window = windowOf(loaded);
 		this.#halt = loaded.halt;
 		this.#genesis = loaded.genesis;
 		this.#waiting = waiting;
@@ -115,9 +118,7 @@ export class ChainWriter {
 	}
 
 	static async open(options: ChainWriterOptions): Promise<ChainWriter> {
-		const loaded = await options.store.loadChain(options.chainId);
-		// Another took the chain between the lease and this look: its fence must not become ours.
-		if (loaded.state.fence !== options.fence) throw leaseLost(options.chainId);
+		const loaded = await loadOwnChain(options.store, options);
 		const tree = await treeOf(options.store, options.chainId);
 		const open = await options.store.openOperations(options.chainId, WAITING_ONLY);
 		const writer = new ChainWriter(options, loaded, tree, open);
@@ -394,7 +395,9 @@ export class ChainWriter {
 			head: batch.head,
 			safe: batch.safe,
 			finalized: batch.finalized,
+			windowFrom: lower(this.#state.windowFrom, batch.head?.number ?? this.#state.windowFrom),
 		};
+		const { windowBlocks } = this.#state;
 		const tip = this.#window?.tip;
 		const first = batch.blocks[0];
 		if (first === undefined) return;
@@ -402,17 +405,18 @@ export class ChainWriter {
 		this.#window = isChain(batch)
 			? linked
 				? this.#window?.append(batch.blocks)
-				: HeaderWindow.of(batch.blocks)
-			: HeaderWindow.of(batch.blocks.slice(-1));
+				: HeaderWindow.of(batch.blocks, windowBlocks)
+			: HeaderWindow.of(batch.blocks.slice(-1), windowBlocks);
 		this.#trimWindow();
 	}
 
 	#trimWindow(): void {
-		const { head, finalized } = this.#state;
-		if (this.#window === undefined || head === undefined) return;
-		const floor = windowFloor({ head: head.number, finalized: finalized ?? 0n });
+		const { head } = this.#state;
+		const floor = floorOf(this.#state);
+		if (this.#window === undefined || head === undefined || floor === undefined) return;
 		this.#window = this.#window.trimBelow(floor);
-		this.#states.trimBelow(floor);
+		// Of a longer window the states below are had from rows: each that is held keeps what changed since.
+		this.#states.trimBelow(higher(floor, head.number - BigInt(LIMITS.windowBlocks) + 1n));
 	}
 
 	/** The tree as the database says that the last commit ended. */
@@ -445,19 +449,22 @@ export class ChainWriter {
 		if (!this.#stale) return;
 		const { store } = this.#options;
 		this.#movedMeanwhile.clear();
-		const loaded = await store.loadChain(this.chainId);
+		const [loaded, waiting] = await Promise.all([
+			store.loadChain(this.chainId),
+			this.#readWaiting(),
+		]);
 		if (loaded.state.fence !== this.#state.fence) {
 			this.#lost = true;
 			this.#options.workingMemory?.suspend();
 			this.#options.onLeaseLost();
 			throw leaseLost(this.chainId);
 		}
-		this.#waiting = await this.#readWaiting();
+		this.#waiting = waiting;
 		this.#shortTerm.clear();
 		await this.#settleTree(loaded.state, loaded.halt);
 		this.#state = this.#withMoved(loaded.state);
 		this.#halt = loaded.halt;
-		this.#window = loaded.window.length === 0 ? undefined : HeaderWindow.of(loaded.window);
+		this.#window = windowOf(loaded);
 		// A recovery takes finality back: what it opened again is to be settled anew.
 		if ((loaded.state.finalized ?? 0n) < (this.#settledTo ?? 0n)) this.#settledTo = undefined;
 		this.#trimWindow();

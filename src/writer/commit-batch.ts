@@ -61,6 +61,10 @@ export type VectorPointers = Readonly<Record<string, VectorPointer>>;
 export interface Sealed {
 	readonly height: Height;
 	readonly blockHash: Hex;
+	/**
+	 * The last entry that speaks of the block or of what is below it: no version there has a higher one, and what
+	 * follows goes on behind it. That is the block's own entry, or that of the group which it ends.
+	 */
 	readonly logPosition: LogPosition;
 	readonly versionId: VersionId;
 	readonly pointers: VectorPointers;

@@ -141,6 +141,8 @@ export class CommitDraft {
 			readonly checkpoint: boolean;
 			readonly logged: boolean;
 			readonly operations: number;
+			/** The next entry is that of the group that ends with it: what its handlers said stands there. */
+			readonly endsGroup?: boolean | undefined;
 		},
 	): void {
 		this.state.expireUpTo(block.number);
@@ -153,7 +155,9 @@ export class CommitDraft {
 			this.note("block", block.number, { hash, parentHash, timestamp, operations });
 		}
 		if (options.checkpoint) {
-			this.#steps.push({ changes: this.state.leaves.take(), sealed: this.#sealedAt(block) });
+			const logPosition = this.log.position + (options.endsGroup === true ? 1n : 0n);
+			const sealed = this.#sealedAt(block, logPosition);
+			this.#steps.push({ changes: this.state.leaves.take(), sealed });
 		}
 	}
 
@@ -298,11 +302,11 @@ export class CommitDraft {
 		return editor.isLoaded(key) ? editor.visible(key, slot) : undefined;
 	}
 
-	#sealedAt(block: BlockHeader): Sealed {
+	#sealedAt(block: BlockHeader, logPosition: LogPosition): Sealed {
 		return {
 			height: block.number,
 			blockHash: block.hash,
-			logPosition: this.log.position,
+			logPosition,
 			versionId: this.state.versionId,
 			pointers: this.base.pointers,
 		};

@@ -6,12 +6,12 @@
  * chain's file says so, and only below the oldest verified snapshot.
  */
 
-import { windowFloor } from "../chain/finality.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import type { ChainId, Height } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { ChainState } from "./chain-state.ts";
+import { floorOf } from "./own-chain.ts";
 
 /** Soon after a start: what a process that died left behind goes first. */
 const FIRST_MS = 5_000;
@@ -88,12 +88,14 @@ export class Retention {
 	}
 
 	async #step(): Promise<boolean> {
-		const { chainId, fence, head, finalized } = this.#state();
-		if (head === undefined || finalized === undefined) return false;
+		const state = this.#state();
+		const { chainId, fence, finalized } = state;
+		const floor = floorOf(state);
+		if (floor === undefined || finalized === undefined) return false;
 		try {
 			const more = await this.#store.prune(chainId, fence, {
 				orphansBelow: finalized - BigInt(LIMITS.orphanRetentionBlocks),
-				floor: windowFloor({ head: head.number, finalized }),
+				floor,
 			});
 			const uncut = await this.#logCutter?.cutLog(chainId, fence, CUT_ENTRIES);
 			return more || uncut === true;

@@ -201,6 +201,11 @@ export interface WriterStore {
 		fence: bigint,
 		finality: { readonly safe: Height; readonly finalized: Height },
 	): Promise<void>;
+	/**
+	 * Keeps another cap of the window; nothing if the fence is not the newest. One that is raised reaches no
+	 * further down than the window did until then, see WindowSize.
+	 */
+	resizeWindow(chainId: ChainId, fence: bigint, windowBlocks: number): Promise<void>;
 	/** Keeps the hash of block 0, where none is kept yet; nothing if the fence is not the newest. */
 	recordGenesis(chainId: ChainId, fence: bigint, hash: Hex): Promise<void>;
 	/**

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
-import { ROLLBACK_ORDERS } from "../../src/service/recant-service.ts";
+import { ROLLBACK_ORDERS } from "../../src/service/rollback-view.ts";
 import { type Answer, problemOf, until } from "../support/running-service.ts";
 import { C, SECRET, startTenants, type Tenant, type Tenants } from "../support/two-tenants.ts";
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readEnvironment } from "../../src/config/environment.ts";
 import type { ChainDefinition } from "../../src/follower/define-chain.ts";
 import { startRecant } from "../../src/main.ts";
-import type { RollbackView } from "../../src/service/recant-service.ts";
+import type { RollbackView } from "../../src/service/rollback-view.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { type FaultChain, FaultWorld, openFaultChain } from "../support/rpc-server/fault-world.ts";
 import type { ProviderTraits } from "../support/rpc-server/rpc-provider.ts";

@@ -6,7 +6,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RollbackStrategy } from "../../src/service/recant-service.ts";
+import type { RollbackStrategy } from "../../src/service/rollback-view.ts";
 import { startAnvil } from "../support/anvil.ts";
 import { expectStraightRun } from "../support/oracle.ts";
 import { CHAIN, startTestRecant } from "../support/recant.ts";

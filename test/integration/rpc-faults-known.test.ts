@@ -3,7 +3,7 @@
  * siblings and shorter branches, gaps, storms of forks, forks at the limit of finality.
  */
 import { afterAll, beforeAll, describe, test } from "vitest";
-import type { RollbackView } from "../../src/service/recant-service.ts";
+import type { RollbackView } from "../../src/service/rollback-view.ts";
 import {
 	type FaultChain,
 	type FaultChainOptions,

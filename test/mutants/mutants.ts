@@ -286,7 +286,7 @@ export const MUTANTS: readonly Mutant[] = [
 	{
 		name: "orphan-marked-as-final",
 		wrong: "a tag that is answered after the head moved makes an orphaned block final, for good",
-		file: "src/follower/extension.ts",
+		file: "src/follower/finality-marks.ts",
 		find: "if (tag === undefined || tag.number <= tip.number) return tag;",
 		plant: "if (tag === undefined || tag.number > 0n) return tag;",
 		caughtBy: ["test/unit/extension-finality.test.ts"],

@@ -5,6 +5,7 @@
  * What must come out of a round is read from the tree (the common ancestor by walking parents), never
  * from the code under test.
  */
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { growBranch } from "../../src/chain/branch.ts";
@@ -13,6 +14,7 @@ import { type Finality, finality, rewindFinality, windowFloor } from "../../src/
 import { countHeadBelow, type HeadBelow, NOT_BELOW } from "../../src/chain/head-below.ts";
 import { HeaderWindow } from "../../src/chain/header-window.ts";
 import { reconcile } from "../../src/chain/reconcile.ts";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
 import type { Height, Hex } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
@@ -285,7 +287,9 @@ class ModelFollower {
 			previous: this.finality,
 		});
 		const head = this.window.tip.number;
-		const floor = windowFloor({ head, finalized: this.finality.finalized }) - this.#slackBlocks;
+		const floor =
+			windowFloor({ ...LEAST_WINDOW, head, finalized: this.finality.finalized }) -
+			this.#slackBlocks;
 		const cap = head - this.#capBlocks + 1n;
 		this.window = this.window.trimBelow(floor > cap ? floor : cap);
 	}

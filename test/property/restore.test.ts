@@ -54,6 +54,24 @@ test("a restore gives the rows of the original, whatever the base", {
 	console.info(seen);
 });
 
+test("no version at a sealed block has a position above the block's own", async () => {
+	let ends = 0;
+	for (let index = 0; index < HISTORIES; index += 1) {
+		const seed = SEED + index;
+		const { chain } = await lived(new Random(seed));
+		// Block 0 is sealed inside its group too, and is no cut where the group wrote something by then.
+		for (let height = 1n; height <= chain.head; height += 1n) {
+			const sealed = chain.checkpoint(height);
+			if (sealed === undefined) continue;
+			const above = chain.visible(height).filter(({ position }) => position > sealed.logPosition);
+			expect(above, `at block ${height} of seed ${seed}`).toEqual([]);
+			const entry = chain.log.find(({ position }) => position === sealed.logPosition);
+			if (entry?.kind === "derived") ends += 1;
+		}
+	}
+	expect(ends).toBeGreaterThan(HISTORIES);
+});
+
 test("what was changed in log or snapshot is never taken for the state", async () => {
 	let refused = 0;
 	for (let index = 0; index < TAMPERED; index += 1) {

@@ -73,6 +73,7 @@ const writer: PortSteps<WriterStore> = {
 	vectors: "read",
 	commit: by("writer", "ChainWriter.#commit"),
 	settleFinal: by("follower", "ChainWriter.settle, from Follower.#settle"),
+	resizeWindow: by("writer", "ChainWriter.open"),
 	recordGenesis: by("follower", "Incidents.otherGenesis, from Doubts.checkChain"),
 	halt: by("follower", "ChainWriter.halt and ChainWriter.#checkTree"),
 };

@@ -45,10 +45,7 @@ export class ImportScene {
 		const { store, reader } = snapshotsOf(world);
 		const final = finalOf(world);
 		const cut = final === undefined ? undefined : await reader.cutAtOrBelow(SIM_CHAIN_ID, final);
-		// The end of a group that was taken at once, before anything else was logged, has the position below it.
-		if (cut === undefined || cut.logPosition === 0n) {
-			return this.#in(LOOK_MS, () => this.#makeOne(world));
-		}
+		if (cut === undefined) return this.#in(LOOK_MS, () => this.#makeOne(world));
 		await recordSnapshot(store, { cut, cause: "operator", kind: "full", fullEvery: 0 });
 		this.#in(LOOK_MS, () => this.#takeOut(world));
 	}

@@ -5,10 +5,12 @@
  * `writesOf` is the one place that says what a log does. The handlers ask Recant for what was held, the
  * chain's own record asks the plain map of the branch, so neither can be wrong for the other.
  */
+
 import { DEFAULT_REORG_RULES } from "../../src/chain/branch-support.ts";
 import type { ChainLog } from "../../src/domain/block.ts";
 import type { Height, Hex } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
 import type { NamespaceSettings } from "../../src/domain/namespace-settings.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { ChainSpec, EventHandler } from "../../src/follower/chain-spec.ts";
@@ -199,6 +201,8 @@ export function simSpec(depthBlocks: number): ChainSpec {
 			trust: { headerHash: true, logsBloom: true, receipts: false },
 		},
 		finalityDepthBlocks: depthBlocks,
+		windowBlocks: LIMITS.windowBlocks,
+		finalityEveryMs: 0,
 		reorg: DEFAULT_REORG_RULES,
 		startBlock: 0n,
 		namespaces: [LEDGER],

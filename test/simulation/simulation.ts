@@ -119,6 +119,8 @@ class Simulation {
 		const spec = simSpec(SIM_DEPTH_BLOCKS);
 		this.#spec = {
 			...spec,
+			// As chains' files have it by default, for some.
+			finalityEveryMs: seed % 4 === 3 ? 2_000 : spec.finalityEveryMs,
 			snapshots: { ...spec.snapshots, everyBlocks: snapshotEveryBlocks },
 			...options.file,
 		};

@@ -16,12 +16,12 @@ import type { CallResult, ChainSource, LogFilter } from "../../src/follower/chai
 import type { ChainSpec } from "../../src/follower/chain-spec.ts";
 import { KnownChildren } from "../../src/follower/factory-children.ts";
 import { fetchBlockLogs } from "../../src/follower/fetch-logs.ts";
-import type { HandlerVersion } from "../../src/follower/handler-cache.ts";
 import type { CommittedMemory } from "../../src/follower/handler-state.ts";
 import { takesLog } from "../../src/follower/log-filter.ts";
 import { WindowDeriver } from "../../src/follower/window-deriver.ts";
 import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import type { HandlerVersion } from "../../src/rollback/branch-deriver.ts";
 
 /** An event as a contract emits it; of an overload the signature's item is given. */
 export interface Emitted {

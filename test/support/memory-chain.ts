@@ -7,6 +7,7 @@
  */
 
 import { HeaderWindow } from "../../src/chain/header-window.ts";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
 import {
@@ -82,6 +83,7 @@ export class MemoryChain {
 		startBlock: 0n,
 		safe: undefined,
 		finalized: undefined,
+		...LEAST_WINDOW,
 		pointers: {},
 	};
 	/** Of the agents' namespace. */

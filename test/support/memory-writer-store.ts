@@ -2,6 +2,7 @@
  * Stands for Postgres under the writer and the rollback: keeps what commits say, and answers from it. It
  * knows what a consistent table is, and none of the rules by which memories change.
  */
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
 import {
@@ -88,6 +89,7 @@ export class MemoryWriterStore {
 			head: undefined,
 			safe: 0n,
 			finalized: 0n,
+			...LEAST_WINDOW,
 			pointers: {},
 		};
 	}
@@ -161,6 +163,7 @@ export class MemoryWriterStore {
 				this.#apply(batch);
 			},
 			settleFinal: async () => undefined,
+			resizeWindow: async () => undefined,
 			recordGenesis: async () => undefined,
 			halt: async (_chain, _fence, problem) => {
 				this.#halt = problem;

@@ -8,13 +8,8 @@ import type { Layer } from "../../src/domain/layer.ts";
 import type { LinkEnd, LinkName } from "../../src/domain/link-name.ts";
 import type { JsonObject } from "../../src/domain/operation.ts";
 import type { LossPolicy, SourceRef, Sources } from "../../src/domain/provenance.ts";
-import type {
-	MemoryView,
-	OperationView,
-	RollbackReport,
-	RollbackView,
-	WriteAnswer,
-} from "../../src/service/recant-service.ts";
+import type { MemoryView, OperationView, WriteAnswer } from "../../src/service/recant-service.ts";
+import type { RollbackReport, RollbackView } from "../../src/service/rollback-view.ts";
 import type { AnchorsRequest } from "../../src/service/writing/anchor-lookup.ts";
 import type { OperationRequest } from "../../src/service/writing/operation-request.ts";
 import { startAnvil } from "./anvil.ts";

@@ -9,6 +9,7 @@ import {
 	windowFloor,
 } from "../../src/chain/finality.ts";
 import { HeaderWindow } from "../../src/chain/header-window.ts";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import type { BlockHeader } from "../../src/domain/block.ts";
 import { FatalError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
@@ -116,18 +117,22 @@ describe("a rollback", () => {
 
 describe("the floor of the window", () => {
 	test("is the finalized block", () => {
-		expect(windowFloor({ head: 100n, finalized: 36n })).toBe(36n);
-		expect(windowFloor({ head: 100n, finalized: 100n })).toBe(100n);
+		expect(windowFloor({ ...LEAST_WINDOW, head: 100n, finalized: 36n })).toBe(36n);
+		expect(windowFloor({ ...LEAST_WINDOW, head: 100n, finalized: 100n })).toBe(100n);
 	});
 
 	test("is the cap when finality stalls", () => {
 		const head = 10_000n;
-		const floor = windowFloor({ head, finalized: 0n });
+		const floor = windowFloor({ ...LEAST_WINDOW, head, finalized: 0n });
 		expect(head - floor + 1n).toBe(BigInt(LIMITS.windowBlocks));
 	});
 
 	test("is block 0 of a short chain", () => {
-		expect(windowFloor({ head: 5n, finalized: 0n })).toBe(0n);
+		expect(windowFloor({ ...LEAST_WINDOW, head: 5n, finalized: 0n })).toBe(0n);
+		const raised = { windowBlocks: 50, windowFrom: 90n };
+		expect(windowFloor({ ...raised, head: 100n, finalized: 0n })).toBe(90n);
+		expect(windowFloor({ ...raised, head: 200n, finalized: 0n })).toBe(151n);
+		expect(windowFloor({ ...raised, head: 80n, finalized: 20n })).toBe(80n);
 	});
 });
 

@@ -69,6 +69,17 @@ describe("a header window", () => {
 	});
 });
 
+test("a header window keeps the cap of its chain, whatever is done to it", () => {
+	const window = HeaderWindow.of(headerChain("a", { from: 0, to: 9 }), 4);
+	expect([window.size, window.oldest.number]).toEqual([4, 6n]);
+	const next = headerChain("a", { from: 10, to: 12 });
+	for (const each of [window.append(next), window.trimBelow(9n).append(next)]) {
+		expect([each.size, each.oldest.number]).toEqual([4, 9n]);
+	}
+	const back = window.rewindTo(7n).append(headerChain("a", { from: 8, to: 12 }));
+	expect([back.size, back.oldest.number]).toEqual([4, 9n]);
+});
+
 describe("a header window refuses", () => {
 	const window = HeaderWindow.of(headerChain("a", { from: 10, to: 14 }));
 

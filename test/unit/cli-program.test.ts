@@ -4,7 +4,8 @@ import { runCli } from "../../src/cli/program.ts";
 import { FatalError } from "../../src/domain/errors.ts";
 import type { ProviderHealth, ProviderState } from "../../src/follower/chain-source.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
-import type { RecantService, RollbackView } from "../../src/service/recant-service.ts";
+import type { RecantService } from "../../src/service/recant-service.ts";
+import type { RollbackView } from "../../src/service/rollback-view.ts";
 import { AT, CHAIN, MEMORY, ROLLBACK, type TestHttp, testHttp, UUID } from "./http-fixture.ts";
 
 interface Outcome {

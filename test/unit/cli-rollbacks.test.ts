@@ -3,11 +3,8 @@ import { EXIT } from "../../src/cli/exit-code.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { FatalError } from "../../src/domain/errors.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
-import {
-	type RecantService,
-	ROLLBACK_ORDERS,
-	type RollbackView,
-} from "../../src/service/recant-service.ts";
+import type { RecantService } from "../../src/service/recant-service.ts";
+import { ROLLBACK_ORDERS, type RollbackView } from "../../src/service/rollback-view.ts";
 import { CHAIN, CHAIN_ID, ROLLBACK, testHttp, UUID } from "./http-fixture.ts";
 
 const running: HttpServer[] = [];

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Finality } from "../../src/chain/finality.ts";
 import { HeaderWindow } from "../../src/chain/header-window.ts";
 import type { BlockHeader, ChainBlock } from "../../src/domain/block.ts";
+import { systemClock } from "../../src/domain/clock.ts";
 import { Extension, type ExtensionOptions } from "../../src/follower/extension.ts";
 import { headerChain } from "../support/header-chain.ts";
 
@@ -23,7 +24,7 @@ async function settled(
 	let chain = COMMITTED;
 	const written: Finality[] = [];
 	const extension = new Extension({
-		spec: { id: 1, finalityDepthBlocks: 64 },
+		spec: { id: 1, finalityDepthBlocks: 64, finalityEveryMs: 0 },
 		source: {
 			tagged: async (tag: "safe" | "finalized") => {
 				chain = next;
@@ -39,6 +40,7 @@ async function settled(
 		writerStore: {},
 		onTags: () => undefined,
 		isStopped: () => false,
+		clock: systemClock,
 	} as unknown as ExtensionOptions);
 	await extension.settle();
 	return written;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { MemoryKey } from "../../src/domain/ids.ts";
+import type { Version } from "../../src/domain/memory.ts";
 import { committed, HandlerCache } from "../../src/follower/handler-cache.ts";
 import type { HandlerOperation } from "../../src/memory/handler-operation.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
@@ -62,4 +63,49 @@ test("after a clear the store is asked again, once", async () => {
 	expect(await cache.read(KEY)).toBeUndefined();
 	expect(await cache.read(KEY)).toBeUndefined();
 	expect(asked).toEqual([KEY]);
+});
+
+test("in another generation everything is read again", async () => {
+	const { cache, asked } = emptyCache();
+	cache.enter(3n);
+	cache.keep([block(put("1"))]);
+	cache.enter(3n);
+	expect(cache.known(KEY)?.version?.content).toEqual({ balance: "1" });
+	cache.enter(4n);
+	expect(cache.known(KEY)).toBeUndefined();
+	await cache.read(KEY);
+	expect(asked).toEqual([KEY]);
+});
+
+test("what a rollback did not change is known in the next generation, and what it changed is not", () => {
+	const { cache } = emptyCache();
+	const other = { ...NAME, id: "holder:2" };
+	cache.enter(3n);
+	cache.keep([block(put("1"), { ...put("2"), ...other })]);
+	cache.changed(3n, [KEY]);
+	cache.enter(4n);
+	expect(cache.known(KEY)).toBeUndefined();
+	expect(cache.known(memoryKey(other.namespace, other.id))?.version?.content).toEqual({
+		balance: "2",
+	});
+});
+
+test("a rollback from a generation that is not the cache's keeps nothing", () => {
+	const { cache } = emptyCache();
+	cache.enter(3n);
+	cache.keep([block(put("1"))]);
+	cache.changed(4n, []);
+	cache.enter(5n);
+	expect(cache.known(KEY)).toBeUndefined();
+});
+
+test("a read that a rollback overtook is not kept", async () => {
+	const rows = Promise.withResolvers<Map<MemoryKey, Version[]>>();
+	const cache = new HandlerCache({ latestVersions: () => rows.promise }, 1);
+	cache.enter(3n);
+	const reading = cache.read(KEY);
+	cache.changed(3n, [KEY]);
+	rows.resolve(new Map());
+	await reading;
+	expect(cache.known(KEY)).toBeUndefined();
 });

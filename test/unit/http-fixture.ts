@@ -11,7 +11,6 @@ import type {
 	MemoryView,
 	OperationView,
 	RecantService,
-	RollbackView,
 	StatusView,
 } from "../../src/service/recant-service.ts";
 import type { RecoveryService } from "../../src/service/recoveries.ts";
@@ -19,6 +18,7 @@ import type {
 	PartialAnswer,
 	PartialRestoreService,
 } from "../../src/service/restoring/partial-restore-service.ts";
+import type { RollbackView } from "../../src/service/rollback-view.ts";
 import { MemoryKeyStore, testKeys } from "../support/memory-key-store.ts";
 import { fakeConsistency } from "./http-fixture-consistency.ts";
 import { fakeProofs } from "./http-fixture-proofs.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OneMemoryAnswer, RollbackAnswer } from "../../src/client/answers.ts";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
-import { ROLLBACK_ORDERS } from "../../src/service/recant-service.ts";
+import { ROLLBACK_ORDERS } from "../../src/service/rollback-view.ts";
 import { AT, MEMORY, ROLLBACK, readJson, testHttp, UUID } from "./http-fixture.ts";
 
 describe("answers", () => {

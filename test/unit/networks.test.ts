@@ -29,7 +29,9 @@ describe("a network's preset", () => {
 		const blockTime = "blockTime" in known ? known.blockTime : undefined;
 		// A test network's is its main network's; Anvil's is whatever it is told.
 		const otherwise = name === "anvil" ? 1_000 : 12_000;
-		expect(NETWORKS[name].blockTimeMs).toBe(blockTime ?? otherwise);
+		// Its docs say one second, viem two.
+		const stated = name === "linea" ? 1_000 : blockTime;
+		expect(NETWORKS[name].blockTimeMs).toBe(stated ?? otherwise);
 	});
 
 	test("gives what the file leaves out, and gives way to what it says", () => {
@@ -37,12 +39,14 @@ describe("a network's preset", () => {
 			id: 42_161,
 			blockTimeMs: 250,
 			finalityTags: true,
-			finalityDepthBlocks: LIMITS.windowBlocks,
+			finalityDepthBlocks: 6_000,
+			windowBlocks: 7_200,
 			rpc: { pollIntervalMs: 100, trust: { headerHash: true } },
 		});
 		expect(specOf({ network: "base" })).toMatchObject({
 			id: 8_453,
 			finalityDepthBlocks: 750,
+			windowBlocks: LIMITS.windowBlocks,
 			rpc: { pollIntervalMs: 500 },
 		});
 		const own = {
@@ -58,6 +62,18 @@ describe("a network's preset", () => {
 			finalityDepthBlocks: 61,
 			rpc: { pollIntervalMs: 50, logRangeBlocks: 7, trust: { headerHash: true, logsBloom: true } },
 		});
+	});
+
+	test("has a window of half an hour, within what one may hold", () => {
+		const window = (definition: object) => specOf({ id: 5, ...definition }).windowBlocks;
+		expect(window({})).toBe(LIMITS.windowBlocks);
+		expect(window({ blockTimeMs: 1_000 })).toBe(1_800);
+		expect(window({ blockTimeMs: 100 })).toBe(LIMITS.windowMostBlocks);
+		expect(window({ network: "zksync", id: 324 })).toBe(LIMITS.windowMostBlocks);
+		expect(window({ finality: { depthBlocks: 3_000 } })).toBe(3_000);
+		expect(window({ blockTimeMs: 100, finality: { depthMs: 3_600_000 } })).toBe(
+			LIMITS.windowMostBlocks,
+		);
 	});
 
 	test("changes nothing for a file that names none", () => {

@@ -1,5 +1,7 @@
 /** A change set that was prepared before the chain went on: left by a process that died, or made by a job. */
+
 import { expect, test } from "vitest";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import { RetryableError } from "../../src/domain/errors.ts";
@@ -45,6 +47,7 @@ const STATE: ChainState = {
 	startBlock: 0n,
 	safe: 0n,
 	finalized: 0n,
+	...LEAST_WINDOW,
 	pointers: {},
 };
 

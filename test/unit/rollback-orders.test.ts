@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { STATUS_OF } from "../../src/http/problem.ts";
 import { obeyed, ROLLBACK_ORDERS, type Surroundings } from "../../src/rollback/orders.ts";
 import type { RollbackRecord, RollbackState } from "../../src/rollback/rollback-record.ts";
-import * as service from "../../src/service/recant-service.ts";
+import * as view from "../../src/service/rollback-view.ts";
 import { rollbackRecord } from "../support/rollback-record.ts";
 
 const AROUND: Surroundings = {
@@ -22,7 +22,7 @@ function inState(state: RollbackState, more: Partial<RollbackRecord> = {}): Roll
 }
 
 test("the service and the store know the same orders", () => {
-	expect(service.ROLLBACK_ORDERS).toEqual(ROLLBACK_ORDERS);
+	expect(view.ROLLBACK_ORDERS).toEqual(ROLLBACK_ORDERS);
 });
 
 describe("pause and resume", () => {

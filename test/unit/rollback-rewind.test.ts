@@ -1,5 +1,7 @@
 /** What a rewind takes for believed before: what was said above the ancestor, and nothing below it. */
+
 import { expect, test } from "vitest";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import { rewindTo } from "../../src/rollback/rewind.ts";
 import { Assembly } from "../../src/writer/assembly.ts";
@@ -19,6 +21,7 @@ function nextGeneration(): Assembly {
 		startBlock: 0n,
 		safe: undefined,
 		finalized: undefined,
+		...LEAST_WINDOW,
 		pointers: {},
 	});
 }

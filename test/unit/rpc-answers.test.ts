@@ -107,7 +107,6 @@ describe("a log", () => {
 	});
 
 	test.each([
-		["removed", { ...LOG, removed: true }],
 		["pending", { ...LOG, blockHash: null, blockNumber: null, logIndex: null }],
 		["of half a byte", { ...LOG, data: "0x0" }],
 		["of five topics", { ...LOG, topics: Array.from({ length: 5 }, () => word("00")) }],
@@ -116,6 +115,12 @@ describe("a log", () => {
 		["null", null],
 	])("that is %s is malformed", (_, log) => {
 		expect(() => parseLog(log, ASKED)).toThrow("malformed answer");
+	});
+
+	test("that is removed is no log of the chain, and says why", () => {
+		expect(() => parseLog({ ...LOG, removed: true }, ASKED)).toThrow(
+			expect.objectContaining({ code: "rpc_failed", reason: { kind: "removed_logs" } }),
+		);
 	});
 });
 

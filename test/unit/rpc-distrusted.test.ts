@@ -1,5 +1,6 @@
 /** A chain goes on although most of its providers were proved wrong lately. Over real HTTP; time is moved by the test. */
 import { expect, test } from "vitest";
+import { LIMITS } from "../../src/domain/limits.ts";
 import { createChainSource } from "../../src/rpc/chain-source.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { chainScript, SCRIPTED_TRUST, scriptedBlock, word } from "../support/scripted-chain.ts";
@@ -30,11 +31,15 @@ async function startWith(third: Script) {
 		clock,
 	});
 	atTestEnd(() => source.close());
-	const block = { number: 2n, hash: word(2) };
-	await source.support(block);
-	source.distrust(block, "proved wrong by the test");
+	/** Whoever answers is proved wrong. */
+	const distrust = async () => {
+		const block = { number: 2n, hash: word(2) };
+		await source.support(block);
+		source.distrust(block, "proved wrong by the test");
+		clock.pass(ASIDE_MS);
+	};
+	await distrust();
 	nodes[2]?.answerWith(third);
-	clock.pass(ASIDE_MS);
 	const states = () => source.health().map(({ state }) => state);
 	/** Heads stand, so that the providers that are not asked are looked at; waits for one's answer. */
 	const look = async (index: 0 | 2) => {
@@ -43,7 +48,7 @@ async function startWith(third: Script) {
 		clock.pass(TURN_MS);
 		await expect.poll(() => nodes[index]?.requests.length).toBeGreaterThan(before);
 	};
-	return { clock, nodes, source, states, look };
+	return { clock, nodes, source, states, look, distrust };
 }
 
 test("one that nobody distrusts and that is alone on its branch is not believed against two", async () => {
@@ -83,4 +88,23 @@ test("one that nobody distrusts and that stands still is left for those that go 
 	nodes[2]?.answerWith(chainScript({ head: HEAD + 3 }));
 	await look(2);
 	await expect.poll(async () => (await source.latest()).number).toBe(BigInt(HEAD + 3));
+});
+
+test("of those that all erred one that stands still is left for those that go on", async () => {
+	const { source, nodes, clock, states, distrust } = await startWith(chainScript({ head: HEAD }));
+	const stop = source.watch(() => undefined);
+	atTestEnd(async () => stop());
+	await source.latest();
+	await distrust();
+	await distrust();
+	expect(states()).toEqual(["untrue", "untrue", "untrue"]);
+	for (const node of nodes.slice(0, 2)) node.answerWith(chainScript({ head: HEAD + 2 }));
+	expect((await source.latest()).number, "the third erred the least often").toBe(BigInt(HEAD));
+	const before = nodes[0]?.requests.length ?? 0;
+	clock.pass(LIMITS.rpcProbeMs);
+	await new Promise(setImmediate);
+	clock.pass(TURN_MS);
+	await expect.poll(() => nodes[0]?.requests.length).toBeGreaterThan(before);
+	await expect.poll(async () => (await source.latest()).number).toBe(BigInt(HEAD + 2));
+	expect(states()).toEqual(["untrue", "untrue", "untrue"]);
 });

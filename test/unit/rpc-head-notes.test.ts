@@ -154,6 +154,75 @@ describe("one of three", () => {
 	});
 });
 
+describe("a head that leaps and comes back", () => {
+	test("of one of two makes the other lag for as long as it leads, and no longer", () => {
+		const { note, follow, verdicts, said } = notes();
+		follow(100, 110);
+		note("b", 110);
+		note("a", 5_000);
+		note("b", 111);
+		expect(verdicts()).toEqual(["level", "lagging", "level"]);
+		note("a", 112);
+		expect(verdicts()).toEqual(["level", "level", "level"]);
+		expect(said).toEqual(["b lagging", "b level"]);
+	});
+
+	test("of one of three leaves the others level, each time", () => {
+		const { note, follow, clock, verdicts, said } = notes();
+		follow(100, 110);
+		for (let height = 110; height < 116; height += 1) {
+			note("b", height);
+			note("c", height);
+			note("a", height % 2 === 0 ? 9_000 : height);
+			expect(verdicts()).toEqual([height % 2 === 0 ? "ahead" : "level", "level", "level"]);
+			clock.pass(2_000);
+		}
+		expect(said.every((line) => line.startsWith("a "))).toBe(true);
+	});
+
+	test("does not free one that lags behind another as well", () => {
+		const { note, follow, verdicts } = notes();
+		follow(100, 110);
+		note("c", 111);
+		note("a", 5_000);
+		note("b", 60);
+		expect(verdicts()[1]).toBe("lagging");
+		note("c", 112);
+		note("a", 112);
+		expect(verdicts()).toEqual(["level", "lagging", "level"]);
+	});
+});
+
+describe("when whose heads count has changed", () => {
+	test("who lagged behind one that counts no more is level", () => {
+		const uncounted: Who[] = [];
+		const { heads, note, follow, verdicts, said } = notes(uncounted);
+		follow(100, 110);
+		note("c", 130);
+		note("b", 111);
+		expect(verdicts()[1]).toBe("lagging");
+		heads.reconsider();
+		expect(verdicts()[1]).toBe("lagging");
+		uncounted.push("c");
+		heads.reconsider();
+		expect(verdicts()).toEqual(["level", "level", "level"]);
+		expect(said.filter((line) => line.startsWith("b"))).toEqual(["b lagging", "b level"]);
+	});
+
+	test("who lags behind one that still counts goes on to lag, whenever that was seen last", () => {
+		const uncounted: Who[] = [];
+		const { heads, note, follow, verdicts } = notes(uncounted);
+		follow(100, 140);
+		note("c", 150);
+		note("b", 90);
+		// As the one that is asked does, between a look and what is made of it.
+		follow(141, 142);
+		uncounted.push("c");
+		heads.reconsider();
+		expect(verdicts()[1]).toBe("lagging");
+	});
+});
+
 test("the time between blocks is learned from their timestamps", () => {
 	const { heads, follow } = notes();
 	expect(heads.blockMs).toBeUndefined();

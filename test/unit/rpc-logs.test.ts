@@ -82,6 +82,33 @@ describe("the logs of a block", () => {
 		await expect(source.logsOfBlock(BLOCK_7, FILTER)).rejects.toMatchObject(FAILED);
 	});
 
+	test("that were removed are told to who watches, and asked of the next provider", async () => {
+		const removed = [{ ...scriptedLog(7), removed: true }];
+		const script = chainScript({ head: 9 }, ({ method }) =>
+			method === "eth_getLogs" ? removed : undefined,
+		);
+		const nodes = [
+			await startScriptedNode(script),
+			await startScriptedNode(chainScript({ head: 9 })),
+		];
+		const source = createChainSource({
+			urls: nodes.map(({ url }) => url),
+			pollIntervalMs: 60_000,
+			timeoutMs: 1_000,
+			trust: SCRIPTED_TRUST,
+		});
+		atTestEnd(() => source.close());
+		const told: unknown[] = [];
+		const stop = source.watch((signal) => told.push(signal));
+		expect(await source.logsOfBlock(BLOCK_7, FILTER)).toMatchObject([{ blockNumber: 7n }]);
+		expect(told).toEqual(["removed_logs"]);
+		expect(source.health()[0]).toMatchObject({ state: "failing", consecutiveFailures: 1 });
+		stop();
+		nodes[1]?.answerWith(script);
+		await expect(source.logsOfBlock(BLOCK_7, FILTER)).rejects.toMatchObject({ code: "rpc_failed" });
+		expect(told).toHaveLength(1);
+	});
+
 	test("of no contracts are none, and of no named events are all", async () => {
 		const { node, source } = await startWith({ head: 9 });
 		expect(await source.logsOfBlock(BLOCK_7, { ...FILTER, addresses: [] })).toEqual([]);

@@ -80,6 +80,10 @@ function at(head: number): (clock: ManualClock) => Script {
 
 const hanging = () => () => "hang" as const;
 
+function blockless(method: string): null | undefined {
+	return method === "eth_getBlockByHash" ? null : undefined;
+}
+
 describe("one provider", () => {
 	test("is asked nothing but the questions, however it does", async () => {
 		const { source, clock, asked, nodes } = await startAll([at(9)], { chainId: CHAIN_ID });
@@ -395,6 +399,52 @@ describe("a provider that hangs", () => {
 		await expect(latest).rejects.toMatchObject({ code: "rpc_unavailable" });
 	});
 
+	test.each([
+		["fails", () => () => ({ status: 500, body: "" })],
+		["is of another chain", () => answering(() => "0x5")],
+		["has not got it", () => chainScript({ head: 9 }, ({ method }) => blockless(method))],
+	] as const)("and a next one that %s leave the question to the third at once", async (_, next) => {
+		const { source, clock, asked, nodes } = await startAll([hanging, next, at(9)], {
+			chainId: CHAIN_ID,
+		});
+		const block = source.blockByHash(word(7));
+		await expect.poll(() => nodes[0]?.requests.length).toBe(1);
+		clock.pass(1_000);
+		// No more time passes by the clock, and the first is still asked.
+		expect((await block)?.number).toBe(7n);
+		expect(asked()[2]).toBe(2);
+	});
+
+	test("has the next asked that was put aside for a moment when it was asked", async () => {
+		let failures = 1;
+		const once: Script = (calls, isBatch) => {
+			failures -= 1;
+			return failures >= 0 ? { status: 500, body: "" } : chainScript({ head: 9 })(calls, isBatch);
+		};
+		const { source, clock, nodes } = await startAll([at(9), () => once]);
+		await source.support({ number: 7n, hash: word(7) });
+		nodes[0]?.answerWith(() => "hang");
+		const block = source.blockByHash(word(7));
+		await expect.poll(() => nodes[0]?.requests.length).toBe(2);
+		clock.pass(1_000);
+		expect((await block)?.number).toBe(7n);
+	});
+
+	test("is all that is left when those after it failed, and each is asked once", async () => {
+		const failing = () => () => ({ status: 500, body: "" });
+		const { source, clock, nodes } = await startAll([hanging, failing, failing]);
+		const block = expect(source.blockByHash(word(7))).rejects.toMatchObject({
+			code: "rpc_unavailable",
+			fields: { providers: 3 },
+		});
+		await expect.poll(() => nodes[0]?.requests.length).toBe(1);
+		clock.pass(1_000);
+		await expect.poll(() => source.health()[2]?.state).toBe("failing");
+		clock.pass(59_000);
+		await block;
+		expect(nodes.map(({ requests }) => requests.length)).toEqual([1, 1, 1]);
+	});
+
 	test("is waited for with a range of logs, which may take anyone long", async () => {
 		const { source, clock, nodes } = await startAll([hanging, at(9)]);
 		const filter = { addresses: [`0x${"aa".repeat(20)}`], topics: [] } as const;
@@ -514,5 +564,119 @@ describe("a provider on a branch of its own", () => {
 		const { source, states } = await startAll([() => tip, at(9), at(9)]);
 		expect((await source.latest()).hash).toBe(word(1_009));
 		expect(states()).toEqual(["ok", "ok", "ok"]);
+	});
+});
+
+describe("what the providers are compared for", () => {
+	/** At `head`, with blocks of its own from `from` on, which `branch` tells from other branches. */
+	const apart = (head: number, from: number, branch = 1): Script =>
+		chainScript({ head }, ({ method, params: [first] }) => {
+			const height = first === "latest" ? head : Number(first);
+			if (method !== "eth_getBlockByNumber" || height < from || height > head) return undefined;
+			return { ...scriptedBlock(height), hash: word(1_000_000 * branch + height) };
+		});
+
+	/** Lets what falls due be asked and answered. */
+	const passing = async (clock: ManualClock, seconds: number) => {
+		for (let second = 0; second < seconds; second += 1) {
+			clock.pass(1_000);
+			await new Promise((resolve) => setTimeout(resolve, 40));
+		}
+	};
+
+	const watched = async (heads: readonly Script[]) => {
+		const all = await startAll(heads.map((script) => () => script));
+		atTestEnd(all.source.watch(() => undefined));
+		await all.source.latest();
+		return all;
+	};
+
+	test("a block at the tip that stays another puts its provider aside, soon", async () => {
+		const level = chainScript({ head: 9 });
+		const { clock, states, nodes } = await watched([apart(9, 9), level, level]);
+		expect(states()).toEqual(["ok", "ok", "ok"]);
+		await passing(clock, 2);
+		expect(states()).toEqual(["ok", "ok", "ok"]);
+		await passing(clock, 2);
+		await expect.poll(states).toEqual(["astray", "ok", "ok"]);
+		// It stays aside until it has the others' block, and not only while that is new.
+		await passing(clock, 4);
+		expect(states()[0]).toBe("astray");
+		nodes[0]?.answerWith(level);
+		await passing(clock, 16);
+		await expect.poll(states).toEqual(["ok", "ok", "ok"]);
+	});
+
+	test("a tip that others have a moment later, or that is another each time, says nothing", async () => {
+		const level = chainScript({ head: 9 });
+		const { clock, states, nodes } = await watched([apart(9, 9), level, level]);
+		nodes[0]?.answerWith(level);
+		await passing(clock, 4);
+		for (let branch = 2; branch < 9; branch += 1) {
+			nodes[0]?.answerWith(apart(9, 9, branch));
+			await passing(clock, 2);
+			expect(states()).toEqual(["ok", "ok", "ok"]);
+		}
+	});
+
+	test("a head that leaps onto another branch is not believed, not even once", async () => {
+		const level = chainScript({ head: 900 });
+		const { source, clock, states, nodes } = await watched([level, level, level]);
+		await passing(clock, 1);
+		// Long enough for all that an unknown chain may have gone on meanwhile.
+		clock.pass(9_000);
+		nodes[0]?.answerWith(apart(1_000, 5));
+		expect(await source.latest()).toMatchObject({ number: 900n, hash: word(900) });
+		expect(states()).toEqual(["astray", "ok", "ok"]);
+		// And comes back.
+		nodes[0]?.answerWith(level);
+		await passing(clock, 16);
+		await expect.poll(states).toEqual(["ok", "ok", "ok"]);
+		expect((await source.latest()).number).toBe(900n);
+	});
+
+	test("a head that leaps with the others' is believed at once, and they are asked once", async () => {
+		const { source, clock, states, nodes, asked } = await watched(
+			Array.from({ length: 3 }, () => chainScript({ head: 900 })),
+		);
+		await passing(clock, 1);
+		clock.pass(9_000);
+		for (const node of nodes) node.answerWith(chainScript({ head: 1_000 }));
+		asked();
+		expect((await source.latest()).number).toBe(1_000n);
+		expect(states()).toEqual(["ok", "ok", "ok"]);
+		expect(Math.max(...asked())).toBeLessThanOrEqual(4);
+		expect((await source.latest()).number).toBe(1_000n);
+		expect(asked()).toEqual([1, 0, 0]);
+	});
+
+	test("another provider that is chosen is compared at once", async () => {
+		const level = chainScript({ head: 9 });
+		const { source, clock, states, nodes } = await watched([level, level, level, level]);
+		await passing(clock, 2);
+		nodes[0]?.answerWith(() => ({ status: 500, body: "" }));
+		nodes[1]?.answerWith(apart(9, 3));
+		await source.latest();
+		clock.pass(1);
+		await expect.poll(states).toEqual(["failing", "astray", "ok", "ok"]);
+	});
+
+	test("heads that leap again and again are compared no more than each second", async () => {
+		const { source, clock, nodes } = await watched(
+			Array.from({ length: 3 }, () => chainScript({ head: 900 })),
+		);
+		await passing(clock, 2);
+		const looks = () => (nodes[2]?.requests ?? []).filter((calls) => calls.length > 1).length;
+		const before = looks();
+		for (let turn = 1; turn <= 20; turn += 1) {
+			const head = 900 + turn * 200;
+			for (const node of nodes) node.answerWith(chainScript({ head }));
+			// Everybody is asked for its head.
+			await source.support({ number: BigInt(head) + 1_000n, hash: word(1) });
+			clock.pass(100);
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+		expect(looks() - before).toBeGreaterThanOrEqual(1);
+		expect(looks() - before).toBeLessThanOrEqual(4);
 	});
 });

@@ -6,13 +6,15 @@ import { createChainSource } from "../../src/rpc/chain-source.ts";
 import { ProviderError } from "../../src/rpc/provider-error.ts";
 import { parseProviderUrl } from "../../src/rpc/provider-url.ts";
 import { Standing } from "../../src/rpc/standing.ts";
+import { startAnsweringServer } from "../support/answering-server.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { chainScript, SCRIPTED_TRUST } from "../support/scripted-chain.ts";
+import { chainScript, SCRIPTED_ADDRESS, SCRIPTED_TRUST } from "../support/scripted-chain.ts";
 import {
 	answering,
 	rpcError,
 	rpcErrorWith,
 	type Script,
+	type ScriptedCall,
 	startScriptedNode,
 } from "../support/scripted-node.ts";
 import { atTestEnd } from "../support/test-end.ts";
@@ -144,4 +146,34 @@ describe("a limited provider", () => {
 			expect(node.requests.length - before).toBeLessThan(30);
 		},
 	);
+});
+
+test("a question for the head goes past a backlog of ranges and of many blocks", async () => {
+	const script = chainScript({ head: 5_000 });
+	const server = await startAnsweringServer(({ body }) => {
+		const asked: ScriptedCall | ScriptedCall[] = JSON.parse(body);
+		const isBatch = Array.isArray(asked);
+		const answer = script(isBatch ? asked : [asked], isBatch);
+		return { body: typeof answer === "string" ? answer : JSON.stringify(answer.body), afterMs: 20 };
+	});
+	const source = createChainSource({
+		urls: [server.url],
+		pollIntervalMs: 1e9,
+		timeoutMs: 60_000,
+		trust: SCRIPTED_TRUST,
+	});
+	atTestEnd(() => source.close());
+	const filter = { addresses: [SCRIPTED_ADDRESS], topics: [] };
+	const heights = Array.from({ length: 20 }, (_, index) => BigInt(index));
+	const backlog = Array.from({ length: 200 }, (_, index) =>
+		index % 2 === 0
+			? source.logsOfRange({ from: 0n, to: 19n }, filter)
+			: source.blocksByNumber(heights),
+	);
+	expect((await source.latest()).number).toBe(5_000n);
+	const before = server.asked.findIndex(({ body }) => body.includes("latest"));
+	// What was under way already, and what is let through while it is answered; 200 wait else.
+	expect(before).toBeLessThan(100);
+	await Promise.all(backlog);
+	expect(server.asked.length).toBeGreaterThan(250);
 });

@@ -1,7 +1,7 @@
 /** How many requests, and how many calls a second, a provider is given. */
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
-import { type Pass, RequestGate } from "../../src/rpc/request-gate.ts";
+import { type Pass, RequestGate, type Weight } from "../../src/rpc/request-gate.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
 import { announcedSeed } from "../support/seed.ts";
@@ -94,6 +94,125 @@ describe("requests at once", () => {
 			new Set(["closed"]),
 		);
 		expect(await gate.enter(1)).toEqual({ type: "closed" });
+	});
+});
+
+/** Enters while the gate is full, and tells when it came through. */
+function queue(gate: RequestGate, weight: Weight, done: (pass: Pass) => void, calls = 1): void {
+	void gate.enter(calls, weight).then((answer) => {
+		if (answer.type === "pass") done(answer.pass);
+	});
+}
+
+describe("light requests", () => {
+	test("go past heavy ones that wait, and either come in their order", async () => {
+		const gate = new RequestGate(new ManualClock());
+		const passes = await Promise.all(Array.from({ length: 32 }, () => passOf(gate)));
+		const order: string[] = [];
+		for (const name of ["h1", "h2", "l1", "h3", "l2"])
+			queue(gate, name.startsWith("l") ? "light" : "heavy", () => order.push(name));
+		await new Promise(setImmediate);
+		for (const pass of passes.slice(0, 5)) gate.leave(pass, WELL);
+		await new Promise(setImmediate);
+		expect(order).toEqual(["l1", "l2", "h1", "h2", "h3"]);
+	});
+
+	test("go past a heavy one eight times at most, and past the next one as often again", async () => {
+		const gate = new RequestGate(new ManualClock());
+		const passes = await Promise.all(Array.from({ length: 32 }, () => passOf(gate)));
+		const order: string[] = [];
+		for (const weight of ["heavy", "heavy"] as const) queue(gate, weight, () => order.push("H"));
+		for (let count = 0; count < 30; count += 1) queue(gate, "light", () => order.push("l"));
+		await new Promise(setImmediate);
+		for (const pass of passes.slice(0, 25)) gate.leave(pass, WELL);
+		await new Promise(setImmediate);
+		expect(order.join("")).toBe("llllllllHllllllllHlllllll");
+	});
+
+	test("are let through by a limited rate before a heavy one has gathered what it needs", async () => {
+		const clock = new ManualClock();
+		const gate = new RequestGate(clock);
+		const pass = await passOf(gate, 100);
+		clock.pass(1);
+		gate.limitRate(pass);
+		gate.leave(pass, WELL);
+		const order: string[] = [];
+		for (let count = 0; count < 50; count += 1) queue(gate, "heavy", () => order.push("heavy"), 70);
+		queue(gate, "light", () => order.push("light"));
+		clock.pass(20);
+		await new Promise(setImmediate);
+		expect(order).toEqual(["light"]);
+		clock.pass(1_100);
+		await new Promise(setImmediate);
+		expect(order).toEqual(["light", "heavy"]);
+	});
+
+	test("may wait where heavy ones have filled the line", async () => {
+		const gate = new RequestGate(new ManualClock());
+		const [first] = await Promise.all(Array.from({ length: 32 }, () => passOf(gate)));
+		for (let count = 0; count < LIMITS.rpcWaitingRequests; count += 1)
+			queue(gate, "heavy", () => undefined);
+		expect(await gate.enter(1, "heavy")).toEqual({ type: "full" });
+		const light = gate.enter(1, "light");
+		if (first !== undefined) gate.leave(first, WELL);
+		expect((await light).type).toBe("pass");
+		gate.close();
+	});
+
+	test("never starve heavy ones, lose their order, or exceed the limits, whatever comes", async () => {
+		const seed = announcedSeed("test/unit/rpc-request-gate.test.ts");
+		for (let round = 0; round < 20; round += 1) {
+			const random = new Random(seed + round);
+			const where = `seed ${seed}, round ${round}`;
+			const clock = new ManualClock();
+			const gate = new RequestGate(clock);
+			const first = await passOf(gate);
+			clock.pass(1);
+			if (random.chance(0.5)) gate.limitRate(first);
+			gate.leave(first, { isTooMuch: true });
+			const underWay: Pass[] = [];
+			const came: Record<Weight, number[]> = { light: [], heavy: [] };
+			let passing = 0;
+			let mostPassing = 0;
+			let entered = { light: 0, heavy: 0 };
+			const step = async (most: number) => {
+				clock.pass(random.between(1, 50));
+				const leaving = random.between(0, Math.min(most, underWay.length));
+				for (const pass of underWay.splice(0, leaving))
+					gate.leave(pass, { isTooMuch: random.chance(0.02) });
+				await new Promise(setImmediate);
+			};
+			for (let turn = 0; turn < 300; turn += 1) {
+				// Always more light ones than can be let through.
+				for (let count = random.between(0, 6); count > 0; count -= 1) {
+					const weight = random.chance(0.8) ? "light" : "heavy";
+					const which = entered[weight];
+					entered = { ...entered, [weight]: which + 1 };
+					const calls = weight === "light" ? 1 : random.between(1, 5);
+					queue(
+						gate,
+						weight,
+						(pass) => {
+							underWay.push(pass);
+							came[weight].push(which);
+							passing = weight === "light" && came.heavy.length < entered.heavy ? passing + 1 : 0;
+							mostPassing = Math.max(mostPassing, passing);
+						},
+						calls,
+					);
+					// Who came through before the next one enters is told before.
+					await new Promise(setImmediate);
+				}
+				await step(2);
+			}
+			for (let turn = 0; turn < 30_000 && gate.figures.waiting > 0; turn += 1) await step(32);
+			await step(32);
+			expect(mostPassing, where).toBeLessThanOrEqual(8);
+			for (const weight of ["light", "heavy"] as const)
+				expect(came[weight], where).toEqual(
+					Array.from({ length: entered[weight] }, (_, index) => index),
+				);
+		}
 	});
 });
 

@@ -84,3 +84,26 @@ test("an attempt that is over begins nothing, and what of it goes on ends at its
 	await expect(clock.begin("rewind", 1)).rejects.toBe(reason);
 	expect(begun).toHaveLength(1);
 });
+
+test("what a stage needs first is of no consequence where the stage does not begin", async () => {
+	const { clock, begun } = timed(rollbackRecord(), () => true);
+	let asked = 0;
+	const ahead = async () => {
+		asked += 1;
+		return "rows";
+	};
+	const refused = { code: "rollback_paused" };
+	await expect(clock.beginWith("rewind", 1, ahead)).rejects.toMatchObject(refused);
+	// The pause is what is told of, also where that fails.
+	const failing = () => Promise.reject(new RangeError("no rows"));
+	await expect(clock.beginWith("rewind", 1, failing)).rejects.toMatchObject(refused);
+	expect({ asked, begun }).toEqual({ asked: 1, begun: [] });
+});
+
+test("a stage that began fails with what it needed first", async () => {
+	const { clock } = timed(rollbackRecord());
+	expect(await clock.beginWith("rewind", 1, async () => "rows")).toBe("rows");
+	const failing = () => Promise.reject(new RangeError("no rows"));
+	await expect(clock.beginWith("replay", 1, failing)).rejects.toThrow("no rows");
+	expect(clock.stage).toBe("replay");
+});

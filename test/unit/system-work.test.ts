@@ -1,5 +1,7 @@
 /** What the writer ends by itself: never more than it has loaded, and by the newest word of each memory. */
+
 import { expect, test } from "vitest";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { MemoryKey } from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
@@ -21,6 +23,7 @@ const STATE = {
 	startBlock: 0n,
 	safe: undefined,
 	finalized: undefined,
+	...LEAST_WINDOW,
 	pointers: {},
 } as const;
 

@@ -18,16 +18,12 @@ const LONGER_FILES: ReadonlyMap<string, { readonly lines: number; readonly why: 
 	[
 		[
 			"src/service/recant-service.ts",
-			{ lines: 570, why: "what Recant offers, in one place; it holds types only" },
-		],
-		[
-			"src/domain/limits.ts",
-			{ lines: 620, why: "every limit with its reason; it holds data only" },
+			{ lines: 430, why: "what Recant offers, in one place; it holds types only" },
 		],
 		["src/client/client.ts", { lines: 540, why: "every request, one short method each" }],
 		[
 			"src/writer/chain-writer.ts",
-			{ lines: 470, why: "what one writer holds between two commits, and nothing else" },
+			{ lines: 480, why: "what one writer holds between two commits, and nothing else" },
 		],
 	],
 );

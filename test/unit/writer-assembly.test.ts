@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { applyChanges } from "../../src/commitment/leaf-changes.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
@@ -18,6 +19,7 @@ const NO_BLOCK_YET = {
 	startBlock: 0n,
 	safe: undefined,
 	finalized: undefined,
+	...LEAST_WINDOW,
 	pointers: {},
 };
 

@@ -1,5 +1,7 @@
 /** A memory that is written at the very height at which it would have ended by itself. */
+
 import { expect, test } from "vitest";
+import { LEAST_WINDOW } from "../../src/chain/window-size.ts";
 import { applyChanges } from "../../src/commitment/leaf-changes.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
@@ -22,6 +24,7 @@ const START = {
 	startBlock: 0n,
 	safe: undefined,
 	finalized: undefined,
+	...LEAST_WINDOW,
 	pointers: {},
 };
 

@@ -1,7 +1,7 @@
 /** `recant rollbacks`: what was rolled back, and what an operator orders of one. */
 import type { RollbackAnswer } from "../../client/answers.ts";
 import type { PageQuery } from "../../client/requests.ts";
-import type { RollbackOrder } from "../../service/recant-service.ts";
+import type { RollbackOrder } from "../../service/rollback-view.ts";
 import { EXIT, type ExitCode } from "../exit-code.ts";
 import type { Session } from "../session.ts";
 import { paint, printable, printJson, printLine, printTable, type Terminal } from "../terminal.ts";

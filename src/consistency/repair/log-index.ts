@@ -85,13 +85,12 @@ function ofBlock(event: Extract<LogEvent, { readonly type: "block" }>): SealedPl
 	return { height, generation, logPosition, versionId, header: headerIn(height, body) };
 }
 
-/** A checkpoint at a group's end stands before the group's own entry. */
 function ofGroup(event: GroupEvent): SealedPlace {
 	const { entry, to: height, versionId } = event;
 	return {
 		height,
 		generation: entry.generation,
-		logPosition: entry.position - 1n,
+		logPosition: entry.position,
 		versionId,
 		header: undefined,
 	};

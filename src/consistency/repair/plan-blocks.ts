@@ -280,8 +280,9 @@ class BlockPlanner {
 		const toGen = sealedEnd({ height, fromGen: generation }, this.#held.generations);
 		if (isPruned(toGen, this.#context)) return false;
 		if (this.#checkpointOf(place) !== undefined || toGen !== FOREVER) return true;
-		const { finalized, head } = this.#context.state.chain;
-		const floor = windowFloor({ head: head ?? 0n, finalized: finalized ?? 0n });
+		const { chain } = this.#context.state;
+		const { finalized = 0n, head = 0n } = chain;
+		const floor = windowFloor({ ...chain, head, finalized });
 		return height >= floor || height % BigInt(LIMITS.checkpointIntervalBlocks) === 0n;
 	}
 

@@ -17,7 +17,7 @@ export const checkpoints: ScanRule<CheckContext> = {
 	async *check({ state, at, read }) {
 		const generations = await state.generations();
 		const { finalized = 0n, retainedFrom } = state.chain;
-		const floor = windowFloor({ head: at.height, finalized });
+		const floor = windowFloor({ ...state.chain, head: at.height, finalized });
 		const merged = mergeSorted(
 			eachOf(counted(state.headers(), read)),
 			eachOf(counted(state.checkpoints(), read)),

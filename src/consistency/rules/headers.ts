@@ -16,7 +16,8 @@ export const headers: ScanRule<CheckContext> = {
 	async *check({ state, at, read }) {
 		const generations = await state.generations();
 		const { finalized } = state.chain;
-		const branch = new Branch(windowFloor({ head: at.height, finalized: finalized ?? 0n }));
+		const floor = windowFloor({ ...state.chain, head: at.height, finalized: finalized ?? 0n });
+		const branch = new Branch(floor);
 		for await (const page of state.headers()) {
 			await read(page.length);
 			for (const header of page) {

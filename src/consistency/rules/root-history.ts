@@ -73,7 +73,7 @@ async function windowCheckpoints(
 	state: StoredState,
 	head: Height,
 ): Promise<readonly StoredCheckpoint[]> {
-	const floor = windowFloor({ head, finalized: state.chain.finalized ?? 0n });
+	const floor = windowFloor({ ...state.chain, head, finalized: state.chain.finalized ?? 0n });
 	const found: StoredCheckpoint[] = [];
 	for await (const page of state.checkpoints()) {
 		found.push(

@@ -7,7 +7,7 @@ import {
 	ROLLBACK_ORDERS,
 	ROLLBACK_STRATEGIES,
 	type RollbackOrder,
-} from "../../service/recant-service.ts";
+} from "../../service/rollback-view.ts";
 import { rollbackAnswer, rollbacksAnswer } from "../answer-schema.ts";
 import { chainParam, countQuery, cursorQuery, decimalValue, uuidParam } from "../fields.ts";
 import { jsonBody } from "../json-body.ts";

@@ -23,13 +23,15 @@ import type {
 	EventView,
 	OperationView,
 	RecantService,
+	StatusView,
+	WriteAnswer,
+} from "../recant-service.ts";
+import type {
 	RollbackOrder,
 	RollbackReport,
 	RollbackStrategy,
 	RollbackView,
-	StatusView,
-	WriteAnswer,
-} from "../recant-service.ts";
+} from "../rollback-view.ts";
 import { namedNamespaces } from "./named-namespaces.ts";
 import { visibleEvent } from "./scoped-events.ts";
 import { visibleReport, withoutSizes } from "./scoped-report.ts";

@@ -1,6 +1,6 @@
 /** A rollback and its report as one caller may see them. */
 import { type Caller, sees } from "../../domain/caller.ts";
-import type { RollbackCounts, RollbackReport, RollbackView } from "../recant-service.ts";
+import type { RollbackCounts, RollbackReport, RollbackView } from "../rollback-view.ts";
 
 /** A rollback without how much of everybody's it touched. */
 export function withoutSizes(rollback: RollbackView, caller: Caller): RollbackView {

@@ -1,13 +1,15 @@
 /**
  * Search at a coordinate by vector, by words, or by both with their ranks fused. Everything of one search is
  * read in one snapshot: LanceDB at the pointed version ∪ the tail, hydrated from Postgres, which alone decides
- * what is visible.
+ * what is visible. The ways are gone at once: LanceDB has threads of its own, and what one asks Postgres for
+ * is sent behind what the other does.
  *
  * A text is embedded before the snapshot is opened: a model may be far away, and connections are few.
  */
 import { FatalError, RecantError, RetryableError } from "../../domain/errors.ts";
 import type { Height, VersionId } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { SerialLane } from "../../domain/serial-lane.ts";
 import { fuseScores } from "../../ranking/rank-fusion.ts";
 import { unitVector } from "../../ranking/unit-vector.ts";
 import { queryWords } from "../../ranking/words.ts";
@@ -20,6 +22,7 @@ import {
 	type Found,
 	type SearchContext,
 	type SearchedCollection,
+	type Turns,
 } from "./search-context.ts";
 import { isSelective, type SearchFilter, searchedNamespaces } from "./search-filter.ts";
 import { searchVectors } from "./vector-search.ts";
@@ -87,7 +90,7 @@ export async function search(
 		view,
 		name: query.collection,
 		collection,
-		context,
+		context: { ...context, scans: scansInTurn(context.scans) },
 		visible: new VisibleCandidates(view, filter),
 		filter: {
 			maxFromBlock: lowest(topOf(view), filter.until),
@@ -99,17 +102,33 @@ export async function search(
 		},
 	};
 	const places = plan.words === undefined || isSelective(filter) ? query.k : fusedPlaces(query.k);
-	const byVector: Found[] = [];
-	for (const vector of plan.vectors) {
-		byVector.push(await searchVectors(searched, vector, places));
-	}
-	const byWords = plan.words && (await searchWords(searched, plan.words, places));
-	const lists = [...byVector, ...(byWords === undefined ? [] : [byWords])];
+	const { words } = plan;
+	const lists = await allEnded([
+		...plan.vectors.map((vector) => searchVectors(searched, vector, places)),
+		...(words === undefined ? [] : [searchWords(searched, words, places)]),
+	]);
+	const byVector = lists.slice(0, plan.vectors.length);
+	const byWords = lists[plan.vectors.length];
 	return {
 		memories: joined(byVector, byWords).slice(0, query.k),
 		// The least that one of them covers is what the whole covers.
 		coverage: leastCoverage([...lists.map((list) => list.coverage), plan.coverage]),
 	};
+}
+
+/** Waits for all of them in any case: one that goes on would read from a connection that is another's by then. */
+async function allEnded(searches: readonly Promise<Found>[]): Promise<readonly Found[]> {
+	const ended = await Promise.allSettled(searches);
+	return ended.map((each) => {
+		if (each.status === "rejected") throw each.reason;
+		return each.value;
+	});
+}
+
+/** One scan of a search at a time, so that a search by several ways waits in one place of the queue. */
+function scansInTurn(scans: Turns): Turns {
+	const lane = new SerialLane();
+	return { run: (work) => lane.run(() => scans.run(work)) };
 }
 
 interface Plan {

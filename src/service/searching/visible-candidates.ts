@@ -18,6 +18,8 @@ export class VisibleCandidates {
 	readonly #filter: SearchFilter;
 	/** Undefined: nothing is visible, or it does not pass. */
 	readonly #judged = new Map<MemoryKey, Version | undefined>();
+	/** In which look-up each memory was asked for; several lists are gone through at once. */
+	readonly #lookups = new Map<MemoryKey, Promise<void>>();
 
 	constructor(view: StateView, filter: SearchFilter) {
 		this.#view = view;
@@ -44,10 +46,19 @@ export class VisibleCandidates {
 	}
 
 	async #judge(keys: readonly MemoryKey[]): Promise<void> {
-		const open = [...new Set(keys)].filter((key) => !this.#judged.has(key));
-		const visible = await this.#view.memories(open);
+		const open = [...new Set(keys)].filter((key) => !this.#lookups.has(key));
+		if (open.length > 0) {
+			const lookup = this.#lookUp(open);
+			for (const key of open) this.#lookups.set(key, lookup);
+		}
+		// Those that another list asks for at this moment, too.
+		await Promise.all(new Set(keys.map((key) => this.#lookups.get(key))));
+	}
+
+	async #lookUp(keys: readonly MemoryKey[]): Promise<void> {
+		const visible = await this.#view.memories(keys);
 		const { at, marks } = this.#view;
-		for (const key of open) {
+		for (const key of keys) {
 			const version = visible.get(key);
 			const taken =
 				version !== undefined && passes(version, this.#filter, { height: at.height, marks });

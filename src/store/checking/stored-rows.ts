@@ -295,6 +295,8 @@ export interface ChainRow {
 	readonly derived_position: bigint;
 	readonly fence: bigint;
 	readonly retained_from: bigint;
+	readonly window_blocks: number;
+	readonly window_from: bigint;
 	readonly version_seq: bigint;
 	readonly roots: string;
 }
@@ -330,6 +332,8 @@ export function storedChain(chainId: ChainId, row: ChainRow): StoredChain {
 		logCutTo: row.derived_position > row.log_cut_to ? row.derived_position : row.log_cut_to,
 		fence: row.fence,
 		retainedFrom: row.retained_from,
+		windowBlocks: row.window_blocks,
+		windowFrom: row.window_from,
 		versionSeq: row.version_seq,
 		roots: rootsOf(row.roots),
 	};

@@ -27,6 +27,10 @@ interface ChainRow {
 	readonly log_position: bigint;
 	readonly version_seq: bigint;
 	readonly retained_from: bigint;
+	/** Of the block at the head. */
+	readonly head_hash: Hex | null;
+	/** True: of the heights around the head not all are kept. */
+	readonly is_thin_at_head: boolean;
 }
 
 interface BlockRow {
@@ -41,14 +45,23 @@ export async function resolveCoordinate(
 	chainId: ChainId,
 	request: AtRequest,
 ): Promise<ResolvedCoordinate> {
-	const [chain] = await tx<ChainRow[]>`
-		select generation, head_height, safe_height, finalized_height, log_position, version_seq,
-			retained_from from chains where chain_id = ${chainId}`;
+	// Sent together: one round trip. With what most reads ask for, the head, so that they need no second.
+	const [[chain], named] = await Promise.all([
+		tx<ChainRow[]>`
+			select generation, head_height, safe_height, finalized_height, log_position, version_seq,
+				retained_from,
+				(select hash from blocks b where b.chain_id = c.chain_id and b.height = c.head_height
+					and b.to_gen = ${FOREVER}) as head_hash,
+				exists (select 1 from thinned_ranges t where t.chain_id = c.chain_id
+					and t.to_block > c.head_height) as is_thin_at_head
+			from chains c where chain_id = ${chainId}`,
+		request.at.kind === "hash" ? blocksOfHash(tx, chainId, request.at.hash) : [],
+	]);
 	if (chain === undefined || chain.head_height === null) throw notStarted(chainId);
 	const head = chain.head_height;
 	const place =
 		request.at.kind === "hash"
-			? await placeOfHash(tx, chainId, { hash: request.at.hash, generation: request.generation })
+			? placeOf(named, { hash: request.at.hash, generation: request.generation }, chain)
 			: {
 					height: heightOf(request.at, chain, head),
 					generation: request.generation ?? chain.generation,
@@ -56,12 +69,13 @@ export async function resolveCoordinate(
 	const last = await lastHeight(tx, chainId, { ...place, chain, head });
 	const retained = await retainedFrom(tx, chainId, place.generation, chain);
 	checkHeight(place.height, { last, retained });
-	// Sent together: one round trip.
+	const isAtHead = place.generation === chain.generation && place.height >= head;
+	// Sent together as well.
 	const [blockHash, rolledBack, marks] = await Promise.all([
-		hashAt(tx, chainId, place),
+		isAtHead ? hashAtHead(chain, place.height) : hashAt(tx, chainId, place),
 		isRolledBack(tx, chainId, place, chain.generation),
 		marksOf(tx, chainId, place.generation, chain),
-		requireRetained(tx, chainId, place.height),
+		isAtHead && !chain.is_thin_at_head ? undefined : requireRetained(tx, chainId, place.height),
 	]);
 	return {
 		at: {
@@ -163,14 +177,18 @@ function atMost(height: Height, head: Height): Height {
 	return height < head ? height : head;
 }
 
-async function placeOfHash(
-	tx: Tx,
-	chainId: ChainId,
-	wanted: { readonly hash: Hex; readonly generation: Generation | undefined },
-): Promise<{ readonly height: Height; readonly generation: Generation }> {
-	const rows = await tx<BlockRow[]>`
+async function blocksOfHash(tx: Tx, chainId: ChainId, hash: Hex): Promise<readonly BlockRow[]> {
+	return tx<BlockRow[]>`
 		select height, hash, from_gen, to_gen from blocks
-		where chain_id = ${chainId} and hash = ${wanted.hash} order by to_gen desc`;
+		where chain_id = ${chainId} and hash = ${hash} order by to_gen desc`;
+}
+
+/** `rows`: of that hash, the last generation first. */
+function placeOf(
+	rows: readonly BlockRow[],
+	wanted: { readonly hash: Hex; readonly generation: Generation | undefined },
+	chain: ChainRow,
+): { readonly height: Height; readonly generation: Generation } {
 	const { generation } = wanted;
 	const row =
 		generation === undefined
@@ -179,9 +197,7 @@ async function placeOfHash(
 	if (row === undefined) throw unknownBlock(wanted.hash, generation);
 	if (generation !== undefined) return { height: row.height, generation };
 	if (row.to_gen !== FOREVER) return { height: row.height, generation: row.to_gen - 1n };
-	const [chain] = await tx<{ generation: bigint }[]>`
-		select generation from chains where chain_id = ${chainId}`;
-	return { height: row.height, generation: chain?.generation ?? row.from_gen };
+	return { height: row.height, generation: chain.generation };
 }
 
 /** Committed head of that generation, as it stood at its end. */
@@ -258,6 +274,11 @@ async function hashAt(
 		select hash from blocks where chain_id = ${chainId} and height = ${place.height}
 			and from_gen <= ${place.generation} and to_gen > ${place.generation}`;
 	return row?.hash;
+}
+
+/** Nothing is committed above the head, so the pending slot has no block. */
+function hashAtHead(chain: ChainRow, height: Height): Hex | undefined {
+	return height === chain.head_height ? (chain.head_hash ?? undefined) : undefined;
 }
 
 function notStarted(chainId: ChainId): RetryableError {

@@ -2,12 +2,12 @@ import { RetryableError } from "../../domain/errors.ts";
 import { type ChainId, FOREVER, type Height, type Hex, type MemoryKey } from "../../domain/ids.ts";
 import { LINK_ID_PREFIX } from "../../domain/link.ts";
 import { afterRewind, highestPlace } from "../../memory/anchors.ts";
-import { canonicalJson, contentHash } from "../../memory/canonical.ts";
+import { canonicalJson } from "../../memory/canonical.ts";
 import { sourceKey } from "../../memory/ground.ts";
 import { memoryKey } from "../../memory/memory-key.ts";
 import { anchorsToText, fromWire } from "../../memory/operation-codec.ts";
 import type { ImportedState, ImportStore, StandingState } from "../../restore/import-store.ts";
-import type { ShadowRow } from "../../restore/shadow-store.ts";
+import { standsAt, tombstones } from "../../restore/imported-rows.ts";
 import type { ManifestId } from "../../snapshots/manifest.ts";
 import { anchorsOf } from "../../snapshots/operation-anchors.ts";
 import type { OperationRecord } from "../../snapshots/snapshot-record.ts";
@@ -137,38 +137,6 @@ async function clear(tx: Tx, chainId: ChainId): Promise<void> {
 		await tx.unsafe(`delete from ${table} where chain_id = $1::bigint`, [chainId.toString()]);
 	}
 	await tx`delete from operations where chain_id = ${chainId} and position is not null`;
-}
-
-function tombstones({ deleted, generation }: ImportedState): readonly ShadowRow[] {
-	return deleted.map(({ memoryKey: key, operation }) => {
-		const { namespace, id } = fromWire(operation.body).operation;
-		const body = {
-			namespace,
-			id,
-			layer: "semantic",
-			owner: "agent",
-			content: undefined,
-			text: undefined,
-			collection: undefined,
-			importance: undefined,
-			confidence: undefined,
-			vectorHash: undefined,
-			expiresBlock: undefined,
-			expiresTime: undefined,
-		} as const;
-		return {
-			...body,
-			memoryKey: key,
-			fromBlock: operation.effectiveSlot ?? operation.originalSlot,
-			fromGen: generation,
-			versionId: operation.versionId ?? 0n,
-			position: operation.position,
-			contentHash: contentHash(body),
-			suspect: false,
-			grounds: undefined,
-			vector: undefined,
-		};
-	});
 }
 
 /** Those of deleted memories too: every row of a version has a name. */
@@ -320,25 +288,6 @@ async function insertDerivations(
 	}
 }
 
-/** One that takes effect above the snapshot is not in its state; it is judged again by the next fork. */
-function standsAt(
-	record: OperationRecord,
-	height: Height,
-): Pick<OperationRecord, "status" | "reason" | "effectiveSlot" | "suspect" | "versionId"> {
-	const { effectiveSlot } = record;
-	if (record.status !== "applied" || effectiveSlot === undefined || effectiveSlot <= height) {
-		return record;
-	}
-	const message = `it took effect at ${effectiveSlot}, above the snapshot's height ${height}`;
-	return {
-		status: "recanted",
-		reason: { code: "after_snapshot", message },
-		effectiveSlot: undefined,
-		suspect: false,
-		versionId: undefined,
-	};
-}
-
 /** The lowest header that came with it was final when it was made. */
 async function moveChain(tx: Tx, state: ImportedState): Promise<void> {
 	const { manifest, generation, headers, shadow } = state;
@@ -349,6 +298,7 @@ async function moveChain(tx: Tx, state: ImportedState): Promise<void> {
 		update chains set generation = ${generation}, head_height = ${height},
 			safe_height = ${finalized}, finalized_height = ${finalized}, log_position = ${logPosition},
 			version_seq = ${versionSeq}, roots = ${toJson(roots)}, retained_from = ${height},
+			window_from = 0,
 			log_cut_to = ${logPosition}, derived_hash = ${manifest.handlersHash},
 			derived_parts = case when coalesce(derived_hash, handlers_hash) = ${manifest.handlersHash}
 				then derived_parts end, derived_position = 0

@@ -2,6 +2,7 @@
  * State at a sealed height for snapshots. Pages are read apart, in the generation that is present at
  * the time: as long as the height's block is canonical, every generation shows the same there.
  */
+
 import type { StateRoots } from "../../commitment/state-root.ts";
 import type { BlockHeader } from "../../domain/block.ts";
 import {
@@ -12,6 +13,7 @@ import {
 	type MemoryKey,
 	type OperationId,
 } from "../../domain/ids.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { JsonObject } from "../../domain/operation.ts";
 import type { MemoryRecord, OperationRecord } from "../../snapshots/snapshot-record.ts";
 import type { SnapshotCut } from "../../snapshots/snapshot-row.ts";
@@ -204,10 +206,15 @@ export class PostgresSnapshotReader implements SnapshotReader {
 
 	async chain(chainId: ChainId) {
 		return this.#database.run(async (sql) => {
-			const [row] = await sql<{ start_block: bigint; handlers_hash: Hex }[]>`
-				select start_block, coalesce(derived_hash, handlers_hash) as handlers_hash
+			const [row] = await sql<
+				{ start_block: bigint; handlers_hash: Hex; window_blocks: number }[]
+			>`select start_block, coalesce(derived_hash, handlers_hash) as handlers_hash, window_blocks
 				from chains where chain_id = ${chainId}`;
-			return { startBlock: row?.start_block ?? 0n, handlersHash: row?.handlers_hash ?? "0x" };
+			return {
+				startBlock: row?.start_block ?? 0n,
+				handlersHash: row?.handlers_hash ?? "0x",
+				windowBlocks: row?.window_blocks ?? LIMITS.windowBlocks,
+			};
 		});
 	}
 
@@ -245,9 +252,21 @@ export class PostgresSnapshotReader implements SnapshotReader {
 	async cutAtOrBelow(chainId: ChainId, height: Height): Promise<SnapshotCut | undefined> {
 		return this.#database.run(async (sql) => {
 			const [row] = await sql<CutRow[]>`
-				select p.height, p.block_hash, p.log_position, p.version_id, p.roots, c.generation
+				select p.height, p.block_hash, p.version_id, p.roots, c.generation,
+					case when g.last = p.height then g.position else p.log_position end as log_position
 				from checkpoints p join chains c on c.chain_id = p.chain_id
+				left join lateral (
+					-- The group that the block is in, where its entry stands above: then it is the next of these.
+					select n.position, (n.body::json ->> 'to')::bigint as last,
+						(n.body::json -> 'base' ->> 'versionId')::bigint as base
+					from (select position, kind, body from log
+						where chain_id = p.chain_id and position > p.log_position
+							and kind in ('block', 'derived', 'rollback')
+						order by position limit 1) n
+					where n.kind = 'derived' and (n.body::json ->> 'from')::bigint <= p.height
+				) g on true
 				where p.chain_id = ${chainId} and p.height <= ${height} and p.to_gen = ${FOREVER}
+					and not (g.last is not null and g.last > p.height and p.version_id > g.base)
 				order by p.height desc limit 1`;
 			return row && cutOf(chainId, row);
 		});

@@ -1,6 +1,6 @@
 /** Which installation and which chains these are, and the blocks that they stand on. */
 import { sql } from "drizzle-orm";
-import { boolean, index, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { boolean, index, integer, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { at, big, chainId, checksum, recant } from "./columns.ts";
 
 export const installation = recant.table("installation", {
@@ -35,6 +35,9 @@ export const chains = recant.table("chains", {
 	derivedParts: text("derived_parts"),
 	/** Log position at which the state was derived anew last; 0: it never was. */
 	derivedPosition: big("derived_position").notNull().default(sql`0`),
+	/** Cap of the header window, and the lowest height that it may reach down to; see WindowSize. */
+	windowBlocks: integer("window_blocks").notNull().default(1_024),
+	windowFrom: big("window_from").notNull().default(sql`0`),
 	/** Hash of block 0, as it was when the chain was first followed; null while no node has shown it. */
 	genesisHash: text("genesis_hash"),
 	/** JSON of why the chain is halted; null while it is not. */

@@ -59,6 +59,7 @@ export async function commitBatch(
 		`update chains set
 			generation = ${statement.scalar("bigint", batch.generation)},
 			head_height = ${statement.scalar("bigint", batch.head?.number ?? null)},
+			window_from = least(window_from, ${statement.scalar("bigint", batch.head?.number ?? null)}),
 			safe_height = ${statement.scalar("bigint", batch.safe ?? null)},
 			finalized_height = ${statement.scalar("bigint", batch.finalized ?? null)},
 			log_position = ${statement.scalar("bigint", batch.logPosition)},

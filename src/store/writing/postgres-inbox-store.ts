@@ -36,9 +36,12 @@ export class PostgresInboxStore implements InboxStore {
 		return this.#database.transaction(async (tx) => {
 			const earlier = await keep(tx, submission, ids);
 			if (earlier !== undefined) return earlier;
-			await insertEntries(tx, submission);
-			await insertOperations(tx, chainId, operations);
-			await checkRoom(tx, submission, operations.length);
+			// Sent together, done in this order: one round trip.
+			await Promise.all([
+				insertEntries(tx, submission),
+				insertOperations(tx, chainId, operations),
+				checkRoom(tx, submission, operations.length),
+			]);
 			if (submission.announced !== false) await sendNotice(tx, { kind: "inbox", chainId });
 			return { type: "new", operationIds: ids };
 		});
@@ -147,11 +150,14 @@ const INBOX_LOCK = 7_263_227;
  */
 async function checkRoom(tx: Tx, submission: Submission, coming: number): Promise<void> {
 	const { chainId, caller = "", mostWaiting = LIMITS.inboxOperations } = submission;
-	await tx`select pg_advisory_xact_lock(${INBOX_LOCK}, hashint8(${chainId}))`;
-	const [row] = await tx<{ waiting: bigint; own: bigint }[]>`
-		select coalesce(sum(operation_count), 0) as waiting,
-			coalesce(sum(operation_count) filter (where caller = ${caller}), 0) as own
-		from inbox where chain_id = ${chainId}`;
+	// Two statements: the second sees what others committed while the first waited for its turn.
+	const [, [row]] = await Promise.all([
+		tx`select pg_advisory_xact_lock(${INBOX_LOCK}, hashint8(${chainId}))`,
+		tx<{ waiting: bigint; own: bigint }[]>`
+			select coalesce(sum(operation_count), 0) as waiting,
+				coalesce(sum(operation_count) filter (where caller = ${caller}), 0) as own
+			from inbox where chain_id = ${chainId}`,
+	]);
 	const waiting = Number(row?.waiting ?? 0n);
 	if (waiting > LIMITS.inboxOperations) {
 		throw inboxFull("inboxOperations", waiting - coming, { chainId, coming });

@@ -118,13 +118,17 @@ export class PostgresRollbackStore implements RollbackStore {
 			}
 			// A prepared change set is kept: the commit names its attempt.
 			const again = row.state !== "prepared";
-			if (again) await dropPrepared(tx, rollbackId);
-			const [claimed] = await tx<RollbackRow[]>`
+			const claiming = tx<RollbackRow[]>`
 				update rollbacks set claim_holder = ${holder}, takeovers = takeovers + ${other ? 1 : 0},
 					claim_until = now() + ${ttlMs} * interval '1 millisecond',
 					state = ${again ? "running" : "prepared"}, attempt = attempt + ${again ? 1 : 0},
 					${again ? fromTheBeginning(tx) : stageOver(tx)}
 				where rollback_id = ${rollbackId} returning *, now() as read_at`;
+			// Sent in one go.
+			const [[claimed]] = await Promise.all([
+				claiming,
+				...(again ? [dropPrepared(tx, rollbackId)] : []),
+			]);
 			return claimed && rollbackOf(claimed);
 		});
 	}
@@ -148,7 +152,7 @@ export class PostgresRollbackStore implements RollbackStore {
 				update rollbacks set stage = ${stage}, done = ${done}, total = ${total},
 					stage_ms = ${toJson(stageMs)}::text::jsonb, stage_started_at = now()
 				where rollback_id = ${rollbackId} and attempt = ${attempt}
-					and state in ('running', 'prepared') and not paused`;
+					and state in ('running', 'prepared') and not paused and ${unhurried(sql)}`;
 			if (begun.count > 0) return true;
 			const [held] = await sql`
 				select 1 from rollbacks where rollback_id = ${rollbackId} and attempt = ${attempt}
@@ -166,7 +170,7 @@ export class PostgresRollbackStore implements RollbackStore {
 			update rollbacks set stage = ${progress.stage}, done = ${progress.done},
 				total = ${progress.total}, stage_ms = ${toJson(progress.stageMs)}::text::jsonb
 			where rollback_id = ${rollbackId} and attempt = ${attempt}
-				and state in ('running', 'prepared')`,
+				and state in ('running', 'prepared') and ${unhurried(sql)}`,
 		);
 	}
 
@@ -180,7 +184,8 @@ export class PostgresRollbackStore implements RollbackStore {
 			attempt,
 			(sql) => sql`
 			update rollbacks set strategy = ${strategy}, strategy_reason = ${reason}, error = null
-			where rollback_id = ${rollbackId} and attempt = ${attempt} and state = 'running'`,
+			where rollback_id = ${rollbackId} and attempt = ${attempt} and state = 'running'
+				and ${unhurried(sql)}`,
 		);
 	}
 
@@ -193,13 +198,20 @@ export class PostgresRollbackStore implements RollbackStore {
 			const { count } = await tx`
 				update rollbacks set state = 'prepared', counts = ${toJson(result.counts)}::text::jsonb,
 					done = total, ${stageOver(tx)}
-				where rollback_id = ${rollbackId} and attempt = ${attempt} and state = 'running'`;
+				where rollback_id = ${rollbackId} and attempt = ${attempt} and state = 'running'
+					and ${unhurried(tx)}`;
 			if (count === 0) throw fenced(rollbackId, attempt);
-			await tx`delete from rollback_tasks where rollback_id = ${rollbackId}`;
-			for (const part of result.parts) {
-				await tx`insert into rollback_parts (rollback_id, attempt, part, seq, body)
-					values (${rollbackId}, ${attempt}, ${part.part}, ${part.seq}, ${part.body})`;
-			}
+			const [first, ...more] = result.parts.map(
+				(part) => () =>
+					tx`insert into rollback_parts (rollback_id, attempt, part, seq, body)
+						values (${rollbackId}, ${attempt}, ${part.part}, ${part.seq}, ${part.body})`,
+			);
+			// Mostly there is one part; those of a large set go one by one, so that few are in memory twice.
+			await Promise.all([
+				tx`delete from rollback_tasks where rollback_id = ${rollbackId}`,
+				first?.(),
+			]);
+			for (const insert of more) await insert();
 		});
 	}
 
@@ -353,6 +365,15 @@ export class PostgresRollbackStore implements RollbackStore {
 			if (count === 0) throw fenced(rollbackId, attempt);
 		});
 	}
+}
+
+/**
+ * A condition that always holds: this transaction's end does not wait for the disk. For what an attempt leaves
+ * on its way: if the server itself dies, what came later is gone with it, and an attempt's number and the commit
+ * are waited for. So nothing is ever built on what was lost.
+ */
+function unhurried(sql: Queryable) {
+	return sql`set_config('synchronous_commit', 'off', true) = 'off'`;
 }
 
 function fenced(rollbackId: RollbackId, attempt: number): RetryableError {

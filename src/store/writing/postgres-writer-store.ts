@@ -10,7 +10,6 @@ import {
 	type MemoryKey,
 	type VersionId,
 } from "../../domain/ids.ts";
-import { LIMITS } from "../../domain/limits.ts";
 import type { Version } from "../../domain/memory.ts";
 import { anchorsFromText, fromWire } from "../../memory/operation-codec.ts";
 import type { CommitBatch, VectorPointer } from "../../writer/commit-batch.ts";
@@ -112,6 +111,8 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 					startBlock: row.start_block,
 					safe: row.safe_height ?? undefined,
 					finalized: row.finalized_height ?? undefined,
+					windowBlocks: row.window_blocks,
+					windowFrom: row.window_from,
 					pointers,
 				},
 			};
@@ -199,6 +200,17 @@ export class PostgresWriterStore extends PostgresWriterLookUps implements Writer
 		);
 	}
 
+	async resizeWindow(chainId: ChainId, fence: bigint, windowBlocks: number): Promise<void> {
+		await this.#database.run(
+			(sql) => sql`
+				update chains set window_blocks = ${windowBlocks},
+					window_from = case when ${windowBlocks} > window_blocks
+						then greatest(window_from, finalized_height, head_height - window_blocks + 1)
+						else window_from end
+				where chain_id = ${chainId} and fence = ${fence} and window_blocks <> ${windowBlocks}`,
+		);
+	}
+
 	async recordGenesis(chainId: ChainId, fence: bigint, hash: Hex): Promise<void> {
 		await this.#database.run(
 			(sql) => sql`
@@ -226,6 +238,8 @@ interface ChainRow {
 	readonly fence: bigint;
 	readonly halt: string | null;
 	readonly genesis_hash: Hex | null;
+	readonly window_blocks: number;
+	readonly window_from: bigint;
 }
 
 interface OpenRow {
@@ -272,8 +286,10 @@ async function windowOf(tx: Queryable, chain: ChainRow): Promise<readonly BlockH
 	const rows = await tx<{ height: bigint; hash: Hex; parent_hash: Hex; timestamp: bigint }[]>`
 		select height, hash, parent_hash, timestamp from blocks
 		where chain_id = ${chain.chain_id} and to_gen = ${FOREVER}
-			and height <= ${chain.head_height} and height >= ${chain.finalized_height ?? 0n}
-		order by height desc limit ${LIMITS.windowBlocks + 1}`;
+			and height <= ${chain.head_height}
+			and height >= least(greatest(${chain.finalized_height ?? 0n}::bigint,
+				${chain.window_from}::bigint), ${chain.head_height}::bigint)
+		order by height desc limit ${chain.window_blocks + 1}`;
 	const linked: BlockHeader[] = [];
 	for (const row of rows) {
 		const child = linked.at(-1);

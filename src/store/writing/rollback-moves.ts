@@ -39,15 +39,19 @@ export async function failed(tx: Tx, rollbackId: RollbackId, failure: Failure): 
 
 /** What was made for a rollback and not committed. */
 export async function dropPrepared(tx: Tx, rollbackId: RollbackId): Promise<void> {
-	await tx`delete from rollback_parts where rollback_id = ${rollbackId}`;
-	await tx`delete from rollback_tasks where rollback_id = ${rollbackId}`;
-	await dropShadowsOf(tx, rollbackId);
+	await Promise.all([
+		tx`delete from rollback_parts where rollback_id = ${rollbackId}`,
+		tx`delete from rollback_tasks where rollback_id = ${rollbackId}`,
+		dropShadowsOf(tx, rollbackId),
+	]);
 }
 
 export async function send(tx: Tx, job: RollbackJob): Promise<void> {
-	await tx`insert into outbox (topic, payload) values (${ROLLBACK_TOPIC}, ${toJson({ ...job })})`;
-	await tx`select pg_notify(${CHANNEL}, 'rollback:' || chain_id) from rollbacks
-		where rollback_id = ${job.rollbackId}`;
+	await Promise.all([
+		tx`insert into outbox (topic, payload) values (${ROLLBACK_TOPIC}, ${toJson({ ...job })})`,
+		tx`select pg_notify(${CHANNEL}, 'rollback:' || chain_id) from rollbacks
+			where rollback_id = ${job.rollbackId}`,
+	]);
 }
 
 /** Columns of a rollback that ends. */

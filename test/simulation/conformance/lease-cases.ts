@@ -175,4 +175,26 @@ export const LEASE_CASES: readonly ConformanceCase[] = [
 			expect((await writer.loadChain(CHAIN)).genesis).toBe(one);
 		},
 	},
+	{
+		name: "a window that is raised reaches no further down than it did, and one that is lowered at once",
+		run: async (stores) => {
+			const { writer } = stores.ports;
+			const scribe = await Scribe.open(stores);
+			const resized = async (windowBlocks: number, fence = scribe.fence) => {
+				await writer.resizeWindow(CHAIN, fence, windowBlocks);
+				const { state, window } = await writer.loadChain(CHAIN);
+				return [state.windowBlocks, state.windowFrom, window[0]?.number];
+			};
+			expect(await resized(4)).toEqual([4, 0n, undefined]);
+			await scribe.commit({ seals: 10 });
+			expect(await resized(8, scribe.fence - 1n)).toEqual([4, 0n, 5n]);
+			expect(await resized(8)).toEqual([8, 6n, 6n]);
+			expect(await resized(8)).toEqual([8, 6n, 6n]);
+			await scribe.commit({ seals: 3 });
+			expect(await resized(20)).toEqual([20, 6n, 6n]);
+			expect(await resized(3)).toEqual([3, 6n, 9n]);
+			await scribe.commit({ seals: 1, finality: { safe: 13n, finalized: 13n } });
+			expect(await resized(9)).toEqual([9, 13n, 13n]);
+		},
+	},
 ];

@@ -256,6 +256,31 @@ export const SNAPSHOT_CASES: readonly ConformanceCase[] = [
 		},
 	},
 	{
+		name: "a group's last block is cut behind the group's entry, and none inside it behind what it wrote",
+		run: async (stores) => {
+			const scribe = await Scribe.open(stores);
+			const { snapshotReader } = stores.ports;
+			const group = (from: number, to: number, versionId: bigint) => ({
+				kind: "derived" as const,
+				body: JSON.stringify({
+					from: `${from}`,
+					to: `${to}`,
+					base: { position: "0", versionId: `${versionId}` },
+				}),
+			});
+			// As checkpoints were before they had the group's position: below its entry.
+			await scribe.commit({ seals: 1, log: [group(0, 1, 0n)] });
+			expect(await cutAt(stores, 0n)).toMatchObject({ logPosition: 1n });
+			await scribe.commit({ puts: [{ id: "a" }], seals: 1, log: [group(0, 1, 0n)] });
+			expect(scribe.position).toBe(5n);
+			expect(await cutAt(stores, 1n)).toMatchObject({ logPosition: 5n });
+			await scribe.commit({ puts: [{ id: "b" }], seals: 1, log: [group(2, 9, 1n)] });
+			expect(await snapshotReader.cutAtOrBelow(CHAIN, 2n)).toMatchObject({ height: 1n });
+			await scribe.commit({ puts: [{ id: "c" }], seals: 1, log: [group(4, 9, 3n)] });
+			expect(await cutAt(stores, 3n)).toMatchObject({ logPosition: scribe.position - 1n });
+		},
+	},
+	{
 		name: "operations are told as they stood at the position, by the last verdict below it",
 		run: async (stores) => {
 			const scribe = await Scribe.open(stores);

@@ -1,5 +1,6 @@
 /** The tables of one chain, as store/schema/ has them. */
 
+import { LEAST_WINDOW } from "../../../src/chain/window-size.ts";
 import { EMPTY_ROOTS, type StateRoots } from "../../../src/commitment/state-root.ts";
 import type { BlockHeader } from "../../../src/domain/block.ts";
 import type {
@@ -52,6 +53,8 @@ export interface ChainRow {
 	readonly derivedHash?: Hex | undefined;
 	readonly handlersHash: Hex;
 	readonly genesis: Hex | undefined;
+	readonly windowBlocks: number;
+	readonly windowFrom: Height;
 	readonly halt: Problem | undefined;
 	readonly fence: bigint;
 	readonly leaseHolder: string | undefined;
@@ -199,6 +202,7 @@ const NEW_CHAIN: Omit<ChainRow, "handlersHash" | "id" | "name" | "startBlock"> =
 	retainedFrom: 0n,
 	logCutTo: 0n,
 	genesis: undefined,
+	...LEAST_WINDOW,
 	halt: undefined,
 	fence: 0n,
 	leaseHolder: undefined,

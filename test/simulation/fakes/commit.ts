@@ -1,6 +1,6 @@
 /** Applies a commit batch as store/writing/commit.ts does, which is one statement. */
 import { RetryableError } from "../../../src/domain/errors.ts";
-import { FOREVER, type Generation } from "../../../src/domain/ids.ts";
+import { FOREVER, type Generation, type Height } from "../../../src/domain/ids.ts";
 import type { OperationReason } from "../../../src/domain/operation.ts";
 import { highestPlace } from "../../../src/memory/anchors.ts";
 import { anchorsFromText, anchorsToText } from "../../../src/memory/operation-codec.ts";
@@ -38,6 +38,7 @@ export function applyBatch(
 	tables.update({
 		generation: batch.generation,
 		headHeight: batch.head?.number,
+		windowFrom: lowest(tables.row.windowFrom, batch.head?.number),
 		safe: batch.safe,
 		finalized: batch.finalized,
 		logPosition: batch.logPosition,
@@ -122,4 +123,8 @@ function addNames(tables: ChainTables, { changes, derivations }: CommitBatch): v
 	for (const row of derivations) {
 		tables.derivations.insertIfNew({ ...row, source: frozen({ ...row.source }) });
 	}
+}
+
+function lowest(height: Height, other: Height | undefined): Height {
+	return other !== undefined && other < height ? other : height;
 }

@@ -93,6 +93,8 @@ function chainColumns({ row }: ChainTables): Columns {
 		derived_parts: undefined,
 		derived_position: 0n,
 		genesis_hash: row.genesis,
+		window_blocks: row.windowBlocks,
+		window_from: row.windowFrom,
 		halt: row.halt && toJson(row.halt),
 		fence: row.fence,
 		lease_holder: row.leaseHolder,

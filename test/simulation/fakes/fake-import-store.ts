@@ -2,7 +2,7 @@
 import { RetryableError } from "../../../src/domain/errors.ts";
 import { type ChainId, FOREVER, type Height } from "../../../src/domain/ids.ts";
 import { afterRewind, highestPlace } from "../../../src/memory/anchors.ts";
-import { canonicalJson, contentHash } from "../../../src/memory/canonical.ts";
+import { canonicalJson } from "../../../src/memory/canonical.ts";
 import { memoryKey } from "../../../src/memory/memory-key.ts";
 import { fromWire } from "../../../src/memory/operation-codec.ts";
 import type {
@@ -10,7 +10,7 @@ import type {
 	ImportStore,
 	StandingState,
 } from "../../../src/restore/import-store.ts";
-import type { ShadowRow } from "../../../src/restore/shadow-store.ts";
+import { standsAt, tombstones } from "../../../src/restore/imported-rows.ts";
 import type { ManifestId } from "../../../src/snapshots/manifest.ts";
 import { anchorsOf } from "../../../src/snapshots/operation-anchors.ts";
 import type { OperationRecord } from "../../../src/snapshots/snapshot-record.ts";
@@ -126,38 +126,6 @@ function clear(tables: ChainTables): void {
 	tables.operations.deleteWhere(({ position }) => position !== undefined);
 }
 
-function tombstones({ deleted, generation }: ImportedState): readonly ShadowRow[] {
-	return deleted.map(({ memoryKey: key, operation }) => {
-		const { namespace, id } = fromWire(operation.body).operation;
-		const body = {
-			namespace,
-			id,
-			layer: "semantic",
-			owner: "agent",
-			content: undefined,
-			text: undefined,
-			collection: undefined,
-			importance: undefined,
-			confidence: undefined,
-			vectorHash: undefined,
-			expiresBlock: undefined,
-			expiresTime: undefined,
-		} as const;
-		return {
-			...body,
-			memoryKey: key,
-			fromBlock: operation.effectiveSlot ?? operation.originalSlot,
-			fromGen: generation,
-			versionId: operation.versionId ?? 0n,
-			position: operation.position,
-			contentHash: contentHash(body),
-			suspect: false,
-			grounds: undefined,
-			vector: undefined,
-		};
-	});
-}
-
 function insertBlocks(tables: ChainTables, state: ImportedState): void {
 	const { headers, generation: fromGen, manifest, collections } = state;
 	const span = { fromGen, toGen: FOREVER };
@@ -199,20 +167,6 @@ function insertOperation(tables: ChainTables, height: Height, record: OperationR
 	}
 }
 
-/** One that takes effect above the snapshot is judged again by the next fork. */
-function standsAt(record: OperationRecord, height: Height) {
-	const { effectiveSlot, status } = record;
-	if (status !== "applied" || effectiveSlot === undefined || effectiveSlot <= height) return record;
-	const message = `it took effect at ${effectiveSlot}, above the snapshot's height ${height}`;
-	return {
-		status: "recanted" as const,
-		reason: { code: "after_snapshot", message },
-		effectiveSlot: undefined,
-		suspect: false,
-		versionId: undefined,
-	};
-}
-
 function moveChain(tables: ChainTables, { manifest, generation, headers }: ImportedState): void {
 	const { height, logPosition, versionSeq, roots } = manifest;
 	const finalized = headers[0]?.number ?? height;
@@ -221,6 +175,7 @@ function moveChain(tables: ChainTables, { manifest, generation, headers }: Impor
 		...{ generation, headHeight: height, safe: finalized, finalized, logPosition, versionSeq },
 		...{ roots: frozen({ ...roots }), retainedFrom: height, logCutTo: logPosition },
 		derivedHash: manifest.handlersHash,
+		windowFrom: 0n,
 	});
 }
 

@@ -108,8 +108,8 @@ export class FakeSnapshotReader implements SnapshotReader {
 	}
 
 	async chain(chainId: ChainId) {
-		const { startBlock, handlersHash } = this.#tables(chainId).row;
-		return { startBlock, handlersHash };
+		const { startBlock, handlersHash, windowBlocks } = this.#tables(chainId).row;
+		return { startBlock, handlersHash, windowBlocks };
 	}
 
 	async isCanonical({ chainId, height, blockHash }: Block, since = FOREVER): Promise<boolean> {
@@ -129,15 +129,19 @@ export class FakeSnapshotReader implements SnapshotReader {
 	}
 
 	async cutAtOrBelow(chainId: ChainId, height: Height): Promise<SnapshotCut | undefined> {
-		const { checkpoints, row } = this.#tables(chainId);
-		const found = checkpoints
+		const { checkpoints, log, row } = this.#tables(chainId);
+		const { generation } = row;
+		for (const found of checkpoints
 			.all()
 			.filter((each) => each.height <= height && each.toGen === FOREVER)
-			.sort((a, b) => rising(b.height, a.height))[0];
-		if (found === undefined) return undefined;
-		const { height: at, blockHash, logPosition, versionId, roots } = found;
-		const { generation } = row;
-		return { chainId, height: at, generation, blockHash, logPosition, versionId, roots };
+			.sort((a, b) => rising(b.height, a.height))) {
+			const { height: at, blockHash, versionId, roots } = found;
+			const group = groupAbove(log.all(), found);
+			if (group !== undefined && group.to > at && versionId > group.base) continue;
+			const logPosition = group?.to === at ? group.position : found.logPosition;
+			return { chainId, height: at, generation, blockHash, logPosition, versionId, roots };
+		}
+		return undefined;
 	}
 
 	#tables(chainId: ChainId): ChainTables {
@@ -145,6 +149,29 @@ export class FakeSnapshotReader implements SnapshotReader {
 		if (tables === undefined) throw broken(`chain ${chainId} is not registered`);
 		return tables;
 	}
+}
+
+/** The group that the block is in, where its entry stands above the position. */
+function groupAbove(
+	log: readonly LogEntry[],
+	{ height, logPosition }: { readonly height: Height; readonly logPosition: bigint },
+) {
+	const [next] = log
+		.filter(({ kind }) => kind === "block" || kind === "derived" || kind === "rollback")
+		.filter(({ position }) => position > logPosition)
+		.sort((a, b) => rising(a.position, b.position));
+	if (next?.kind !== "derived") return undefined;
+	const { position, body } = next;
+	const { from, to, base } = JSON.parse(body) as Partial<Group>;
+	if (from === undefined || to === undefined || base === undefined) return undefined;
+	if (BigInt(from) > height) return undefined;
+	return { position, to: BigInt(to), base: BigInt(base.versionId) };
+}
+
+interface Group {
+	readonly from: string;
+	readonly to: string;
+	readonly base: { readonly versionId: string };
 }
 
 function canonicalBlocks({ blocks }: ChainTables) {

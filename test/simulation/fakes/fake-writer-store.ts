@@ -10,7 +10,6 @@ import {
 	type VersionId,
 } from "../../../src/domain/ids.ts";
 import { LAYERS } from "../../../src/domain/layer.ts";
-import { LIMITS } from "../../../src/domain/limits.ts";
 import type { Version } from "../../../src/domain/memory.ts";
 import { fromWire } from "../../../src/memory/operation-codec.ts";
 import type { CommitBatch } from "../../../src/writer/commit-batch.ts";
@@ -76,7 +75,8 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 		const window = windowOf(tables);
 		const head = window.at(-1);
 		const { pointers } = tables;
-		const marks = { startBlock, safe, finalized, pointers };
+		const { windowBlocks, windowFrom } = tables.row;
+		const marks = { startBlock, safe, finalized, pointers, windowBlocks, windowFrom };
 		return {
 			window,
 			halt,
@@ -159,6 +159,16 @@ export class FakeWriterStore extends FakeWriterLookUps implements WriterStore {
 		});
 	}
 
+	async resizeWindow(chainId: ChainId, fence: bigint, windowBlocks: number): Promise<void> {
+		const { row } = this.#database.find(chainId) ?? {};
+		if (row === undefined || row.windowBlocks === windowBlocks) return;
+		const capped = row.headHeight && row.headHeight - BigInt(row.windowBlocks) + 1n;
+		const was = [row.windowFrom, row.finalized ?? 0n, capped ?? 0n];
+		const lowest = was.reduce((highest, each) => (each > highest ? each : highest));
+		const windowFrom = windowBlocks > row.windowBlocks ? lowest : row.windowFrom;
+		this.#fenced(chainId, fence, { windowBlocks, windowFrom });
+	}
+
 	async recordGenesis(chainId: ChainId, fence: bigint, hash: Hex): Promise<void> {
 		if (this.#database.find(chainId)?.row.genesis !== undefined) return;
 		this.#fenced(chainId, fence, { genesis: hash });
@@ -210,14 +220,15 @@ export function versionsOf(
 
 /** Headers from the highest down, for as long as they link. */
 function windowOf({ blocks, row }: ChainTables): readonly BlockHeader[] {
-	const { headHeight, finalized = 0n } = row;
+	const { headHeight, finalized = 0n, windowFrom } = row;
 	if (headHeight === undefined) return [];
+	const [floor = 0n] = [finalized > windowFrom ? finalized : windowFrom, headHeight].sort(rising);
 	const present = blocks
 		.all()
 		.filter((block) => block.toGen === FOREVER)
-		.filter(({ number }) => number <= headHeight && number >= finalized)
+		.filter(({ number }) => number <= headHeight && number >= floor)
 		.sort((a, b) => rising(b.number, a.number))
-		.slice(0, LIMITS.windowBlocks + 1);
+		.slice(0, row.windowBlocks + 1);
 	const linked: BlockHeader[] = [];
 	for (const { number, hash, parentHash, timestamp } of present) {
 		const child = linked.at(-1);
