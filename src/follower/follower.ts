@@ -5,11 +5,9 @@
  * 1. Nothing is committed before the last call of the round that can fail has answered.
  * 2. Rounds never overlap; a rollback is one round.
  * 3. The head that reveals a fork is applied in the round that saw it.
- * 4. A halt is made of several looks, and of what most providers say (incidents.ts); it is visible in
- *    `status`, and leaves reads as they are.
- * 5. A fork is followed when fork-judge.ts lets it pass; until then the chain says what it waits for.
- *
- * A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
+ * 4. A halt is made of several looks, and of what most providers say (incidents.ts); reads go on.
+ * 5. A fork is followed when fork-judge.ts lets it pass; the chain says what it waits for.
+ * 6. A node that does not answer makes the chain wait, with backoff; what was committed stays readable.
  */
 import type { ForkSignal } from "../chain/decision.ts";
 import { branchChange } from "../chain/fork-watch.ts";

@@ -121,6 +121,8 @@ class Simulation {
 			...spec,
 			// As chains' files have it by default, for some.
 			finalityEveryMs: seed % 4 === 3 ? 2_000 : spec.finalityEveryMs,
+			// Another size than the chain was registered with, for some.
+			windowBlocks: seed % 4 === 1 ? 2 * spec.windowBlocks : spec.windowBlocks,
 			snapshots: { ...spec.snapshots, everyBlocks: snapshotEveryBlocks },
 			...options.file,
 		};

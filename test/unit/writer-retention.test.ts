@@ -23,7 +23,11 @@ function waiting(steps: number) {
 			},
 		},
 		logCutter: undefined,
-		state: () => ({ chainId: 1, fence: 1n, head: { number: 9n }, finalized: 1n }) as ChainState,
+		state: () =>
+			({
+				...{ chainId: 1, fence: 1n, head: { number: 9n }, finalized: 1n },
+				...{ windowBlocks: 1_024, windowFrom: 0n },
+			}) as ChainState,
 		log: { warn: () => undefined } as unknown as Logger,
 	});
 	return { done, retention };
