@@ -25,7 +25,8 @@ export async function openSnapshotStores(parts: RunParts): Promise<Stores> {
 async function openStores(parts: RunParts, hasSnapshots: boolean): Promise<Stores> {
 	const { wallMs, spec, isGone, random } = parts;
 	const postgres = new FakePostgres({ now: wallMs });
-	postgres.registerChain(spec, isGone);
+	// With the least window, as before its file said another: whoever opens the chain resizes it.
+	postgres.registerChain({ ...spec, windowBlocks: undefined }, isGone);
 	const tables = new FakeTables({ now: wallMs });
 	const queue = openQueue(parts);
 	const invariants = new Invariants(postgres, random);
@@ -117,7 +118,7 @@ export function openQueue({
 
 function openFresh({ wallMs, spec }: RunParts): FreshStores {
 	const postgres = new FakePostgres({ now: wallMs });
-	postgres.registerChain(spec);
+	postgres.registerChain({ ...spec, windowBlocks: undefined });
 	return {
 		writer: postgres.writerStore(),
 		inbox: postgres.inboxStore(),

@@ -61,7 +61,7 @@ export async function openPostgresPorts(
 ): Promise<PostgresPorts> {
 	const clock = postgres(url, { max: 1, onnotice: () => undefined });
 	const database = await Database.open(withTime(url), undefined, log);
-	await registerChain(database, spec, { isGone, log });
+	await registerChain(database, { ...spec, windowBlocks: undefined }, { isGone, log });
 	const lane = new SerialLane();
 	let clockMs: number | undefined;
 	return {

@@ -152,10 +152,7 @@ export class ChainTables {
 	readonly vectorRows: Rows<EmbeddedVersion>;
 	readonly #chains: Rows<ChainRow>;
 
-	constructor(
-		journal: Journal,
-		chain: Pick<ChainRow, "handlersHash" | "id" | "name" | "startBlock">,
-	) {
+	constructor(journal: Journal, chain: NewChain) {
 		this.versions = new VersionRows(journal);
 		this.memories = new Rows<NewMemory>(journal, "memories", nameKey);
 		this.links = new Rows(journal, "links", ({ linkKey }) => linkKey);
@@ -191,7 +188,13 @@ export class ChainTables {
 	}
 }
 
-const NEW_CHAIN: Omit<ChainRow, "handlersHash" | "id" | "name" | "startBlock"> = {
+/** What a chain's registration says of it. */
+export type NewChain = Pick<
+	ChainRow,
+	"handlersHash" | "id" | "name" | "startBlock" | "windowBlocks"
+>;
+
+const NEW_CHAIN: Omit<ChainRow, keyof NewChain> = {
 	generation: 0n,
 	headHeight: undefined,
 	safe: undefined,
@@ -202,7 +205,7 @@ const NEW_CHAIN: Omit<ChainRow, "handlersHash" | "id" | "name" | "startBlock"> =
 	retainedFrom: 0n,
 	logCutTo: 0n,
 	genesis: undefined,
-	...LEAST_WINDOW,
+	windowFrom: LEAST_WINDOW.windowFrom,
 	halt: undefined,
 	fence: 0n,
 	leaseHolder: undefined,

@@ -5,7 +5,7 @@ import type { RollbackRecord } from "../../../src/rollback/rollback-record.ts";
 import type { Part } from "../../../src/rollback/rollback-store.ts";
 import type { AttemptOf } from "../../../src/rollback/task-store.ts";
 import type { SnapshotRow } from "../../../src/snapshots/snapshot-row.ts";
-import { type ChainRow, ChainTables } from "./chain-tables.ts";
+import { ChainTables, type NewChain } from "./chain-tables.ts";
 import { Journal, Rows } from "./rows.ts";
 
 type Moments = "claimUntil" | "createdAt" | "finishedAt" | "readAt" | "stageStartedAt";
@@ -108,7 +108,7 @@ export class FakeDatabase {
 		return [...this.#chains.values()];
 	}
 
-	add(chain: Pick<ChainRow, "handlersHash" | "id" | "name" | "startBlock">): ChainTables {
+	add(chain: NewChain): ChainTables {
 		const tables = new ChainTables(this.#journal, chain);
 		this.#chains.set(chain.id, tables);
 		return tables;

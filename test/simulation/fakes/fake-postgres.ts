@@ -12,6 +12,7 @@
 import { EMPTY_ROOTS } from "../../../src/commitment/state-root.ts";
 import { FatalError } from "../../../src/domain/errors.ts";
 import type { ChainId, Height, Hex } from "../../../src/domain/ids.ts";
+import { LIMITS } from "../../../src/domain/limits.ts";
 import type { ImportStore } from "../../../src/restore/import-store.ts";
 import type { LogReader } from "../../../src/restore/log-reader.ts";
 import type { ShadowStore } from "../../../src/restore/shadow-store.ts";
@@ -77,11 +78,15 @@ export class FakePostgres {
 			readonly name: string;
 			readonly startBlock: Height;
 			readonly handlersHash: Hex;
+			/** Undefined: the least. */
+			readonly windowBlocks?: number | undefined;
 		},
 		isGone: IsGone = NOBODY_IS_GONE,
 	): void {
-		const { id, name, startBlock, handlersHash } = chain;
-		const tables = this.#database.find(id) ?? this.#database.add(chain);
+		const { id, name, startBlock, handlersHash, windowBlocks = LIMITS.windowBlocks } = chain;
+		const tables =
+			this.#database.find(id) ??
+			this.#database.add({ id, name, startBlock, handlersHash, windowBlocks });
 		const { row } = tables;
 		if (row.startBlock !== startBlock && row.headHeight !== undefined) {
 			throw differs(`chain ${name} was derived from block ${row.startBlock}, not ${startBlock}`);
