@@ -76,7 +76,8 @@ export function tokenLedger(settings: ExampleChainSettings) {
 			urls: settings.rpcUrls ?? [LOCAL_ANVIL],
 			pollIntervalMs: settings.pollIntervalMs,
 		},
-		finality: { depthBlocks: settings.finalityDepth },
+		// A local chain is watched as it changes; others ask for the tags twice a minute.
+		finality: { depthBlocks: settings.finalityDepth, everyMs: 2_000 },
 		startBlock: settings.startBlock ?? 0n,
 		namespaces: ["ledger"],
 		contracts: { Token: { abi: tokenAbi, address: settings.token ?? FIRST_DEPLOYMENT } },

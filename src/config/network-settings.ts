@@ -11,8 +11,8 @@ import type { Invalid } from "./event-handlers.ts";
 const DEFAULT_BLOCK_TIME_MS = 12_000;
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
 const DEFAULT_FINALITY_DEPTH = 64;
-/** With each block where blocks take longer, and a few requests a second at most where they come quickly. */
-const DEFAULT_FINALITY_EVERY_MS = 2_000;
+/** Tags lag the head by minutes: half a minute more is little, and asking with each block doubles the questions. */
+const DEFAULT_FINALITY_EVERY_MS = 30_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Four looks a block: it is seen an eighth of its time late on average. No chain is looked at less than others. */
 const LOOKS_PER_BLOCK = 4;

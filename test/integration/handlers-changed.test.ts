@@ -112,7 +112,10 @@ async function start(
 		pollIntervalMs: 25,
 		finalityDepth: 4,
 	};
-	const ledger = { ...tokenLedger(settings), consistency: { basicEveryMs: 0 } };
+	const anvil = tokenLedger(settings);
+	// With each block: what is final is compared between services.
+	const finality = { ...anvil.finality, everyMs: 0 };
+	const ledger = { ...anvil, finality, consistency: { basicEveryMs: 0 } };
 	const spec = chainSpec(change(ledger as unknown as ChainDefinition), {
 		file: "chains/anvil.ts",
 		code: new TextEncoder().encode(code),

@@ -21,6 +21,8 @@ const UNFINAL: Partial<ProviderTraits> = { finalizedDepth: 200, safeDepth: 100 }
 /** Above this a fork has to be confirmed. */
 const CONFIRM_BEYOND = 4;
 const DEEP = 8;
+/** What the chain's file of chains/anvil.ts says. */
+const FINALITY_EVERY_MS = 2_000;
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 interface Case {
@@ -250,8 +252,8 @@ const CASES: readonly Case[] = [
 				});
 				on.chain.mine();
 				await on.settled();
-				// The marks are asked for when a head stays.
-				await sleep(1_000);
+				// The marks are asked for once in `finality.everyMs`; who is asked shows soon after that.
+				await sleep(2 * FINALITY_EVERY_MS);
 				struck += alone.struck;
 				alone.off();
 			}
