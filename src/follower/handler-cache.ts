@@ -1,6 +1,6 @@
 /**
- * The newest committed versions of handler-owned memories, so that a handler's read costs no query
- * for what was read or written lately. Valid as long as this process holds the chain's lease, in the
+ * The newest committed versions of the handler-owned memories that handlers read, so that reading one again
+ * costs no query. What is only written, as a record of each event is, takes no room. Valid as long as this process holds the chain's lease, in the
  * generation that it was filled in: only the follower writes handler-owned memories, and a rollback begins
  * another. Where it is known what a rollback changed, the rest is kept.
  */
@@ -8,6 +8,7 @@ import { LRUCache } from "lru-cache";
 import type { ChainId, Generation, MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Version } from "../domain/memory.ts";
+import { canonicalJson } from "../memory/canonical.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { HandlerVersion } from "../rollback/branch-deriver.ts";
@@ -15,13 +16,16 @@ import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { CommittedMemory } from "./handler-state.ts";
 
+/** Key, place in the order of use, and what is beside the content. */
+const ENTRY_BYTES = 550;
+
 export class HandlerCache {
 	readonly #store: Pick<WriterStore, "latestVersions">;
 	readonly #chainId: ChainId;
 	readonly #versions = new LRUCache<MemoryKey, { readonly version: HandlerVersion | undefined }>({
-		// By size, not by number: that would set aside room for all of them at each change of the lease.
-		maxSize: LIMITS.handlerCacheEntries,
-		sizeCalculation: () => 1,
+		// Not by number as well: that would set aside room for all of them at each change of the lease.
+		maxSize: LIMITS.handlerCacheBytes,
+		sizeCalculation: sizeOf,
 	});
 
 	constructor(store: Pick<WriterStore, "latestVersions">, chainId: ChainId) {
@@ -63,9 +67,11 @@ export class HandlerCache {
 		return version;
 	}
 
-	/** What was committed, so that a handler's next read of it costs no query. */
+	/** What was committed, of what is at hand. */
 	keep(blocks: readonly DerivedBlock[]): void {
-		for (const [key, written] of writtenBy(blocks)) this.#versions.set(key, written);
+		for (const [key, written] of writtenBy(blocks)) {
+			if (this.#versions.has(key)) this.#versions.set(key, written);
+		}
 	}
 
 	clear(): void {
@@ -84,6 +90,11 @@ export function writtenBy(
 		written.set(memoryKey(namespace, id), { version: versionOf(operation) });
 	}
 	return written;
+}
+
+/** About the bytes of the heap that an entry takes: measured 600 with content of some 50 characters. */
+function sizeOf({ version }: { readonly version: HandlerVersion | undefined }): number {
+	return ENTRY_BYTES + (version?.content === undefined ? 0 : canonicalJson(version.content).length);
 }
 
 function versionOf(operation: HandlerOperation): HandlerVersion | undefined {

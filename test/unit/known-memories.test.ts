@@ -12,7 +12,7 @@ const KEY = memoryKey(NAME.namespace, NAME.id);
 const BODY = { layer: "semantic", content: { balance: "1" } };
 const STATE = { generation: 3n, fence: 7n, logPosition: 40n };
 
-/** One that has committed a block which writes KEY. */
+/** One that has committed a block whose handler reads KEY and writes it. */
 async function followed() {
 	const writer = {
 		state: STATE as Partial<ChainState>,
@@ -26,11 +26,18 @@ async function followed() {
 		source: { tagged: async () => PARENT, blockByNumber: async () => PARENT },
 		writer,
 		deriver: {
-			derive: async () => [
-				{ header: BLOCK, operations: [{ kind: "put", ...NAME, body: BODY }], anchors: new Map() },
-			],
+			derive: async (
+				_headers: unknown,
+				_waiting: unknown,
+				read: (key: MemoryKey) => Promise<unknown>,
+			) => {
+				await read(KEY);
+				return [
+					{ header: BLOCK, operations: [{ kind: "put", ...NAME, body: BODY }], anchors: new Map() },
+				];
+			},
 		},
-		writerStore: {},
+		writerStore: { latestVersions: async () => new Map() },
 		onTags: () => undefined,
 		isStopped: () => false,
 		clock: { now: () => 0 },

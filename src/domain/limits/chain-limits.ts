@@ -63,8 +63,8 @@ export const CHAIN_LIMITS = {
 	chainHandlers: 1_000,
 	/** Filters of one event of a contract: each is a request of its own for a range. */
 	eventFilterAlternatives: 16,
-	/** Handler-owned memories kept at hand for handlers, most recently used first. */
-	handlerCacheEntries: 100_000,
+	/** Handler-owned memories kept at hand for handlers, most recently used first: some 110,000 small ones. */
+	handlerCacheBytes: 67_108_864,
 	/** Longest run of one handler for one event; beyond it the handler hangs, and its chain stops. */
 	handlerMs: 30_000,
 	/** JSON-RPC calls of one request to a node: what public providers take at most in one batch. */
