@@ -6,7 +6,7 @@
  * long as the answer is `need`, it fetches that, lets the branch grow downward (branch.ts) and asks
  * again. Nothing changes before the answer is something else, and a block that the node cannot give
  * just ends the round. Each `need` that is met lowers the branch, which has a floor, so a round ends
- * after at most LIMITS.groupBlocks + LIMITS.windowBlocks of them.
+ * after at most LIMITS.groupBlocks + LIMITS.windowMostBlocks of them.
  *
  * 1. A head that is committed already is never a reorg, however low: lagging nodes exist.
  * 2. The tip is built upon only by a block that names it as its parent.

@@ -11,8 +11,13 @@ import type { Invalid } from "./event-handlers.ts";
 const DEFAULT_BLOCK_TIME_MS = 12_000;
 const DEFAULT_POLL_INTERVAL_MS = 1_000;
 const DEFAULT_FINALITY_DEPTH = 64;
-/** Tags lag the head by minutes: half a minute more is little, and asking with each block doubles the questions. */
-const DEFAULT_FINALITY_EVERY_MS = 30_000;
+/**
+ * The node's tags are looked at so often in the time that a block takes to be final, within these bounds: asking
+ * with each block doubles the questions, and a tag that is read late is a little more of a lag of minutes.
+ */
+const LOOKS_TO_FINALITY = 16;
+const LEAST_FINALITY_EVERY_MS = 2_000;
+const MOST_FINALITY_EVERY_MS = 30_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Four looks a block: it is seen an eighth of its time late on average. No chain is looked at less than others. */
 const LOOKS_PER_BLOCK = 4;
@@ -56,7 +61,7 @@ export function networkSettings(chain: ChainDefinition, invalid: Invalid): Netwo
 		finalityTags: chain.finality?.source !== "depth",
 		finalityDepthBlocks,
 		windowBlocks: windowBlocksFor({ blockTimeMs, finalityDepthBlocks }),
-		finalityEveryMs: chain.finality?.everyMs ?? DEFAULT_FINALITY_EVERY_MS,
+		finalityEveryMs: chain.finality?.everyMs ?? finalityEveryMs(finalityDepthBlocks * blockTimeMs),
 	};
 }
 
@@ -74,6 +79,11 @@ function chainId(
 function pollIntervalMs(blockTimeMs: number): number {
 	const wanted = Math.round(blockTimeMs / LOOKS_PER_BLOCK);
 	return Math.min(MOST_POLL_MS, Math.max(LEAST_POLL_MS, wanted));
+}
+
+function finalityEveryMs(finalAfterMs: number): number {
+	const wanted = Math.round(finalAfterMs / LOOKS_TO_FINALITY);
+	return Math.min(MOST_FINALITY_EVERY_MS, Math.max(LEAST_FINALITY_EVERY_MS, wanted));
 }
 
 /** As many blocks as the time takes, at least one; more than any window holds cannot be waited for. */

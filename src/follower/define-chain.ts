@@ -282,7 +282,8 @@ export interface ChainDefinition<Definitions extends Contracts = Contracts> {
 		readonly source?: "tags" | "depth";
 		/**
 		 * Least time between two looks at the tags, 0 (with each block) to an hour. What the node marked since the
-		 * last one is not final for this chain yet, and a fork below it is followed. Default 2,000.
+		 * last one is not final for this chain yet, and a fork below it is followed. Default: a sixteenth of
+		 * the time after which a block counts as final by depth, 2,000 to 30,000.
 		 */
 		readonly everyMs?: number;
 	};

@@ -64,6 +64,16 @@ describe("a network's preset", () => {
 		});
 	});
 
+	test("has its tags looked at sixteen times until a block is final, each 2 to 30 s", () => {
+		const every = (definition: object) => specOf(definition).finalityEveryMs;
+		expect(every({ network: "ethereum" })).toBe(30_000);
+		expect(every({ network: "gnosis" })).toBe(10_000);
+		expect(every({ network: "avalanche" })).toBe(2_000);
+		expect(every({ id: 5 })).toBe(30_000);
+		expect(every({ id: 5, finality: { depthBlocks: 4 } })).toBe(3_000);
+		expect(every({ id: 5, finality: { everyMs: 0 } })).toBe(0);
+	});
+
 	test("has a window of half an hour, within what one may hold", () => {
 		const window = (definition: object) => specOf({ id: 5, ...definition }).windowBlocks;
 		expect(window({})).toBe(LIMITS.windowBlocks);
