@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { constants } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const BUILT = new URL("../dist/cli/recant.js", import.meta.url);
@@ -19,8 +19,10 @@ const OWN_NODE = fileURLToPath(
 );
 
 const entry = existsSync(SOURCE) ? SOURCE : BUILT;
-if (isNewEnough()) await import(entry.href);
-else if (existsSync(OWN_NODE)) runOn(OWN_NODE);
+if (isNewEnough()) {
+	holdMemoryTogether();
+	await import(entry.href);
+} else if (existsSync(OWN_NODE)) runOn(OWN_NODE);
 else {
 	console.error(
 		`recant: Node ${process.versions.node} is too old; Recant needs 22.18 or later\n` +
@@ -35,10 +37,26 @@ function isNewEnough() {
 	return supported && (entry === BUILT || Boolean(process.features.typescript));
 }
 
+/**
+ * A service begins again as itself, with as many of glibc's arenas as cores: LanceDB allocates on many threads,
+ * and what is freed in one of glibc's default of eight arenas a core is kept for that one. It can only be said
+ * before a process begins. What the environment says stays.
+ */
+function holdMemoryTogether() {
+	if (process.argv[2] !== "start" || process.platform !== "linux") return;
+	if (process.env.MALLOC_ARENA_MAX !== undefined || process.connected === true) return;
+	const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+	process.execve?.(process.execPath, args, withArenas());
+}
+
+function withArenas() {
+	return { MALLOC_ARENA_MAX: `${Math.max(2, availableParallelism())}`, ...process.env };
+}
+
 /** Ends as the program ends, by code or by signal. */
 function runOn(node) {
 	const args = [fileURLToPath(entry), ...process.argv.slice(2)];
-	const child = spawn(node, args, { stdio: "inherit" });
+	const child = spawn(node, args, { stdio: "inherit", env: withArenas() });
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
 		process.on(signal, () => {
 			// A terminal sends its Ctrl-C to the program as well; passing it on would make it two.

@@ -1,4 +1,5 @@
 /** A stop that something holds up: it ends within its deadline all the same, and says how. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { RecantClient } from "../../src/client/client.ts";
@@ -32,6 +33,12 @@ async function started(variables: Readonly<Record<string, string>>) {
 		return (await client.chain(CHAIN)).head !== undefined;
 	});
 	return { command, client };
+}
+
+/** Of glibc's allocator; NaN where the process was not told. */
+function arenasOf(pid: number): number {
+	const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+	return Number(environment.find((each) => each.startsWith("MALLOC_ARENA_MAX="))?.split("=")[1]);
 }
 
 async function stopped(command: StartedCommand): Promise<Ended & { readonly tookMs: number }> {
@@ -75,6 +82,8 @@ test(
 		const database = await createTestDatabase("stop postgres");
 		const proxy = await startSeverableProxy(database.url);
 		const { command } = await started({ DATABASE_URL: proxy.url });
+		// As the service that goes on by itself in place of the command that was started.
+		if (process.platform === "linux") expect(arenasOf(command.pid)).toBeGreaterThanOrEqual(2);
 		proxy.freeze();
 		const { code, signal, stderr, tookMs } = await stopped(command);
 		expect({ code, signal }).toEqual({ code: 1, signal: null });

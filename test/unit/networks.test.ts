@@ -65,7 +65,7 @@ describe("a network's preset", () => {
 	});
 
 	test("has its tags looked at sixteen times until a block is final, each 2 to 30 s", () => {
-		const every = (definition: object) => specOf(definition).finalityEveryMs;
+		const every = (definition: Parameters<typeof specOf>[0]) => specOf(definition).finalityEveryMs;
 		expect(every({ network: "ethereum" })).toBe(30_000);
 		expect(every({ network: "gnosis" })).toBe(10_000);
 		expect(every({ network: "avalanche" })).toBe(2_000);
