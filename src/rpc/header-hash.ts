@@ -2,8 +2,9 @@
  * Whether a block's hash is the one that its header's fields give: keccak-256 of their RLP.
  *
  * Fields that came with a fork stand at the end, in the order of the forks (Yellow Paper section 4.4.3;
- * EIP-1559, 4895, 4844, 4788, 7685); Osaka added none. Which of them a header has is told by which of them the
- * node answers, so nothing has to be known of a chain's forks. A later one without an earlier one is rare:
+ * EIP-1559, 4895, 4844, 4788, 7685; of Amsterdam 7928 and 7843, in go-ethereum's order); Osaka added none.
+ * Which of them a header has is told by which of them the node answers, so nothing has to be known of a
+ * chain's forks. A later one without an earlier one is rare:
  * go-ethereum then puts an empty string in the place of the missing one, Anvil leaves it out, and the hash
  * tells which it was.
  */
@@ -40,6 +41,8 @@ const FORK_FIELDS: readonly Field[] = [
 	["excessBlobGas", "quantity"],
 	["parentBeaconBlockRoot", "bytes"],
 	["requestsHash", "bytes"],
+	["blockAccessListHash", "bytes"],
+	["slotNumber", "quantity"],
 ];
 
 const BYTES = /^0x(?:[0-9a-f]{2})*$/i;

@@ -32,7 +32,7 @@ test("arguments, filters and answers have the types of the ABI", () => {
 		},
 		blocks: {
 			hourly: {
-				interval: 1_800,
+				interval: 18_000,
 				handler: ({ block }) => void expectTypeOf(block.number).toEqualTypeOf<bigint>(),
 			},
 		},

@@ -10,6 +10,15 @@ const OTHER_NAMES: Readonly<Partial<Record<NetworkName, keyof typeof chains>>> =
 	bnb: "bsc",
 };
 
+/** Where its own docs say another block time than viem. */
+const OTHER_BLOCK_TIMES: Readonly<Partial<Record<NetworkName, number>>> = {
+	base: 200,
+	polygon: 1_500,
+	bnb: 450,
+	avalanche: 1_000,
+	linea: 1_000,
+};
+
 function specOf(definition: Readonly<Record<string, unknown>>) {
 	const common = {
 		name: "test",
@@ -29,8 +38,7 @@ describe("a network's preset", () => {
 		const blockTime = "blockTime" in known ? known.blockTime : undefined;
 		// A test network's is its main network's; Anvil's is whatever it is told.
 		const otherwise = name === "anvil" ? 1_000 : 12_000;
-		// Its docs say one second, viem two.
-		const stated = name === "linea" ? 1_000 : blockTime;
+		const stated = OTHER_BLOCK_TIMES[name] ?? blockTime;
 		expect(NETWORKS[name].blockTimeMs).toBe(stated ?? otherwise);
 	});
 
@@ -43,11 +51,17 @@ describe("a network's preset", () => {
 			windowBlocks: 7_200,
 			rpc: { pollIntervalMs: 100, trust: { headerHash: true } },
 		});
-		expect(specOf({ network: "base" })).toMatchObject({
-			id: 8_453,
+		expect(specOf({ network: "optimism" })).toMatchObject({
+			id: 10,
 			finalityDepthBlocks: 750,
 			windowBlocks: LIMITS.windowBlocks,
 			rpc: { pollIntervalMs: 500 },
+		});
+		expect(specOf({ network: "base" })).toMatchObject({
+			id: 8_453,
+			finalityDepthBlocks: 7_500,
+			windowBlocks: LIMITS.windowMostBlocks,
+			rpc: { pollIntervalMs: 100 },
 		});
 		const own = {
 			network: "zksync",

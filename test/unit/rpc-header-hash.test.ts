@@ -1,4 +1,4 @@
-import { toRlp } from "viem";
+import { keccak256, toRlp } from "viem";
 import { describe, expect, test } from "vitest";
 import type { Hex } from "../../src/domain/ids.ts";
 import { proveHeader } from "../../src/rpc/header-hash.ts";
@@ -60,6 +60,32 @@ describe("a header", () => {
 			extraData: String(GENESIS.header["extraData"]).toUpperCase().replace("0X", "0x"),
 		};
 		expect(proveHeader(header, GENESIS.header.hash)).toEqual({ type: "proved" });
+	});
+
+	test("with Amsterdam's fields gives the hash of all its fields, in the order of go-ethereum", () => {
+		const raw = NEWEST.header as Readonly<Record<string, unknown>>;
+		const bytes = (name: string) => raw[name] as Hex;
+		const number = (name: string): Hex => {
+			const plain = BigInt(String(raw[name])).toString(16);
+			return plain === "0" ? "0x" : `0x${plain.length % 2 === 0 ? "" : "0"}${plain}`;
+		};
+		const list: Hex = `0x${"ab".repeat(32)}`;
+		const fields: readonly Hex[] = [
+			...["parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot"].map(bytes),
+			...["receiptsRoot", "logsBloom"].map(bytes),
+			...["difficulty", "number", "gasLimit", "gasUsed", "timestamp"].map(number),
+			...["extraData", "mixHash", "nonce"].map(bytes),
+			number("baseFeePerGas"),
+			bytes("withdrawalsRoot"),
+			...["blobGasUsed", "excessBlobGas"].map(number),
+			...["parentBeaconBlockRoot", "requestsHash"].map(bytes),
+		];
+		expect(keccak256(toRlp([...fields]))).toBe(NEWEST.header.hash);
+		const hash = keccak256(toRlp([...fields, list, "0x0102"]));
+		const amsterdam = { ...raw, blockAccessListHash: list, slotNumber: "0x102" };
+		expect(proveHeader(amsterdam, hash)).toEqual({ type: "proved" });
+		expect(proveHeader({ ...amsterdam, slotNumber: "0x103" }, hash).type).toBe("other");
+		expect(proveHeader({ ...amsterdam, blockAccessListHash: undefined }, hash).type).toBe("other");
 	});
 
 	test("that lacks a fork's field before another one may leave it out, as Anvil's genesis does", () => {
