@@ -9,7 +9,7 @@ import type { MemoryRecord, OperationRecord } from "./snapshot-record.ts";
 import type { SnapshotCause, SnapshotCut, SnapshotProgress, SnapshotRow } from "./snapshot-row.ts";
 
 /** The cut's place; a sealed coordinate never changes as long as its block is canonical. */
-export type CutPlace = Pick<SnapshotCut, "chainId" | "height" | "logPosition">;
+export type CutPlace = Pick<SnapshotCut, "chainId" | "height" | "logPosition" | "versionId">;
 
 /** A memory that may differ between two heights of one branch, with the layer it is in at each. */
 export interface ChangedMemory {
@@ -49,7 +49,10 @@ export interface SnapshotReader {
 		cut: CutPlace,
 		query: { readonly above: Height | undefined; readonly limit: number },
 	): Promise<readonly BlockHeader[]>;
-	/** Agents' operations that are not final, as they stood at the cut's log position; by position. */
+	/**
+	 * Agents' operations that are not final, as they stood at the cut's log position; by position. Without the
+	 * version of one that was written again since, be it where it stood.
+	 */
 	operations(
 		cut: CutPlace,
 		page: { readonly after: LogPosition; readonly limit: number },

@@ -201,7 +201,7 @@ export class PostgresSnapshotReader implements SnapshotReader {
 					and c.position > coalesce(p.position, 0)
 				order by o.position`,
 		);
-		return rows.map(operationRecord);
+		return rows.map((row) => operationRecord(row, cut));
 	}
 
 	async chain(chainId: ChainId) {
@@ -341,7 +341,7 @@ interface Verdict {
 }
 
 /** As it stood then: as the last verdict said, or as it was admitted. */
-function operationRecord(row: OperationRow): OperationRecord {
+function operationRecord(row: OperationRow, { versionId: newest }: CutPlace): OperationRecord {
 	const body = JSON.parse(row.body) as JsonObject;
 	const standing = standingOf(row, body);
 	const unchanged =
@@ -356,7 +356,9 @@ function operationRecord(row: OperationRow): OperationRecord {
 		generation: row.generation,
 		originalSlot: row.original_slot,
 		...standing,
-		versionId: unchanged ? (row.version_id ?? undefined) : undefined,
+		// A rollback may have written it again in the slot where it stood.
+		versionId:
+			unchanged && row.version_id !== null && row.version_id <= newest ? row.version_id : undefined,
 		anchors: row.anchors ?? undefined,
 		anchorBlock: undefined,
 		anchorHeight: row.anchor_height ?? undefined,

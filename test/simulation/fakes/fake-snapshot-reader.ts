@@ -216,11 +216,11 @@ interface Said {
 function operationRecord(
 	{ log }: ChainTables,
 	row: OperationRow & { readonly position: bigint },
-	{ logPosition }: CutPlace,
+	{ logPosition, versionId: newest }: CutPlace,
 ): OperationRecord {
 	const entries = log.all().filter(({ position }) => position <= logPosition);
 	const first = log.get(`${row.position}`);
-	const { originalSlot, judgedSlot } = row;
+	const { originalSlot, judgedSlot, versionId = newest + 1n } = row;
 	if (first === undefined || originalSlot === undefined || judgedSlot === undefined) {
 		throw broken(`operation ${row.operationId} has no entry of its own`);
 	}
@@ -238,7 +238,7 @@ function operationRecord(
 		generation: first.generation,
 		originalSlot,
 		...standing,
-		versionId: isUnchanged ? row.versionId : undefined,
+		versionId: isUnchanged && versionId <= newest ? versionId : undefined,
 		anchors: anchorsToText(row.anchors) ?? undefined,
 		anchorBlock: undefined,
 		anchorHeight: row.anchorHeight,
