@@ -1,7 +1,13 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-/** Integration tests run real servers beside themselves; more files at once only get in each other's way. */
-const INTEGRATION_WORKERS = 2;
+/** Vitest leaves one core to itself, which on two cores is half of them. */
+const WORKERS = availableParallelism();
+/**
+ * Integration tests run real servers beside themselves, and wait a quarter of their time: three files at once keep
+ * two cores busy, more only get in each other's way.
+ */
+const INTEGRATION_WORKERS = 3;
 /** A test with several nodes, services and forks takes seconds, on a busy machine ten times that. */
 const INTEGRATION_TIMEOUT_MS = 60_000;
 /** Two thousand random histories take seconds. */
@@ -10,6 +16,7 @@ const PROPERTY_TIMEOUT_MS = 60_000;
 export default defineConfig({
 	test: {
 		pool: "forks",
+		maxWorkers: WORKERS,
 		projects: [
 			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10_000 } },
 			{
