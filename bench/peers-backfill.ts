@@ -110,31 +110,29 @@ async function once(ground: Ground, wanted: Wanted, run: Backfills): Promise<voi
 	}
 }
 
-/** One chain of few holders and one of many, each backfilled by both sides. */
+/** A chain of so many holders, backfilled by both sides. */
 export async function measureBackfills(
 	server: Ground["server"],
 	{ quick, say }: SectionContext,
+	holders: number,
 ): Promise<Part> {
 	const blocks = quick ? 500 : 5_000;
 	const repetitions = quick ? 2 : 5;
-	const comparisons: Comparison[] = [];
-	const rows: Row[] = [];
-	for (const holders of quick ? [50] : [50, 100_000]) {
-		say(`mining ${blocks} blocks over ${holders} holders`);
-		const node = await startLedgerNode({ chainId: CHAIN_ID, holders });
-		try {
-			await node.mine(blocks);
-			const ground = { server, rpcUrl: node.rpcUrl, chainId: CHAIN_ID, token: node.token };
-			const wanted = await truthAbove(node.rpcUrl, node.token, { above: -1n, isFork: false });
-			const runs = runsOver(holders);
-			await backfill(ground, wanted, runs.all, { repetitions, say });
-			comparisons.push(...compare(holders, Number(wanted.height) + 1, runs));
-			rows.push(...runs.all.map((run) => rowOf(holders, Number(wanted.height) + 1, run)));
-		} finally {
-			await node.stop();
-		}
+	say(`mining ${blocks} blocks over ${holders} holders`);
+	const node = await startLedgerNode({ chainId: CHAIN_ID, holders });
+	try {
+		await node.mine(blocks);
+		const ground = { server, rpcUrl: node.rpcUrl, chainId: CHAIN_ID, token: node.token };
+		const wanted = await truthAbove(node.rpcUrl, node.token, { above: -1n, isFork: false });
+		const runs = runsOver(holders);
+		await backfill(ground, wanted, runs.all, { repetitions, say });
+		const count = Number(wanted.height) + 1;
+		const rows = runs.all.map((run) => rowOf(holders, count, run));
+		const title = `Backfill, ${holders} holders`;
+		return { comparisons: compare(holders, count, runs), tables: [{ title, rows, notes: NOTES }] };
+	} finally {
+		await node.stop();
 	}
-	return { comparisons, tables: [{ title: "Backfill", rows, notes: NOTES }] };
 }
 
 const NOTES = [

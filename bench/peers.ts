@@ -28,9 +28,13 @@ import type { Measured, Section, SectionContext } from "./section.ts";
 
 /** Operations. */
 const GROUP = 1_000;
+/** With few, what handlers read is at hand; with many, hardly any is read twice. */
+const FEW_HOLDERS = 50;
+const MANY_HOLDERS = 100_000;
 type Measure = (server: Ground["server"], context: SectionContext) => Promise<Part>;
 const PARTS: Readonly<Record<string, Measure>> = {
-	backfill: measureBackfills,
+	backfill: (server, context) => measureBackfills(server, context, FEW_HOLDERS),
+	holders: (server, context) => measureBackfills(server, context, MANY_HOLDERS),
 	following: measureFollowing,
 	many: measureMany,
 	recovery: (_server, context) => measureRecovery(context),

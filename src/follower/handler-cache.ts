@@ -16,13 +16,18 @@ import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { CommittedMemory } from "./handler-state.ts";
 
+/** What is known of a memory: its newest version, undefined inside where there is none. */
+export interface KnownVersion {
+	readonly version: HandlerVersion | undefined;
+}
+
 /** Key, place in the order of use, and what is beside the content. */
 const ENTRY_BYTES = 550;
 
 export class HandlerCache {
 	readonly #store: Pick<WriterStore, "latestVersions">;
 	readonly #chainId: ChainId;
-	readonly #versions = new LRUCache<MemoryKey, { readonly version: HandlerVersion | undefined }>({
+	readonly #versions = new LRUCache<MemoryKey, KnownVersion>({
 		// Not by number as well: that would set aside room for all of them at each change of the lease.
 		maxSize: LIMITS.handlerCacheBytes,
 		sizeCalculation: sizeOf,
@@ -35,6 +40,7 @@ export class HandlerCache {
 
 	/** How often something was taken out: a read that was under way meanwhile is not kept. */
 	#clearings = 0;
+	#misses = 0;
 	#generation: Generation | undefined;
 
 	/** Forgets what it holds, unless that is of this generation. Called before what it holds is asked for. */
@@ -53,18 +59,37 @@ export class HandlerCache {
 	}
 
 	/** Without asking. */
-	known(key: MemoryKey): { readonly version: HandlerVersion | undefined } | undefined {
+	known(key: MemoryKey): KnownVersion | undefined {
 		return this.#versions.get(key);
 	}
 
 	async read(key: MemoryKey): Promise<HandlerVersion | undefined> {
 		const known = this.#versions.get(key);
 		if (known !== undefined) return known.version;
-		const clearings = this.#clearings;
-		const found = await this.#store.latestVersions(this.#chainId, [key]);
-		const version = found.get(key)?.toSorted(byHeight).at(-1);
-		if (clearings === this.#clearings) this.#versions.set(key, { version });
+		this.#misses += 1;
+		const [version] = await this.#load([key]);
 		return version;
+	}
+
+	/** Reads them in one go, so that none of them is read one by one. */
+	async readAhead(keys: readonly MemoryKey[]): Promise<void> {
+		if (keys.length > 0) await this.#load(keys);
+	}
+
+	/** How often the store was asked for a single one. */
+	get misses(): number {
+		return this.#misses;
+	}
+
+	/** In the order of `keys`. */
+	async #load(keys: readonly MemoryKey[]): Promise<readonly (HandlerVersion | undefined)[]> {
+		const clearings = this.#clearings;
+		const found = await this.#store.latestVersions(this.#chainId, keys);
+		return keys.map((key) => {
+			const version = found.get(key)?.toSorted(byHeight).at(-1);
+			if (clearings === this.#clearings) this.#versions.set(key, { version });
+			return version;
+		});
 	}
 
 	/** What was committed, of what is at hand. */
@@ -81,10 +106,8 @@ export class HandlerCache {
 }
 
 /** What these blocks leave of the memories that their handlers wrote. */
-export function writtenBy(
-	blocks: readonly DerivedBlock[],
-): ReadonlyMap<MemoryKey, { readonly version: HandlerVersion | undefined }> {
-	const written = new Map<MemoryKey, { readonly version: HandlerVersion | undefined }>();
+export function writtenBy(blocks: readonly DerivedBlock[]): ReadonlyMap<MemoryKey, KnownVersion> {
+	const written = new Map<MemoryKey, KnownVersion>();
 	for (const operation of blocks.flatMap((block) => block.operations)) {
 		const { namespace, id } = operation;
 		written.set(memoryKey(namespace, id), { version: versionOf(operation) });
@@ -93,7 +116,7 @@ export function writtenBy(
 }
 
 /** About the bytes of the heap that an entry takes: measured 600 with content of some 50 characters. */
-function sizeOf({ version }: { readonly version: HandlerVersion | undefined }): number {
+function sizeOf({ version }: KnownVersion): number {
 	return ENTRY_BYTES + (version?.content === undefined ? 0 : canonicalJson(version.content).length);
 }
 

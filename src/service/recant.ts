@@ -219,8 +219,11 @@ export class Recant implements RecantService {
 	}
 
 	async report(chain: string, rollbackId: string): Promise<RollbackReport> {
-		const record = await this.#rollback(this.#find(chain).spec.id, rollbackId);
-		const json = await this.#options.state.report(record.rollbackId);
+		const { id } = this.#find(chain).spec;
+		const [record, json] = await Promise.all([
+			this.#rollback(id, rollbackId),
+			isUuid(rollbackId) ? this.#options.state.report(rollbackId as RollbackId) : undefined,
+		]);
 		const view = rollbackView(record);
 		if (json === undefined) {
 			throw noReport(record);

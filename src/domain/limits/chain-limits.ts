@@ -65,6 +65,15 @@ export const CHAIN_LIMITS = {
 	eventFilterAlternatives: 16,
 	/** Handler-owned memories kept at hand for handlers, most recently used first: some 110,000 small ones. */
 	handlerCacheBytes: 67_108_864,
+	/**
+	 * Reads of a group's handlers from which on those of the next are foreseen by running them twice: below it that
+	 * costs more than reading one by one.
+	 */
+	rehearsedFromReads: 32,
+	/** Memories that are read at once for a group: more are left to be read one by one, as all were before. */
+	rehearsedKeys: 16_384,
+	/** Longest rehearsal: handlers wait for nothing in it, and one that hangs does so again when it counts. */
+	rehearsalMs: 2_000,
 	/** Longest run of one handler for one event; beyond it the handler hangs, and its chain stops. */
 	handlerMs: 30_000,
 	/** JSON-RPC calls of one request to a node: what public providers take at most in one batch. */

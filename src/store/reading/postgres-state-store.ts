@@ -26,7 +26,7 @@ import { type VersionRow, versionOf } from "../codec.ts";
 import type { Database } from "../database.ts";
 import { pgArray } from "../pg-array.ts";
 import type { Tx } from "../sql.ts";
-import { type RollbackRow, rollbackOf } from "../writing/rollback-row.ts";
+import { ROLLBACK_COLUMNS, type RollbackRow, rollbackOf } from "../writing/rollback-row.ts";
 import { type CheckpointRow, checkpointOf } from "./checkpoint-rows.ts";
 import { commonHeight, resolveCoordinate } from "./coordinate.ts";
 import { SnapshotView } from "./snapshot-view.ts";
@@ -155,7 +155,7 @@ export class PostgresStateStore implements StateStore {
 		const after = query.after ?? null;
 		const rows = await this.#database.run(
 			(sql) => sql<RollbackRow[]>`
-				select *, now() as read_at from rollbacks where chain_id = ${chainId}
+				select ${sql(ROLLBACK_COLUMNS)}, now() as read_at from rollbacks where chain_id = ${chainId}
 					and (${after}::uuid is null or (created_at, rollback_id) < (
 						select created_at, rollback_id from rollbacks where rollback_id = ${after}::uuid))
 				order by created_at desc, rollback_id desc limit ${query.limit}`,

@@ -47,7 +47,7 @@ import {
 	lockedGeneration,
 	stageOver,
 } from "./rollback-moves.ts";
-import { type RollbackRow, rollbackOf } from "./rollback-row.ts";
+import { ROLLBACK_COLUMNS, type RollbackRow, rollbackOf } from "./rollback-row.ts";
 
 /** Forks that a follower holds what it sees against: more have not failed before somebody looked. */
 const FAILED_FORKS = 100;
@@ -77,7 +77,8 @@ export class PostgresRollbackStore implements RollbackStore {
 	async load(rollbackId: RollbackId): Promise<RollbackRecord | undefined> {
 		return this.#database.run(async (sql) => {
 			const [row] = await sql<RollbackRow[]>`
-				select *, now() as read_at from rollbacks where rollback_id = ${rollbackId}`;
+				select ${sql(ROLLBACK_COLUMNS)}, now() as read_at
+				from rollbacks where rollback_id = ${rollbackId}`;
 			return row && rollbackOf(row);
 		});
 	}
@@ -85,7 +86,7 @@ export class PostgresRollbackStore implements RollbackStore {
 	async active(chainId: ChainId): Promise<RollbackRecord | undefined> {
 		return this.#database.run(async (sql) => {
 			const [row] = await sql<RollbackRow[]>`
-				select *, now() as read_at from rollbacks where chain_id = ${chainId}
+				select ${sql(ROLLBACK_COLUMNS)}, now() as read_at from rollbacks where chain_id = ${chainId}
 					and state in ('recorded', 'running', 'prepared')`;
 			return row && rollbackOf(row);
 		});
@@ -94,7 +95,7 @@ export class PostgresRollbackStore implements RollbackStore {
 	async failedForks(chainId: ChainId, generation: Generation): Promise<readonly RollbackRecord[]> {
 		const rows = await this.#database.run(
 			(sql) => sql<RollbackRow[]>`
-				select *, now() as read_at from rollbacks where chain_id = ${chainId}
+				select ${sql(ROLLBACK_COLUMNS)}, now() as read_at from rollbacks where chain_id = ${chainId}
 					and state = 'failed' and cause = 'reorg' and from_generation = ${generation}
 				order by created_at desc limit ${FAILED_FORKS}`,
 		);
@@ -104,7 +105,9 @@ export class PostgresRollbackStore implements RollbackStore {
 	async claim(rollbackId: RollbackId, holder: string, ttlMs: number) {
 		return this.#database.transaction(async (tx) => {
 			const [row] = await tx<(RollbackRow & { readonly live: boolean })[]>`
-				select *, now() as read_at, coalesce(claim_until > now(), false) as live from rollbacks
+				select ${tx(ROLLBACK_COLUMNS)}, now() as read_at,
+					coalesce(claim_until > now(), false) as live
+				from rollbacks
 				where rollback_id = ${rollbackId} and state in ('recorded', 'running', 'prepared')
 					and not paused
 				for update`;
@@ -123,7 +126,7 @@ export class PostgresRollbackStore implements RollbackStore {
 					claim_until = now() + ${ttlMs} * interval '1 millisecond',
 					state = ${again ? "running" : "prepared"}, attempt = attempt + ${again ? 1 : 0},
 					${again ? fromTheBeginning(tx) : stageOver(tx)}
-				where rollback_id = ${rollbackId} returning *, now() as read_at`;
+				where rollback_id = ${rollbackId} returning ${tx(ROLLBACK_COLUMNS)}, now() as read_at`;
 			// Sent in one go.
 			const [[claimed]] = await Promise.all([
 				claiming,
@@ -296,12 +299,14 @@ export class PostgresRollbackStore implements RollbackStore {
 			// Before the rollback's row, as a commit locks them; no rollback is recorded meanwhile.
 			if (order === "retry") await lockedGeneration(tx, Number(found.chain_id));
 			const [row] = await tx<RollbackRow[]>`
-				select *, now() as read_at from rollbacks where rollback_id = ${rollbackId} for update`;
+				select ${tx(ROLLBACK_COLUMNS)}, now() as read_at
+				from rollbacks where rollback_id = ${rollbackId} for update`;
 			if (row === undefined) throw notFound(rollbackId);
 			const record = rollbackOf(row);
 			await obey(tx, record, obeyed(order, record, await surroundings(tx, record)));
 			const [now] = await tx<RollbackRow[]>`
-				select *, now() as read_at from rollbacks where rollback_id = ${rollbackId}`;
+				select ${tx(ROLLBACK_COLUMNS)}, now() as read_at
+				from rollbacks where rollback_id = ${rollbackId}`;
 			return now === undefined ? record : rollbackOf(now);
 		});
 	}

@@ -1,4 +1,4 @@
-/** A row of `rollbacks` as the domain's record. */
+/** A row of `rollbacks` as the domain's record: without its report, which may be as long as the fork was deep. */
 import type { ForkEvidence } from "../../chain/decision.ts";
 import type { BlockHeader } from "../../domain/block.ts";
 import type { Hex, RollbackId } from "../../domain/ids.ts";
@@ -43,13 +43,48 @@ export interface RollbackRow {
 	readonly strategy_reason: string | null;
 	readonly wanted_strategy: Strategy | null;
 	readonly error: Problem | null;
-	readonly report: string | null;
 	readonly superseded_by: RollbackId | null;
 	readonly created_at: Date;
 	readonly finished_at: Date | null;
 	/** Of the query. */
 	readonly read_at: Date;
 }
+
+export const ROLLBACK_COLUMNS = [
+	"rollback_id",
+	"chain_id",
+	"cause",
+	"state",
+	"stage",
+	"paused",
+	"failed_stage",
+	"retries",
+	"from_generation",
+	"ancestor_height",
+	"ancestor_hash",
+	"from_height",
+	"from_hash",
+	"branch",
+	"attempt",
+	"takeovers",
+	"supersessions",
+	"claim_holder",
+	"claim_until",
+	"done",
+	"total",
+	"counts",
+	"stage_ms",
+	"stage_started_at",
+	"recovery_id",
+	"evidence",
+	"strategy",
+	"strategy_reason",
+	"wanted_strategy",
+	"error",
+	"superseded_by",
+	"created_at",
+	"finished_at",
+] as const satisfies readonly (keyof RollbackRow)[];
 
 /** What JSON leaves out is undefined. */
 function evidenceOf(stored: Omit<ForkEvidence, "support"> & Partial<ForkEvidence>): ForkEvidence {
