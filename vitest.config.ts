@@ -39,6 +39,8 @@ export default defineConfig({
 					include: ["test/integration/**/*.test.ts", "test/chaos/**/*.test.ts"],
 					globalSetup: ["test/support/global-setup.ts"],
 					maxWorkers: INTEGRATION_WORKERS,
+					// After the others, which have another number of workers.
+					sequence: { groupOrder: 1 },
 					testTimeout: INTEGRATION_TIMEOUT_MS,
 					hookTimeout: INTEGRATION_TIMEOUT_MS,
 				},
