@@ -2,9 +2,11 @@
  * A hot copy as Redis holds it: eight bytes of SHA-256 in hex, a colon, and the version as JSON with its
  * bigints as decimal strings. What does not read back whole is no entry.
  */
+
 import { hash } from "node:crypto";
 import type { MemoryKey } from "../domain/ids.ts";
 import type { Version } from "../domain/memory.ts";
+import { NOTHING_SAID } from "../memory/nothing-said.ts";
 
 const CHECKSUM_DIGITS = 16;
 
@@ -61,14 +63,7 @@ function checksum(json: string): string {
  * of before do not have.
  */
 const ABSENT = {
-	content: undefined,
-	text: undefined,
-	collection: undefined,
-	importance: undefined,
-	confidence: undefined,
-	vectorHash: undefined,
-	expiresBlock: undefined,
-	expiresTime: undefined,
+	...NOTHING_SAID,
 	suspect: false,
 	grounds: undefined,
 } as const satisfies Partial<Version>;

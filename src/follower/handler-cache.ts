@@ -12,14 +12,10 @@ import { canonicalJson } from "../memory/canonical.ts";
 import type { HandlerOperation } from "../memory/handler-operation.ts";
 import { memoryKey } from "../memory/memory-key.ts";
 import type { HandlerVersion } from "../rollback/branch-deriver.ts";
+import type { KnownVersion } from "../rollback/known-memories.ts";
 import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { WriterStore } from "../writer/writer-store.ts";
 import type { CommittedMemory } from "./handler-state.ts";
-
-/** What is known of a memory: its newest version, undefined inside where there is none. */
-export interface KnownVersion {
-	readonly version: HandlerVersion | undefined;
-}
 
 /** Key, place in the order of use, and what is beside the content. */
 const ENTRY_BYTES = 550;

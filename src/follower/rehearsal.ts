@@ -10,18 +10,19 @@
 import { RetryableError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { ReadKnown } from "../rollback/known-memories.ts";
 import type { FetchedRange } from "./backfill.ts";
 import { BlockCalls } from "./block-calls.ts";
 import type { ChainSpec } from "./chain-spec.ts";
 import { deriveBlock, headerOnly } from "./derive.ts";
-import { committed, type KnownVersion } from "./handler-cache.ts";
-import { HandlerState } from "./handler-state.ts";
+import { committed } from "./handler-cache.ts";
+import { HandlerState, type ReadCommitted } from "./handler-state.ts";
 
 /** Keys that `known` does not know, at most `LIMITS.rehearsedKeys`. Never rejects. */
 export async function keysToRead(
 	fetched: FetchedRange,
 	spec: ChainSpec,
-	known: (key: MemoryKey) => KnownVersion | undefined,
+	known: ReadKnown,
 ): Promise<readonly MemoryKey[]> {
 	const keys = new Set<MemoryKey>();
 	const read = async (key: MemoryKey) => {
@@ -29,11 +30,13 @@ export async function keysToRead(
 		if (found === undefined && keys.size < LIMITS.rehearsedKeys) keys.add(key);
 		return committed(found?.version);
 	};
+	let isOver = false;
 	let timer: NodeJS.Timeout | undefined;
 	const late = new Promise<void>((resolve) => {
 		timer = setTimeout(resolve, LIMITS.rehearsalMs);
 	});
-	await Promise.race([rehearse(fetched, spec, read), late]);
+	await Promise.race([rehearse(fetched, spec, { read, isOver: () => isOver }), late]);
+	isOver = true;
 	clearTimeout(timer);
 	return [...keys];
 }
@@ -41,10 +44,11 @@ export async function keysToRead(
 async function rehearse(
 	{ blocks, logs }: FetchedRange,
 	spec: ChainSpec,
-	read: ConstructorParameters<typeof HandlerState>[1],
+	{ read, isOver }: { readonly read: ReadCommitted; readonly isOver: () => boolean },
 ): Promise<void> {
 	const calls = new BlockCalls({ call: async () => Promise.reject(notAsked()) });
 	for (const block of blocks) {
+		if (isOver()) return;
 		const state = new HandlerState(spec.namespaces, read);
 		const here = { header: headerOnly(block), logs: logs.get(block.number) ?? [] };
 		// What fails here fails when it counts, or does not.

@@ -12,11 +12,13 @@
  * LIMITS.groupOperations and LIMITS.rollbackChanges bound it. A broken precondition throws
  * `FatalError("internal")` and leaves the editor unusable; its caller drops it and begins anew.
  */
+
 import { FatalError } from "../domain/errors.ts";
 import { FOREVER, type Generation, type Height, type MemoryKey } from "../domain/ids.ts";
 import type { Layer } from "../domain/layer.ts";
 import type { Version } from "../domain/memory.ts";
 import { contentHash } from "./canonical.ts";
+import { NOTHING_SAID } from "./nothing-said.ts";
 import { overwrite, rewind, type SpanChange } from "./span-changes.ts";
 
 /** A version before it has a span. */
@@ -227,17 +229,7 @@ function difference(
 function lasting(version: NewVersion, height: Height): NewVersion {
 	const expired = version.expiresBlock !== undefined && version.expiresBlock <= height;
 	if (version.content !== undefined && !expired) return version;
-	const tombstone = {
-		...version,
-		content: undefined,
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
-	};
+	const tombstone = { ...version, ...NOTHING_SAID };
 	return { ...tombstone, contentHash: contentHash(tombstone) };
 }
 

@@ -1,6 +1,7 @@
 /** What an import makes of the operations that a snapshot lists; the same whatever keeps the rows. */
 import type { Height } from "../domain/ids.ts";
 import { contentHash } from "../memory/canonical.ts";
+import { NOTHING_SAID } from "../memory/nothing-said.ts";
 import { fromWire } from "../memory/operation-codec.ts";
 import type { OperationRecord } from "../snapshots/snapshot-record.ts";
 import type { ImportedState } from "./import-store.ts";
@@ -15,14 +16,7 @@ export function tombstones({ deleted, generation }: ImportedState): readonly Sha
 			id,
 			layer: "semantic",
 			owner: "agent",
-			content: undefined,
-			text: undefined,
-			collection: undefined,
-			importance: undefined,
-			confidence: undefined,
-			vectorHash: undefined,
-			expiresBlock: undefined,
-			expiresTime: undefined,
+			...NOTHING_SAID,
 		} as const;
 		return {
 			...body,

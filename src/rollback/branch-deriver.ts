@@ -6,13 +6,13 @@ import type { DerivedBlock } from "../writer/derived-blocks.ts";
 import type { OpenOperation } from "../writer/writer-store.ts";
 import type { RollbackRecord } from "./rollback-record.ts";
 
-/** What the new branch holds, derived on top of the ancestor's state. Given by the follower. */
 /** What handlers are shown of a version. */
 export type HandlerVersion = Pick<
 	Version,
 	"id" | "layer" | "content" | "expiresBlock" | "expiresTime"
 >;
 
+/** What the new branch holds, derived on top of the ancestor's state. Given by the follower. */
 export interface BranchDeriver extends GroupDeriver {
 	derive(
 		branch: RollbackRecord["branch"],

@@ -9,10 +9,13 @@ import type { HandlerVersion } from "./branch-deriver.ts";
 /** The state that is known: no other has its log position. */
 export type KnownState = Pick<ChainState, "generation" | "fence" | "logPosition">;
 
-/** The newest version, undefined inside where there is none; undefined: it has to be read. */
-export type ReadKnown = (
-	key: MemoryKey,
-) => { readonly version: HandlerVersion | undefined } | undefined;
+/** What is known of a memory: its newest version, undefined inside where there is none. */
+export interface KnownVersion {
+	readonly version: HandlerVersion | undefined;
+}
+
+/** Undefined: it has to be read. */
+export type ReadKnown = (key: MemoryKey) => KnownVersion | undefined;
 
 export interface KnownMemories {
 	/** Undefined where another state is known. Good until the next commit. */

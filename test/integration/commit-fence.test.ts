@@ -1,48 +1,25 @@
 /** The one commit point: who may write, and against which state (INV-1 to INV-3). */
+
 import postgres from "postgres";
 import { expect, test } from "vitest";
 import type { Hex, OperationId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { NO_ANCHORS, type Operation } from "../../src/domain/operation.ts";
 import { NO_SOURCES } from "../../src/domain/provenance.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
 import type { StoredOperation } from "../../src/memory/operation-codec.ts";
 import { Database } from "../../src/store/database.ts";
-import { registerChain } from "../../src/store/registry.ts";
-import { PostgresInboxStore } from "../../src/store/writing/postgres-inbox-store.ts";
-import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
 import type { CollectionChecks } from "../../src/writer/collection-checks.ts";
 import { NO_CONSOLIDATOR, PLAIN_SETTINGS } from "../support/plain-settings.ts";
-import { createTestDatabase } from "../support/postgres.ts";
+import { openRegisteredChain, type RegisteredChain, SILENT } from "../support/registered-chain.ts";
 import { tableDump } from "../support/table-dump.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
-async function openChain() {
-	const { url } = await createTestDatabase("commit_fence");
-	const database = await Database.open(url);
-	atTestEnd(() => database.close());
-	const spec = { id: CHAIN, name: "test", startBlock: 0n, handlersHash: "0x00" as Hex };
-	await registerChain(database, spec, { isGone: () => false, log: SILENT });
-	const inbox = new PostgresInboxStore(database);
-	const store = new PostgresWriterStore(database, (holder) => holder === "dead");
-	return { url, inbox, store };
-}
-
-type Chain = Awaited<ReturnType<typeof openChain>>;
 
 /** `fence`: of a lease that was taken before. */
-async function openWriter({ store }: Chain, holder: string, fence?: bigint) {
+async function openWriter({ store }: RegisteredChain, holder: string, fence?: bigint) {
 	const lease = fence === undefined ? await store.acquireLease(CHAIN, holder, 60_000) : { fence };
 	if ("heldBy" in lease) return undefined;
 	const lost = { told: 0 };
@@ -80,7 +57,7 @@ function block(number: bigint, parent: bigint) {
 }
 
 test("only one process gets the lease, until it is given back or its holder is dead", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const first = await openWriter(chain, "alive");
 	expect(first).toBeDefined();
 	expect(await openWriter(chain, "second")).toBeUndefined();
@@ -90,7 +67,7 @@ test("only one process gets the lease, until it is given back or its holder is d
 });
 
 test("a process that wakes after its lease is another's changes nothing, and hears of it once", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const zombie = await openWriter(chain, "dead");
 	await zombie?.writer.commitBlocks(block(0n, -1n));
 	const heir = await openWriter(chain, "heir");
@@ -110,7 +87,7 @@ test("a process that wakes after its lease is another's changes nothing, and hea
 });
 
 test("a batch made against a log that has moved is refused whole; the writer reads its state again", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const late = await openWriter(chain, "dead");
 	await late?.writer.commitBlocks(block(0n, -1n));
 	const state = late?.writer.state;
@@ -132,7 +109,7 @@ test("a batch made against a log that has moved is refused whole; the writer rea
 });
 
 test("requests are admitted in their order, each whole or not at all", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const owner = await openWriter(chain, "alive");
 	await owner?.writer.commitBlocks(block(0n, -1n));
 	const submit = async (...operations: readonly (readonly [number, Operation])[]) => {
@@ -198,7 +175,7 @@ const UNWEIGHED = {
 };
 
 test("a writer that opens when its lease is another's already does not go on with that one's", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const slow = await chain.store.acquireLease(CHAIN, "dead", 60_000);
 	const heir = await openWriter(chain, "heir");
 	await expect(openWriter(chain, "late", "fence" in slow ? slow.fence : 0n)).rejects.toMatchObject({
@@ -209,7 +186,7 @@ test("a writer that opens when its lease is another's already does not go on wit
 });
 
 test("a lease that was renewed behind a long commit lasts from that commit's end", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const lease = await chain.store.acquireLease(CHAIN, "alive", 60_000);
 	const fence = "fence" in lease ? lease.fence : 0n;
 	const ttlMs = 1_000;
@@ -227,7 +204,7 @@ test("a lease that was renewed behind a long commit lasts from that commit's end
 });
 
 test("nothing is committed on rows that are not what was committed", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const writer = (await openWriter(chain, "dead"))?.writer;
 	await writer?.commitBlocks(block(0n, -1n));
 	await chain.inbox.submit(request(1, put("kept")));
@@ -247,7 +224,7 @@ test("nothing is committed on rows that are not what was committed", async () =>
 
 /** A chain that stands still, since one of its rows is not what was committed. */
 async function damaged() {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("commit_fence", CHAIN);
 	const writer = (await openWriter(chain, "dead"))?.writer;
 	await writer?.commitBlocks(block(0n, -1n));
 	await chain.inbox.submit(request(1, put("kept")));

@@ -1,40 +1,14 @@
 import { expect, test } from "vitest";
 import type { Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
-import { Database } from "../../src/store/database.ts";
-import { registerChain } from "../../src/store/registry.ts";
-import { PostgresInboxStore } from "../../src/store/writing/postgres-inbox-store.ts";
-import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
 import type { CollectionChecks } from "../../src/writer/collection-checks.ts";
 import { NO_CONSOLIDATOR, PLAIN_SETTINGS } from "../support/plain-settings.ts";
-import { createTestDatabase } from "../support/postgres.ts";
-import { atTestEnd } from "../support/test-end.ts";
+import { openRegisteredChain, type RegisteredChain, SILENT } from "../support/registered-chain.ts";
 
 const CHAIN = 31_338;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
 
-async function openChain() {
-	const { url } = await createTestDatabase("window_size");
-	const database = await Database.open(url);
-	atTestEnd(() => database.close());
-	const spec = { id: CHAIN, name: "test", startBlock: 0n, handlersHash: "0x00" as Hex };
-	await registerChain(database, spec, { isGone: () => false, log: SILENT });
-	const inbox = new PostgresInboxStore(database);
-	const store = new PostgresWriterStore(database, (holder) => holder === "dead");
-	return { url, inbox, store };
-}
-
-type Chain = Awaited<ReturnType<typeof openChain>>;
-
-async function openWriter({ store }: Chain, windowBlocks: number | undefined) {
+async function openWriter({ store }: RegisteredChain, windowBlocks: number | undefined) {
 	const lease = await store.acquireLease(CHAIN, "dead", 60_000);
 	if ("heldBy" in lease) throw new RangeError(`the lease is held by ${lease.heldBy}`);
 	const collections: Pick<CollectionChecks, "ensure"> = {
@@ -79,7 +53,7 @@ function extent({ window }: ChainWriter) {
 }
 
 test("a window has the cap of the chain's file, forward where that was raised, at once where it was lowered", async () => {
-	const chain = await openChain();
+	const chain = await openRegisteredChain("window_size", CHAIN);
 	const small = await openWriter(chain, 3);
 	await follow(small, 9n);
 	expect(extent(small)).toEqual([7n, 9n]);
