@@ -6,6 +6,7 @@
 import type { MiddlewareHandler } from "hono";
 import { FatalError, type RequestProblem } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { bodyBytes } from "./body-bytes.ts";
 import { InvalidRequest, LISTED_PROBLEMS, limitExceeded, pathOf } from "./invalid-request.ts";
 
 /** Levels around a memory's content: the body, `operations`, the operation. */
@@ -13,16 +14,15 @@ const ENVELOPE_DEPTH = 3;
 const MAX_DEPTH = LIMITS.contentDepth + ENVELOPE_DEPTH;
 
 /**
- * Checks the body and leaves its bytes for the validator, which parses it once more: the price of one
+ * Checks the body and leaves its text for the validator, which parses it once more: the price of one
  * schema for checking and documentation, about 1 ms for 200 KB.
  */
 export const jsonBody: MiddlewareHandler = async (context, next) => {
 	requireJson(context.req.header("content-type"));
-	const { raw } = context.req;
-	const body = await readBody(raw, context.req.header("content-length"));
-	requirePlain(parse(decode(body)));
-	const { url, method, headers, signal } = raw;
-	context.req.raw = new Request(url, { method, headers, signal, body });
+	const text = decode(await bodyBytes(context.req.raw, LIMITS.requestBytes, bodyTooLarge));
+	requirePlain(parse(text));
+	// Hono keeps promises there, and types them as what they give.
+	context.req.bodyCache.text = Promise.resolve(text) as never;
 	await next();
 };
 
@@ -34,25 +34,6 @@ function requireJson(contentType: string | undefined): void {
 		hint: "send JSON with `Content-Type: application/json`",
 		fields: { contentType: contentType ?? null },
 	});
-}
-
-async function readBody(
-	request: Request,
-	declared: string | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-	if (declared !== undefined && Number(declared) > LIMITS.requestBytes) {
-		throw bodyTooLarge(Number(declared));
-	}
-	if (request.body === null) return new Uint8Array();
-	const chunks: Uint8Array[] = [];
-	let sizeBytes = 0;
-	// Leaving the loop early cancels the stream, so the rest is not kept.
-	for await (const chunk of request.body) {
-		sizeBytes += chunk.byteLength;
-		if (sizeBytes > LIMITS.requestBytes) throw bodyTooLarge(sizeBytes);
-		chunks.push(chunk);
-	}
-	return Buffer.concat(chunks, sizeBytes);
 }
 
 function bodyTooLarge(sizeBytes: number): FatalError {
