@@ -231,7 +231,7 @@ export class PostgresRollbackStore implements RollbackStore {
 		await this.#database.transaction(async (tx) => {
 			const expected = { fence: commit.fence, generation: commit.fromGeneration };
 			if (commit.shadow !== undefined) await mergeShadow(tx, commit.shadow, commit.batch, expected);
-			await commitLargeBatch(tx, commit.batch, expected);
+			const applied = commitLargeBatch(tx, commit.batch, expected);
 			const ended = tx`
 				update rollbacks set state = 'committed', counts = ${toJson(commit.counts)}::text::jsonb,
 					report = ${commit.report}, stage_ms = ${toJson(commit.stageMs)}::text::jsonb,
@@ -241,8 +241,10 @@ export class PostgresRollbackStore implements RollbackStore {
 				where rollback_id = ${commit.rollbackId} and attempt = ${commit.attempt}
 					and state = 'prepared' and not paused`;
 			const cleared = tx`delete from rollback_parts where rollback_id = ${commit.rollbackId}`;
-			// Sent in one go: each waits for nothing but its turn on the connection.
-			const [{ count }] = await Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
+			// Sent in one go. Where the batch came too late, what comes after it fails as well, and says less of why.
+			const moved = Promise.all([ended, cleared, ...generationMoves(tx, commit)]);
+			moved.catch(() => undefined);
+			const [{ count }] = await applied.then(() => moved);
 			if (count === 0) throw fenced(commit.rollbackId, commit.attempt);
 			if (commit.ancestorRoots !== undefined) await switchHandlers(tx, commit);
 			const { rollbackId, recoveryId, batch } = commit;
