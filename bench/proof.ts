@@ -1,4 +1,5 @@
 /** Proofs of single memories: how long one takes, offline too, and how large it is by the memory's size. */
+
 import { hash } from "node:crypto";
 import { ToolError } from "../scripts/support/tool-error.ts";
 import { buildProof, type StateProof, type VisibleMemory } from "../src/commitment/proof.ts";
@@ -7,6 +8,7 @@ import { verifyProof } from "../src/commitment/verify-proof.ts";
 import type { Hex } from "../src/domain/ids.ts";
 import { contentHash } from "../src/memory/canonical.ts";
 import { memoryKey } from "../src/memory/memory-key.ts";
+import { NOTHING_SAID } from "../src/memory/nothing-said.ts";
 import { type BenchService, CHAIN, factId, startBenchService } from "./bench-service.ts";
 import { figure, median, type Row, type Table } from "./figures.ts";
 import type { Section } from "./section.ts";
@@ -209,14 +211,8 @@ function memoryOf(index: number): VisibleMemory {
 		id: idOf(index),
 		layer: LAYER,
 		owner: "handler",
+		...NOTHING_SAID,
 		content: { address: idOf(index), balance: `${index * 1_000_003}`, transfers: "7" },
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
 	};
 }
 

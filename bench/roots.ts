@@ -1,9 +1,11 @@
 /** What a state root costs a block, by the size of the memory: the part that grows with its logarithm. */
+
 import { hash, randomBytes } from "node:crypto";
 import { StateTree } from "../src/commitment/state-tree.ts";
 import type { Hex } from "../src/domain/ids.ts";
 import { contentHash } from "../src/memory/canonical.ts";
 import { memoryKey } from "../src/memory/memory-key.ts";
+import { NOTHING_SAID } from "../src/memory/nothing-said.ts";
 import { figure, type Row, ratios, type Table } from "./figures.ts";
 import type { Section } from "./section.ts";
 
@@ -109,14 +111,8 @@ function hashOf(index: number, block: number): Hex {
 		id: `memory-${index}`,
 		layer: LAYER,
 		owner: "handler",
+		...NOTHING_SAID,
 		content: { address: `0x${index.toString(16)}`, balance: `${block}`, transfers: "7" },
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
 	});
 }
 

@@ -149,7 +149,7 @@ async function scanRows(
 async function scanned(view: StateView, size: number, vector: Float32Array): Promise<void> {
 	const pointer = { tableVersion: 1n, versionId: 0n, at: 0 };
 	const collection = {
-		...{ model: "bench", dimensions: DIMENSIONS, table: "bench", pointer },
+		...{ model: "bench", dimensions: DIMENSIONS, table: "bench", epoch: "bench", pointer },
 		lastVersionId: BigInt(size),
 	};
 	const filter = { maxFromBlock: view.at.height, namespaces: undefined, layers: undefined };

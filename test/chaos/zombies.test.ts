@@ -8,7 +8,6 @@ import { expect, test } from "vitest";
 import { RecantClient } from "../../src/client/client.ts";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { VectorRow } from "../../src/domain/vector.ts";
 import { NO_COUNTS } from "../../src/rollback/rollback-record.ts";
 import type { RollbackCommit } from "../../src/rollback/rollback-store.ts";
@@ -21,6 +20,7 @@ import { openLanceTables } from "../../src/vectors/lance-tables.ts";
 import { checked } from "../support/consistency.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { CHAIN as CHAIN_NAME } from "../support/recant.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { tableDump } from "../support/table-dump.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
@@ -36,14 +36,6 @@ const [FIRST, SECOND] = [1, 2].map(
 ) as [RollbackId, RollbackId];
 const CLAIM_MS = 5_000;
 const TABLE = "chain_default";
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 /** A chain at its first block, whose processes `dead…` are known to be gone. */
 async function openChain() {
 	const { url } = await createTestDatabase("zombies");

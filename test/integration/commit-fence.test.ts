@@ -12,7 +12,8 @@ import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
 import type { CollectionChecks } from "../../src/writer/collection-checks.ts";
 import { NO_CONSOLIDATOR, PLAIN_SETTINGS } from "../support/plain-settings.ts";
-import { openRegisteredChain, type RegisteredChain, SILENT } from "../support/registered-chain.ts";
+import { openRegisteredChain, type RegisteredChain } from "../support/registered-chain.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { tableDump } from "../support/table-dump.ts";
 import { atTestEnd } from "../support/test-end.ts";
 

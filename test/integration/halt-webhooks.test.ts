@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import { RecantClient } from "../../src/client/client.ts";
 import { verifyWebhook } from "../../src/client/webhook.ts";
 import type { Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresDeliveryStore } from "../../src/store/records/postgres-delivery-store.ts";
 import { registerChain } from "../../src/store/registry.ts";
@@ -11,7 +10,7 @@ import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-sto
 import { recordHalt } from "../../src/store/writing/record-halt.ts";
 import { startAnsweringServer } from "../support/answering-server.ts";
 import { createTestDatabase } from "../support/postgres.ts";
-
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 import { until } from "../support/until.ts";
 import { World } from "../support/world.ts";
@@ -22,14 +21,6 @@ const HALT = { code: "fork_below_finality", message: "it forked", hint: "recover
 const RECEIVERS = ["https://one.example/a", "https://two.example/b"];
 const SECRET = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
 const TIMEOUT_MS = 180_000;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 async function underLease() {
 	const { url } = await createTestDatabase("halt_webhooks");
 	const database = await Database.open(url);

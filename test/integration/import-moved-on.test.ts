@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { Generation, Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { ImportedState } from "../../src/restore/import-store.ts";
 import { Database } from "../../src/store/database.ts";
 import { registerChain } from "../../src/store/registry.ts";
@@ -11,19 +10,12 @@ import { PostgresImportStore } from "../../src/store/restoring/postgres-import-s
 import { PostgresShadowStore } from "../../src/store/restoring/postgres-shadow-store.ts";
 import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { tableDump } from "../support/table-dump.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
 const HASH: Hex = `0x${"11".repeat(32)}`;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 /** A chain under a lease, and what an empty snapshot at block 7 was restored to for it. */
 async function restored(generation: Generation) {
 	const test = await createTestDatabase("import_moved_on");

@@ -2,27 +2,19 @@
 import { expect, test } from "vitest";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { MemoryKey, VersionId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { commitLargeBatch } from "../../src/store/writing/large-commit.ts";
 import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import type { CommitBatch } from "../../src/writer/commit-batch.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
 /** More than eight million floats. */
 const VECTORS = 2_200;
 const DIMENSIONS = 4_096;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 function batchOf(vectors: number): CommitBatch {
 	const vector = new Float32Array(DIMENSIONS).fill(0.5);
 	return {

@@ -2,26 +2,18 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { NewRecovery, RecoveryWork } from "../../src/recovery/recovery.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresRecoveryStore } from "../../src/store/recovery/postgres-recovery-store.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
 const HASH: Hex = `0x${"11".repeat(32)}`;
 const HALT = { code: "fork_below_finality", message: "it forked", hint: "recover" } as const;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 /** A halted chain under a lease. */
 async function haltedChain() {
 	const { url } = await createTestDatabase("recovery_store");

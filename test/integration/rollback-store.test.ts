@@ -2,7 +2,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { RollbackOrder } from "../../src/rollback/orders.ts";
 import { progressOf } from "../../src/rollback/rollback-progress.ts";
 import { type NewRollback, NO_COUNTS, type Stage } from "../../src/rollback/rollback-record.ts";
@@ -13,17 +12,11 @@ import { waitingRollbacks } from "../../src/store/writing/outbox.ts";
 import { PostgresRollbackStore } from "../../src/store/writing/postgres-rollback-store.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { rollbackRecord } from "../support/rollback-record.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
 const TTL_MS = 60_000;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
 const NEVER = rollbackRecord({ state: "cancelled" });
 const WHY = { code: "rollback_interrupted", message: "a stage failed", hint: "retry it" };
 

@@ -7,7 +7,6 @@ import { Redis } from "ioredis";
 import { expect, test, vi } from "vitest";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { createRollbackQueue } from "../../src/queue/rollback-queue.ts";
 import type { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { type DispatchChain, RollbackDispatch } from "../../src/rollback/dispatch.ts";
@@ -17,6 +16,7 @@ import { forget, unattendedRollbacks, waitingRollbacks } from "../../src/store/w
 import { PostgresRollbackStore } from "../../src/store/writing/postgres-rollback-store.ts";
 import { startKillableRedis } from "../support/killable-redis.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 import { World } from "../support/world.ts";
 
@@ -24,14 +24,6 @@ const CHAIN_ID = 31_337;
 /** Age and interval of the sweep, and a busy machine. */
 const SWEPT_MS = 9_000;
 const TIMEOUT_MS = 60_000;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 async function wipe(url: string): Promise<void> {
 	const redis = new Redis(url);
 	try {

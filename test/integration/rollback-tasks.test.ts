@@ -7,7 +7,6 @@ import { startProcess } from "../../scripts/support/child-process.ts";
 import { RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { FanOut } from "../../src/rollback/fan-out.ts";
 import type { RollbackJob } from "../../src/rollback/rollback-queue.ts";
 import type { AttemptOf } from "../../src/rollback/task-store.ts";
@@ -18,6 +17,7 @@ import type { Embedder } from "../../src/vectors/embedder.ts";
 import { embedText } from "../../src/vectors/hashing-embedder.ts";
 import { RecordedEmbedder } from "../../src/vectors/recorded-embedder.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
@@ -26,14 +26,6 @@ const BY = { holder: "one", ttlMs: 60_000, mostTakes: LIMITS.rollbackTaskTakes }
 /** Until which the task of a process that was killed must be another's. */
 const NOTICED_MS = 5_000;
 const TAKER = fileURLToPath(new URL("../support/task-taker.ts", import.meta.url));
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 async function open() {
 	const { url } = await createTestDatabase("tasks");
 	const database = await Database.open(url);

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { connect } from "@lancedb/lancedb";
 import { expect, test } from "vitest";
 import type { MemoryKey, VersionId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { VectorRow } from "../../src/domain/vector.ts";
 import { Database } from "../../src/store/database.ts";
 import { registerChain } from "../../src/store/registry.ts";
@@ -14,19 +13,12 @@ import { type LanceStore, openLanceTables } from "../../src/vectors/lance-tables
 import type { VectorPointer } from "../../src/writer/commit-batch.ts";
 import { VectorFlusher } from "../../src/writer/vector-flusher.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
 const TABLE = "chain_default";
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 async function openChain(): Promise<Database> {
 	const { url } = await createTestDatabase("recovery");
 	const database = await Database.open(url);

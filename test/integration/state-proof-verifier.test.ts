@@ -1,4 +1,5 @@
 /** The Solidity verifier against trees of every shape: what it accepts, what it refuses, what it costs. */
+
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Anvil } from "../../scripts/support/anvil.ts";
@@ -12,6 +13,7 @@ import type { Hex, MemoryKey } from "../../src/domain/ids.ts";
 import { LAYERS, type Layer } from "../../src/domain/layer.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import { NOTHING_SAID } from "../../src/memory/nothing-said.ts";
 import { startAnvil } from "../support/anvil.ts";
 import {
 	calldataOf,
@@ -44,14 +46,8 @@ function fact(id: string, layer: Layer = "semantic") {
 		id,
 		layer,
 		owner: "agent",
+		...NOTHING_SAID,
 		content: { fact: id },
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
 	} as const;
 }
 

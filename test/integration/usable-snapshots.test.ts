@@ -2,23 +2,15 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { PostgresRestoredStates } from "../../src/store/restoring/postgres-restored-states.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
 const HASH: Hex = `0x${"11".repeat(32)}`;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 /** Imported at block 5 in generation 4, forked above block 9 since; generation 4 is past its time. */
 async function imported() {
 	const { url, query } = await createTestDatabase("usable_snapshots");

@@ -1,7 +1,6 @@
 /** The flusher on real Postgres and real LanceDB: what only orphaned branches hold is left behind. */
 import { connect } from "@lancedb/lancedb";
 import { expect, test } from "vitest";
-import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { PostgresFlushStore } from "../../src/store/writing/postgres-flush-store.ts";
@@ -10,18 +9,11 @@ import { openLanceTables } from "../../src/vectors/lance-tables.ts";
 import { VectorFlusher } from "../../src/writer/vector-flusher.ts";
 import { createTestDatabase } from "../support/postgres.ts";
 import { SearchedHistory } from "../support/searched-history.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { testDir } from "../support/temp-dir.ts";
 import { atTestEnd } from "../support/test-end.ts";
 
 const CHAIN = 31_337;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 test("a tail whose first page is nearly all orphaned is flushed to its end", async () => {
 	const { url } = await createTestDatabase("flusher");
 	const database = await Database.open(url);

@@ -1,7 +1,6 @@
 /** What a version says and rests on, through every statement that writes rows of versions. */
 import { expect, test } from "vitest";
 import { FOREVER, type Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { MemoryBody } from "../../src/domain/operation.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { type ShadowRow, shadowVersion } from "../../src/restore/shadow-store.ts";
@@ -18,6 +17,7 @@ import { createHashingEmbedder } from "../../src/vectors/hashing-embedder.ts";
 import { ChainWriter } from "../../src/writer/chain-writer.ts";
 import { NO_CONSOLIDATOR, PLAIN_SETTINGS } from "../support/plain-settings.ts";
 import { createTestDatabase } from "../support/postgres.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { atTestEnd } from "../support/test-end.ts";
 import { keyOf, row } from "../support/versions.ts";
 
@@ -31,14 +31,6 @@ const SHADOW = {
 	ownerId: "00000000-0000-4000-8000-000000000002",
 	height: 9n,
 } as const;
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 async function openDatabase() {
 	const { url } = await createTestDatabase("version_columns");
 	const database = await Database.open(url);

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import type { Database } from "../../src/store/database.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { openQueue } from "./fake-stores.ts";
 import { FakeTables } from "./fakes/fake-tables.ts";
 import { keepingCutLog } from "./kept-log.ts";
@@ -9,7 +10,6 @@ import { MemoryArchive } from "./memory-archive.ts";
 import { openPostgresPorts, preparePostgres } from "./postgres-ports.ts";
 import { postgresRunReads } from "./postgres-run-reads.ts";
 import type { RunReads } from "./run-reads.ts";
-import { SILENT } from "./silent-log.ts";
 import type { RunOptions } from "./simulation.ts";
 import type { Stores } from "./stores.ts";
 

@@ -9,7 +9,6 @@
 import type { Clock } from "../../src/domain/clock.ts";
 import type { Height, OperationId } from "../../src/domain/ids.ts";
 import { isLinkId } from "../../src/domain/link.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { NO_ANCHORS, type Operation } from "../../src/domain/operation.ts";
 import { NO_SOURCES } from "../../src/domain/provenance.ts";
 import { BlockCache } from "../../src/follower/block-cache.ts";
@@ -23,6 +22,7 @@ import type { InboxStore } from "../../src/writer/inbox-store.ts";
 import type { WriterStore } from "../../src/writer/writer-store.ts";
 import { isOver, nameOf, visibleIn } from "../support/reference-history.ts";
 import type { PlacedWrite, ReferenceModel } from "../support/reference-model.ts";
+import { SILENT } from "../support/silent-log.ts";
 import type { RunReads } from "./run-reads.ts";
 import type { SimChain } from "./sim-chain.ts";
 import { SIM_CHAIN_ID, SMALL, simSpec } from "./sim-ledger.ts";
@@ -214,12 +214,4 @@ const STILL: Clock = {
 	after: () => () => undefined,
 	every: () => () => undefined,
 	random: () => 0.5,
-};
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
 };

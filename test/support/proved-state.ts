@@ -1,9 +1,11 @@
 /** States of real memories, whose keys and hashes are made from what they say; and proofs of them. */
+
 import { buildProof, type StateProof, type VisibleMemory } from "../../src/commitment/proof.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Layer } from "../../src/domain/layer.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import { NOTHING_SAID } from "../../src/memory/nothing-said.ts";
 import { hashOf } from "./tree-model.ts";
 
 export const PLACE = {
@@ -22,14 +24,8 @@ export function visibleMemory(id: string, parts: Partial<VisibleMemory> = {}): V
 		id,
 		layer: "semantic",
 		owner: "agent",
+		...NOTHING_SAID,
 		content: { id },
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
 		...parts,
 	};
 }

@@ -6,7 +6,6 @@ import { expect } from "vitest";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { Hex, MemoryKey, OperationId } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { NO_SETTINGS } from "../../src/domain/namespace-settings.ts";
 import type { Anchor, JsonObject, MemoryBody, Operation } from "../../src/domain/operation.ts";
@@ -32,18 +31,11 @@ import {
 } from "./reference-history.ts";
 import { type ModelOperation, ReferenceModel } from "./reference-model.ts";
 import { expectReport } from "./rollback-report.ts";
+import { SILENT } from "./silent-log.ts";
 
 const CHAIN = 1;
 /** Beyond it a memory is set back by a restore, of which this has no part. */
 const CHANGES_LIMIT = 10_000;
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
 
 const NO_EMBEDDER = {
 	model: "none",

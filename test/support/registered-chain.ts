@@ -1,20 +1,12 @@
 /** A chain in a database of its own, with the stores of its writer. */
 import type { ChainId, Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { Database } from "../../src/store/database.ts";
 import { registerChain } from "../../src/store/registry.ts";
 import { PostgresInboxStore } from "../../src/store/writing/postgres-inbox-store.ts";
 import { PostgresWriterStore } from "../../src/store/writing/postgres-writer-store.ts";
 import { createTestDatabase } from "./postgres.ts";
+import { SILENT } from "./silent-log.ts";
 import { atTestEnd } from "./test-end.ts";
-
-export const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
 
 export type RegisteredChain = Awaited<ReturnType<typeof openRegisteredChain>>;
 

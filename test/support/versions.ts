@@ -1,6 +1,7 @@
 import { FOREVER, type Hex, type MemoryKey } from "../../src/domain/ids.ts";
 import type { Version } from "../../src/domain/memory.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import { NOTHING_SAID } from "../../src/memory/nothing-said.ts";
 import type { NewVersion } from "../../src/memory/state-editor.ts";
 
 /** Stands where a test does not look at hashes. */
@@ -25,14 +26,8 @@ export function newVersion(
 		id,
 		layer: "semantic",
 		owner: "agent",
+		...NOTHING_SAID,
 		content: { version: versionId.toString() },
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
 		suspect: false,
 		grounds: undefined,
 		...parts,

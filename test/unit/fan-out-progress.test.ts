@@ -2,21 +2,13 @@
 import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { TASK_SIZES } from "../../src/rollback/embedding-task.ts";
 import { FanOut } from "../../src/rollback/fan-out.ts";
 import type { TakenTask, TaskStore } from "../../src/rollback/task-store.ts";
 import type { Embedder } from "../../src/vectors/embedder.ts";
+import { SILENT } from "../support/silent-log.ts";
 
 const OF = { rollbackId: "11111111-1111-4111-8111-111111111111" as RollbackId, attempt: 1 };
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 test("the share of the texts that are done, here and elsewhere", async () => {
 	const waiting: TakenTask[] = [];
 	let tasks = 0;

@@ -1,4 +1,5 @@
 /** Proofs of one small tree, for the HTTP tests. The proof is a real one. */
+
 import { buildProof } from "../../src/commitment/proof.ts";
 import { StateTree } from "../../src/commitment/state-tree.ts";
 import type { AnsweredAt } from "../../src/domain/coordinate.ts";
@@ -6,6 +7,7 @@ import type { Hex, MemoryKey } from "../../src/domain/ids.ts";
 import type { VersionBody } from "../../src/domain/memory.ts";
 import { contentHash } from "../../src/memory/canonical.ts";
 import { memoryKey } from "../../src/memory/memory-key.ts";
+import { NOTHING_SAID } from "../../src/memory/nothing-said.ts";
 import type { ProofService } from "../../src/service/proving/proof-service.ts";
 
 const BLOCK: Hex = `0x${"b".repeat(64)}`;
@@ -24,14 +26,8 @@ function fact(id: string): VersionBody & { content: { answer: number }; expiresB
 		id,
 		layer: "semantic",
 		owner: "agent",
+		...NOTHING_SAID,
 		content: { answer: 42 },
-		text: undefined,
-		collection: undefined,
-		importance: undefined,
-		confidence: undefined,
-		vectorHash: undefined,
-		expiresBlock: undefined,
-		expiresTime: undefined,
 	};
 }
 

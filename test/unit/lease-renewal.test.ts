@@ -1,16 +1,8 @@
 /** Renewals of a lease while the chain's row is held, by a commit that takes minutes. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RetryableError } from "../../src/domain/errors.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import { ChainProcess, type ChainProcessOptions } from "../../src/follower/chain-process.ts";
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
+import { SILENT } from "../support/silent-log.ts";
 
 beforeEach(() => {
 	vi.useFakeTimers();

@@ -3,22 +3,14 @@ import { expect, test } from "vitest";
 import { EMPTY_ROOTS } from "../../src/commitment/state-root.ts";
 import type { Clock } from "../../src/domain/clock.ts";
 import type { Hex } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
 import { type CoordinatorOptions, RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { rollbackRecord } from "../support/rollback-record.ts";
+import { SILENT } from "../support/silent-log.ts";
 
 const HASH: Hex = `0x${"11".repeat(32)}`;
 const HEAD = { number: 5n, hash: HASH, parentHash: HASH, timestamp: 5n };
 const ROLLBACK = rollbackRecord({ cause: "reorg", ancestor: { height: 5n, hash: HASH } });
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 test("ends at its next step, with nothing written", async () => {
 	const deadlines: (() => void)[] = [];
 	const written: string[] = [];

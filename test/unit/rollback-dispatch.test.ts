@@ -3,24 +3,16 @@ import { expect, test } from "vitest";
 import type { Clock } from "../../src/domain/clock.ts";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
 import type { RollbackId } from "../../src/domain/ids.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
 import type { RollbackCoordinator } from "../../src/rollback/coordinator.ts";
 import { RollbackDispatch } from "../../src/rollback/dispatch.ts";
 import type { RollbackJob, RollbackJobOutcome } from "../../src/rollback/rollback-queue.ts";
+import { SILENT } from "../support/silent-log.ts";
 
 const JOB: RollbackJob = {
 	rollbackId: "11111111-1111-4111-8111-111111111111" as RollbackId,
 	retries: 0,
 };
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
-
 /** Delivers one job whose record cannot be read. */
 async function delivered(error: Error): Promise<RollbackJobOutcome> {
 	const handlers: ((job: RollbackJob) => Promise<RollbackJobOutcome>)[] = [];

@@ -7,7 +7,6 @@ import { StateTree } from "../../src/commitment/state-tree.ts";
 import { RetryableError } from "../../src/domain/errors.ts";
 import type { Hex, RollbackId } from "../../src/domain/ids.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { ShadowStore } from "../../src/restore/shadow-store.ts";
 import type { BranchDeriver } from "../../src/rollback/branch-deriver.ts";
 import { type ChangeSet, encodeChangeSet } from "../../src/rollback/change-set.ts";
@@ -18,6 +17,7 @@ import type { ChainState } from "../../src/writer/chain-state.ts";
 import { SealedStates } from "../../src/writer/sealed-states.ts";
 import type { Problem } from "../../src/writer/writer-store.ts";
 import { rollbackRecord } from "../support/rollback-record.ts";
+import { SILENT } from "../support/silent-log.ts";
 import { keyOf } from "../support/versions.ts";
 
 const HASH: Hex = `0x${"11".repeat(32)}`;
@@ -49,14 +49,6 @@ const STATE: ChainState = {
 	finalized: 0n,
 	...LEAST_WINDOW,
 	pointers: {},
-};
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
 };
 
 /** Nothing was there at the ancestor, and nothing is there on the new branch. */

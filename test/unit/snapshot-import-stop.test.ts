@@ -1,17 +1,9 @@
 /** A stop, or a lease that was lost, while a snapshot is being restored for an import. */
 import { expect, test } from "vitest";
-import type { Logger } from "../../src/domain/logger.ts";
 import type { ImportStore } from "../../src/restore/import-store.ts";
 import type { RestoreRequest, Restorer } from "../../src/restore/restorer.ts";
 import { SnapshotImport } from "../../src/restore/snapshot-import.ts";
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
+import { SILENT } from "../support/silent-log.ts";
 
 /** `stopAt`: step of the restore at which the process is stopped. */
 async function start(stopAt: number) {

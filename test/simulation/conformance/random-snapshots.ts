@@ -1,8 +1,10 @@
 /** Random calls of the stores of snapshots and imports, in order and out of it. */
 import { stateRoot } from "../../../src/commitment/state-root.ts";
 import type { MemoryKey } from "../../../src/domain/ids.ts";
+import { fromWire, toWire } from "../../../src/memory/operation-codec.ts";
 import type { ImportedState } from "../../../src/restore/import-store.ts";
 import type { Shadow } from "../../../src/restore/shadow-store.ts";
+import type { OperationRecord } from "../../../src/snapshots/snapshot-record.ts";
 import type { SnapshotCut, SnapshotRow } from "../../../src/snapshots/snapshot-row.ts";
 import { NOT_BEGUN, verification } from "../../../src/snapshots/snapshot-row.ts";
 import type { NewSnapshot } from "../../../src/snapshots/snapshot-store.ts";
@@ -143,9 +145,7 @@ export class RandomSnapshots {
 			headers: await reader.headers(cut, { above: undefined, limit: 4 }),
 			collections: collections.map((each) => ({ kind: "collection", ...each })),
 			operations,
-			deleted: operations
-				.slice(0, 1)
-				.map((operation) => ({ memoryKey: keyOf("deleted"), operation })),
+			deleted: operations.slice(0, 1).map(deletedBy),
 			manifest: {
 				kind: "full",
 				parent: undefined,
@@ -194,4 +194,11 @@ function sizes({ snapshotId, height }: Pick<SnapshotRow, "height" | "snapshotId"
 		rawBytes: 20,
 		storedBytes: 10,
 	};
+}
+
+/** As if that operation had been about a memory that is not in the state: each name has one key. */
+function deletedBy(record: OperationRecord): ImportedState["deleted"][number] {
+	const said = fromWire(record.body);
+	const body = toWire({ ...said, operation: { ...said.operation, id: "deleted" } });
+	return { memoryKey: keyOf("deleted"), operation: { ...record, body } };
 }

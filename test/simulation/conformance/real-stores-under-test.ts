@@ -1,7 +1,6 @@
 /** The stores of Postgres on a database of their own, which is emptied for each case. */
 import type { Sql } from "postgres";
 import { EMPTY_ROOTS } from "../../../src/commitment/state-root.ts";
-import type { Logger } from "../../../src/domain/logger.ts";
 import type { Outbox } from "../../../src/rollback/dispatch.ts";
 import { toJson } from "../../../src/store/codec.ts";
 import { Database } from "../../../src/store/database.ts";
@@ -25,6 +24,7 @@ import { PostgresRollbackStore } from "../../../src/store/writing/postgres-rollb
 import { PostgresTaskStore } from "../../../src/store/writing/postgres-task-store.ts";
 import { PostgresWriterStore } from "../../../src/store/writing/postgres-writer-store.ts";
 import { createTestDatabase } from "../../support/postgres.ts";
+import { SILENT } from "../../support/silent-log.ts";
 import { plainDump } from "./plain-rows.ts";
 import { type AddedSnapshot, GONE, type Ports, type StoresUnderTest } from "./stores-under-test.ts";
 
@@ -66,14 +66,6 @@ const TIMES: readonly (readonly [table: string, column: string])[] = [
 	["shadows", "created_at"],
 	["snapshots", "created_at"],
 ];
-
-const SILENT: Logger = {
-	debug: () => undefined,
-	info: () => undefined,
-	warn: () => undefined,
-	error: () => undefined,
-	child: () => SILENT,
-};
 
 export interface RealStores {
 	/** Empty stores on the same database. */
