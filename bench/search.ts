@@ -7,9 +7,9 @@ import { makeTempDir } from "../scripts/support/temp-dir.ts";
 import type { AtRequest } from "../src/domain/coordinate.ts";
 import { queryWords } from "../src/ranking/words.ts";
 import type { SearchMode } from "../src/service/recant-service.ts";
+import { RowsAtHand } from "../src/service/searching/rows-at-hand.ts";
 import { search } from "../src/service/searching/search.ts";
 import type { SearchContext } from "../src/service/searching/search-context.ts";
-import { TailCache } from "../src/service/searching/tail-cache.ts";
 import type { Database } from "../src/store/database.ts";
 import { PostgresStateStore } from "../src/store/reading/postgres-state-store.ts";
 import { createHashingEmbedder } from "../src/vectors/hashing-embedder.ts";
@@ -32,27 +32,32 @@ const K = 10;
 const TAIL = 512;
 /** LanceDB's own search with which it finds as much as ours: rows whose distances are put right. */
 const REFINE = 26;
-const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };
+export const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };
 
 export const searchSection: Section = {
 	name: "search",
 	title: "Search at a coordinate beside LanceDB's plain search of the same rows",
-	run: async (context) => {
-		const dir = makeTempDir("bench-search");
-		const { database, stop } = await startEmbeddedDatabase(`${dir.path}/postgres`);
-		const uri = `${dir.path}/lancedb`;
-		const tables = await openLanceTables({ uri, exactRows: 1 });
-		try {
-			return await measure({ database, tables, uri }, context);
-		} finally {
-			await tables.close();
-			await stop();
-			dir.remove();
-		}
-	},
+	run: (context) => withStores((stores) => measure(stores, context)),
 };
 
-interface Stores {
+/** Empty stores, for as long as the work takes. */
+export async function withStores<Result>(
+	work: (stores: Stores) => Promise<Result>,
+): Promise<Result> {
+	const dir = makeTempDir("bench-search");
+	const { database, stop } = await startEmbeddedDatabase(`${dir.path}/postgres`);
+	const uri = `${dir.path}/lancedb`;
+	const tables = await openLanceTables({ uri, exactRows: 1 });
+	try {
+		return await work({ database, tables, uri });
+	} finally {
+		await tables.close();
+		await stop();
+		dir.remove();
+	}
+}
+
+export interface Stores {
 	readonly database: Database;
 	readonly tables: LanceStore;
 	readonly uri: string;
@@ -144,7 +149,7 @@ async function measure(stores: Stores, { quick, say }: SectionContext): Promise<
 	};
 }
 
-function questionOf(rows: SearchedRows, n: number): Question {
+export function questionOf(rows: SearchedRows, n: number): Question {
 	const height = HEAD / 2n + ((BigInt(n) * 7_919n) % (HEAD / 2n));
 	return {
 		vector: rows.near(n * 131),
@@ -153,11 +158,13 @@ function questionOf(rows: SearchedRows, n: number): Question {
 	};
 }
 
-function asker({ database, tables }: Stores) {
+/** `wholeBytes`: of vectors, up to which a collection is searched in memory; none if left out. */
+export function asker({ database, tables }: Stores, wholeBytes = 0) {
 	const state = new PostgresStateStore(database);
 	const turns = { run: <Result>(work: () => Promise<Result>) => work() };
 	const embedder = createHashingEmbedder();
-	const context: SearchContext = { tables, embedder, tails: new TailCache(), turns, scans: turns };
+	const rows = new RowsAtHand(wholeBytes);
+	const context: SearchContext = { tables, embedder, rows, turns, scans: turns };
 	return async (mode: SearchMode, { vector, text, at }: Question) =>
 		state.read(CHAIN, at, async (view) => {
 			const query = {
@@ -173,7 +180,7 @@ function asker({ database, tables }: Stores) {
 		});
 }
 
-async function plainExact(table: LanceTable, { vector }: Question) {
+export async function plainExact(table: LanceTable, { vector }: Question) {
 	return idsOf(await nearest(table, vector).bypassVectorIndex().toArrow());
 }
 
@@ -197,7 +204,7 @@ function idsOf(batch: { getChild(name: string): Iterable<unknown> | null }): rea
 }
 
 /** The first is the one that the others are compared with. The first five rounds warm up. */
-async function inTurns(
+export async function inTurns(
 	questions: readonly Question[],
 	searches: readonly (readonly [name: string, search: Search])[],
 ): Promise<readonly Row[]> {

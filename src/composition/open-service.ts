@@ -6,7 +6,7 @@
 import { scanGate, searchGate } from "../resilience/request-gates.ts";
 import type { ChainRuntime } from "../service/chain-runtime.ts";
 import { Recant } from "../service/recant.ts";
-import { TailCache } from "../service/searching/tail-cache.ts";
+import { RowsAtHand } from "../service/searching/rows-at-hand.ts";
 import { AgentWrites } from "../service/writing/agent-writes.ts";
 import { version } from "./about.ts";
 import { runtime } from "./chain-views.ts";
@@ -50,7 +50,7 @@ export function openService(
 		writerStore: base.writerStore,
 		rollbackStore: base.rollbackStore,
 		coordinator: rollbacks.coordinator,
-		search: { tables, embedder, tails: new TailCache(), turns: searchGate(), scans: scanGate() },
+		search: { tables, embedder, rows: new RowsAtHand(), turns: searchGate(), scans: scanGate() },
 		workingMemory: workingMemories,
 		stores: {
 			probe: async () => {

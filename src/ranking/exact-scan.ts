@@ -151,8 +151,9 @@ export class TailScan {
 		this.#checkDimensions(query.vector);
 		const length = norm(query.vector);
 		const best: VectorCandidate[] = [];
-		for (const [index, row] of this.#rows.entries()) {
-			if (!query.accept(row)) continue;
+		for (let index = 0; index < this.#rows.length; index++) {
+			const row = this.#rows[index];
+			if (row === undefined || !query.accept(row)) continue;
 			const product = dot(this.#packed, index * this.#dimensions, query.vector);
 			const similarity = similarityOf(product, length * (this.#norms[index] ?? 0));
 			if (similarity === undefined) continue;

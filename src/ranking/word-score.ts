@@ -30,16 +30,22 @@ export function wordBag(words: readonly string[]): WordBag {
 
 /** In (0, 1); undefined: none of the words stands in the text. `query`: distinct words. */
 export function wordScore(query: readonly string[], bag: WordBag): number | undefined {
-	const length = K1 * (1 - B + (B * bag.words) / ORDINARY_WORDS);
-	let found = 0;
-	let most = 0;
-	for (const word of query) {
-		const weight = weightOf(word);
-		most += weight;
-		const count = bag.counts.get(word);
-		if (count !== undefined) found += (weight * count) / (count + length);
-	}
-	return found === 0 ? undefined : found / most;
+	return wordScorer(query)(bag);
+}
+
+/** The same for many texts. */
+export function wordScorer(query: readonly string[]): (bag: WordBag) => number | undefined {
+	const weights = query.map(weightOf);
+	const most = weights.reduce((sum, weight) => sum + weight, 0);
+	return ({ words, counts }) => {
+		const length = K1 * (1 - B + (B * words) / ORDINARY_WORDS);
+		let found = 0;
+		for (let index = 0; index < query.length; index++) {
+			const count = counts.get(query[index] ?? "");
+			if (count !== undefined) found += ((weights[index] ?? 0) * count) / (count + length);
+		}
+		return found === 0 ? undefined : found / most;
+	};
 }
 
 function weightOf(word: string): number {

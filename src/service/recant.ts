@@ -166,11 +166,16 @@ export class Recant implements RecantService {
 		const query = { ...request, collection: request.collection ?? DEFAULT_COLLECTION };
 		const embedding = await embedQuery(query, context.embedder);
 		return context.turns.run(() =>
-			state.read(id, request.at, async (view) => {
-				const { memories, coverage } = await search(view, query, embedding, context);
-				const results = memories.map((found) => searchResult(found, view.marks, view.at.height));
-				return { at: view.at, results, coverage };
-			}),
+			state.read(
+				id,
+				request.at,
+				async (view) => {
+					const { memories, coverage } = await search(view, query, embedding, context);
+					const results = memories.map((found) => searchResult(found, view.marks, view.at.height));
+					return { at: view.at, results, coverage };
+				},
+				query.collection,
+			),
 		);
 	}
 

@@ -98,8 +98,12 @@ test("what the log cannot say comes from a verified snapshot, where hashes prove
 	await corruptor.close();
 	const findings = await check(world);
 	expect(damages.filter((each) => !findings.some(each.isFoundBy))).toEqual([]);
+	const before = await tableDump(world.databaseUrl, CHAIN_ID);
 	const { outcomes, error } = await world.client.repair(CHAIN);
 	expect(error).toBeUndefined();
+	// Whoever keeps rows in memory reads them anew.
+	const after = await tableDump(world.databaseUrl, CHAIN_ID);
+	expect(after["collections"]).not.toEqual(before["collections"]);
 	const ofVersions = outcomes.filter(({ class: kind }) => kind.startsWith("version_"));
 	expect(ofVersions.map(({ status, source }) => ({ status, source }))).toEqual(
 		ofVersions.map(() => ({ status: "repaired", source: "snapshot" })),

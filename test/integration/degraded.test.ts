@@ -22,6 +22,8 @@ const TIMEOUT_MS = 120_000;
 const ALICE = devAccount(1).address;
 /** Fewer rows wait for more, or for half a minute. */
 const FLUSH_ROWS = 8;
+/** Of 384 floats, up to which a collection is searched in memory. */
+const WHOLE_ROWS = LIMITS.wholeCollectionBytes / (384 * 4);
 /** So many embedded notes fill a tail for certain. */
 const FULL = LIMITS.tailRows + 100;
 
@@ -165,6 +167,16 @@ test(
 		await service.reaches(1);
 		await writeNotes(service, "early", 50);
 		await until("vectors are in LanceDB", async () => (await tail(service)) < FLUSH_ROWS);
+		const few = await found(service, "a note about early-7");
+		expect(few.coverage).toEqual({ complete: true });
+		// While they are few they are in memory, and LanceDB is not missed.
+		await rename(directory, `${directory}.away`);
+		expect(await found(service, "a note about early-7")).toEqual(few);
+		await rename(`${directory}.away`, directory);
+		for (let part = 0; part * FULL < 2 * WHOLE_ROWS; part += 1) {
+			await writeNotes(service, `part-${part}`, FULL / 2);
+			await until("vectors are in LanceDB", async () => (await tail(service)) < FLUSH_ROWS);
+		}
 		const before = await found(service, "a note about early-7");
 		expect(before.coverage).toEqual({ complete: true });
 

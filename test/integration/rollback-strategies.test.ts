@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 import type { RollbackStrategy } from "../../src/service/rollback-view.ts";
 import { startAnvil } from "../support/anvil.ts";
 import { expectStraightRun } from "../support/oracle.ts";
-import { CHAIN, startTestRecant } from "../support/recant.ts";
+import { CHAIN, startTestRecant, type TestRecant } from "../support/recant.ts";
 import { runSql } from "../support/run-sql.ts";
 import { takeSnapshot } from "../support/snapshot-api.ts";
 import { GENESIS_TIMESTAMP, TestChain } from "../support/test-chain.ts";
@@ -235,6 +235,8 @@ describe("blocks that were taken in groups, below finality", () => {
 	test("and rows that were changed or lost there come back", { timeout: 120_000 }, async () => {
 		const { recant, head } = await backfilled();
 		const before = await rowsOf({ recant });
+		const found = await foundByMeaning({ recant });
+		expect(found.length).toBeGreaterThan(60);
 		await runSql(
 			{ recant },
 			`update recant.versions set content = '{"damaged":true}'
@@ -242,6 +244,9 @@ describe("blocks that were taken in groups, below finality", () => {
 		);
 		await runSql({ recant }, "delete from recant.versions where from_block between 20 and 30");
 		await runSql({ recant }, "delete from recant.vector_rows where from_block between 10 and 50");
+		// A search of another process than the one that read the rows before: it keeps what it reads now.
+		await runSql({ recant }, "update recant.collections set rows_epoch = gen_random_uuid()");
+		expect((await foundByMeaning({ recant })).length).toBeLessThan(found.length - 20);
 		const { id } = await recant.service.startRollback(CHAIN, head, "rebuild");
 		const view = () => recant.service.rollback(CHAIN, id);
 		await until("it is committed", async () => (await view()).state === "committed", view);
@@ -256,8 +261,29 @@ describe("blocks that were taken in groups, below finality", () => {
 				and not exists (select 1 from recant.vector_rows r where r.version_id = v.version_id)`,
 		);
 		expect(vectors).toEqual({ missing: 0 });
+		expect(await foundByMeaning({ recant })).toEqual(found);
 	});
 });
+
+/** Names of all transfers that a search finds, in order of their likeness. */
+async function foundByMeaning({
+	recant,
+}: {
+	readonly recant: TestRecant;
+}): Promise<readonly string[]> {
+	const { results } = await recant.service.search(CHAIN, {
+		...{
+			at: { at: { kind: "tag", tag: "latest" }, generation: undefined },
+			text: "transferred in block",
+			mode: "vector",
+			layers: ["episodic"],
+			k: 200,
+		},
+		...{ collection: undefined, vector: undefined, namespace: undefined, where: undefined },
+		...{ minImportance: undefined, minConfidence: undefined },
+	});
+	return results.map(({ memory }) => memory.id);
+}
 
 /** A service that found 130 blocks, of which the lower ones were final; two accounts trade in each. */
 async function backfilled() {

@@ -5,9 +5,9 @@
 import { beforeAll, expect, test } from "vitest";
 import type { AtRequest } from "../../src/domain/coordinate.ts";
 import { cosineSimilarity } from "../../src/ranking/exact-scan.ts";
+import { RowsAtHand } from "../../src/service/searching/rows-at-hand.ts";
 import { search } from "../../src/service/searching/search.ts";
 import type { SearchContext } from "../../src/service/searching/search-context.ts";
-import { TailCache } from "../../src/service/searching/tail-cache.ts";
 import { Database } from "../../src/store/database.ts";
 import { PostgresStateStore } from "../../src/store/reading/postgres-state-store.ts";
 import { PostgresFlushStore } from "../../src/store/writing/postgres-flush-store.ts";
@@ -62,7 +62,7 @@ async function found(vector: Float32Array, at: AtRequest, k = 10): Promise<reado
 	const context: SearchContext = {
 		...{ tables, turns, scans: turns },
 		embedder: createHashingEmbedder(),
-		tails: new TailCache(),
+		rows: new RowsAtHand(0),
 	};
 	return new PostgresStateStore(database).read(CHAIN, at, async (view) => {
 		const query = {

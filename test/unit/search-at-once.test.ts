@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { FatalError, RetryableError } from "../../src/domain/errors.ts";
 import type { MemoryKey } from "../../src/domain/ids.ts";
 import type { StateView } from "../../src/service/reading/state-store.ts";
+import { RowsAtHand } from "../../src/service/searching/rows-at-hand.ts";
 import { search } from "../../src/service/searching/search.ts";
 import type { SearchContext, Turns } from "../../src/service/searching/search-context.ts";
-import { TailCache } from "../../src/service/searching/tail-cache.ts";
 import type { VectorTables } from "../../src/vectors/vector-tables.ts";
 import { keyOf, row } from "../support/versions.ts";
 
@@ -53,7 +53,7 @@ function searcher(answers: Pick<VectorTables, "search" | "searchWords">, scans: 
 	const context: SearchContext = {
 		tables: { searchIndexed: async () => undefined, ...answers } as unknown as VectorTables,
 		embedder: { model: "any", dimensions: 1, embed: async () => [] },
-		...{ tails: new TailCache(), turns: AT_ONCE, scans },
+		...{ rows: new RowsAtHand(0), turns: AT_ONCE, scans },
 	};
 	const vector = new Float32Array([1]);
 	return { asked, run: () => search(view, QUERY, { type: "vector", vector }, context) };

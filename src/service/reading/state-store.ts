@@ -58,6 +58,11 @@ export interface StateView {
 		collection: string,
 		range: { readonly above: VersionId; readonly to: VersionId; readonly limit: number },
 	): Promise<readonly TailRow[]>;
+	/** How many versions are embedded with ids up to `upTo`; of more than `limit` no more are counted. */
+	embeddedCount(
+		collection: string,
+		range: { readonly upTo: VersionId; readonly limit: number },
+	): Promise<number>;
 	/** Embedded versions that pass the filter with ids up to `upTo`, newest first. */
 	embedded(
 		collection: string,
@@ -89,6 +94,8 @@ export interface CollectionView {
 	readonly model: string;
 	readonly dimensions: number;
 	readonly table: string;
+	/** Another one: rows may have changed in place, or have come back below the last id. */
+	readonly epoch: string;
 	readonly pointer: VectorPointer;
 	/** Last version id of the coordinate's generation. */
 	readonly lastVersionId: VersionId;
@@ -162,11 +169,15 @@ export interface TakenBack {
 }
 
 export interface StateStore {
-	/** One snapshot at one coordinate. Throws the typed errors of coordinates that cannot be read. */
+	/**
+	 * One snapshot at one coordinate. Throws the typed errors of coordinates that cannot be read. `collection`: is
+	 * asked for together with the coordinate, so that the view answers it without another round trip.
+	 */
 	read<Result>(
 		chainId: ChainId,
 		request: AtRequest,
 		work: (view: StateView) => Promise<Result>,
+		collection?: string,
 	): Promise<Result>;
 	/** Two coordinates in one snapshot. `work` may be run anew when the server did not answer. */
 	compare<Result>(

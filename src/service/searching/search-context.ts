@@ -4,7 +4,7 @@ import type { Embedder } from "../../vectors/embedder.ts";
 import type { VectorFilter, VectorTables } from "../../vectors/vector-tables.ts";
 import type { CollectionView, StateView } from "../reading/state-store.ts";
 import type { SearchCoverage } from "../recant-service.ts";
-import type { TailCache } from "./tail-cache.ts";
+import type { AtHand, RowsAtHand } from "./rows-at-hand.ts";
 import type { FoundMemory, VisibleCandidates } from "./visible-candidates.ts";
 
 /** Candidates asked for at first, at least; a request to LanceDB costs the same for a few more. */
@@ -23,7 +23,7 @@ export interface Turns {
 export interface SearchContext {
 	readonly tables: VectorTables;
 	readonly embedder: Embedder;
-	readonly tails: TailCache;
+	readonly rows: RowsAtHand;
 	/** Whole searches; taken before their snapshot, which holds a connection. */
 	readonly turns: Turns;
 	/** Scans of Postgres. */
@@ -49,8 +49,10 @@ export function isAnsweredWithout(error: unknown): error is RecantError {
 	return error instanceof RecantError && ANSWERED_WITHOUT.includes(error.code);
 }
 
-export function isInTail(
+/** Whether a row at hand belongs to the coordinate, and LanceDB does not answer with it. */
+export function isAsked(
 	{ filter, collection }: SearchedCollection,
+	{ isWhole }: AtHand,
 	row: {
 		readonly versionId: bigint;
 		readonly fromBlock: bigint;
@@ -60,7 +62,7 @@ export function isInTail(
 ): boolean {
 	const { maxFromBlock, minFromBlock, namespaces, layers } = filter;
 	return (
-		row.versionId > collection.pointer.versionId &&
+		(isWhole || row.versionId > collection.pointer.versionId) &&
 		row.versionId <= collection.lastVersionId &&
 		(maxFromBlock === undefined || row.fromBlock <= maxFromBlock) &&
 		(minFromBlock === undefined || row.fromBlock >= minFromBlock) &&

@@ -1,5 +1,6 @@
 /**
- * The memories of a collection by their similarity to a vector: LanceDB at the pointed version ∪ the tail.
+ * The memories of a collection by their similarity to a vector: LanceDB at the pointed version ∪ the tail, or
+ * all of them from memory while they are few.
  *
  * Candidates come in the order of their similarity, and are taken until k of them are visible and pass the
  * filters; when too many do not, more are asked for. A large table is asked by its index first. What that
@@ -7,15 +8,16 @@
  */
 import { LIMITS } from "../../domain/limits.ts";
 import type { VectorCandidate } from "../../domain/vector.ts";
-import { compareCandidates } from "../../ranking/exact-scan.ts";
+import { compareCandidates, type TailRow } from "../../ranking/exact-scan.ts";
 import { scanDatabase } from "./database-scan.ts";
+import type { AtHand } from "./rows-at-hand.ts";
 import {
 	COMPLETE,
 	FIRST_CANDIDATES,
 	type Found,
 	GROWTH,
 	isAnsweredWithout,
-	isInTail,
+	isAsked,
 	type SearchedCollection,
 } from "./search-context.ts";
 import type { FoundMemory } from "./visible-candidates.ts";
@@ -58,12 +60,14 @@ async function fromTableAndTail(
 	vector: Float32Array,
 	k: number,
 ): Promise<readonly FoundMemory[] | undefined> {
-	const { visible } = searched;
+	const { visible, view, name, collection, context } = searched;
+	const atHand = await context.rows.of(view, name, collection);
+	if (atHand.isWhole) return fromMemory(searched, atHand, vector, k);
 	let wanted = Math.max(FIRST_CANDIDATES, 2 * k);
 	// Together: LanceDB works on threads of its own while the tail is looked through here.
 	const [first, tail] = await Promise.all([
 		firstStored(searched, vector, wanted),
-		fromTail(searched, vector),
+		inMemory(searched, atHand, vector),
 	]);
 	const found = await visible.take(together(first.stored, tail, wanted), k);
 	if (found.length >= k) return found;
@@ -76,6 +80,22 @@ async function fromTableAndTail(
 		if (more.length >= k || stored.length < wanted) return more;
 	}
 	return undefined;
+}
+
+/** As many of the best as are looked at; most searches are content with the first few. */
+async function fromMemory(
+	searched: SearchedCollection,
+	atHand: AtHand,
+	vector: Float32Array,
+	k: number,
+): Promise<readonly FoundMemory[]> {
+	const accept = (row: TailRow) => isAsked(searched, atHand, row);
+	const { scan } = await atHand.load();
+	for (let wanted = Math.max(FIRST_CANDIDATES, 2 * k); ; wanted *= GROWTH) {
+		const candidates = scan.search({ vector, k: wanted, accept });
+		const found = await searched.visible.take(candidates, k);
+		if (found.length >= k || candidates.length < wanted) return found;
+	}
 }
 
 interface Stored {
@@ -121,11 +141,11 @@ function together(
 	return [...stored, ...certain].sort(compareCandidates);
 }
 
-async function fromTail(
+async function inMemory(
 	searched: SearchedCollection,
+	atHand: AtHand,
 	vector: Float32Array,
 ): Promise<readonly VectorCandidate[]> {
-	const { view, name, collection, context } = searched;
-	const { scan } = await context.tails.tail(view, name, collection);
-	return scan.search({ vector, k: scan.size, accept: (row) => isInTail(searched, row) });
+	const { scan } = await atHand.load();
+	return scan.search({ vector, k: scan.size, accept: (row) => isAsked(searched, atHand, row) });
 }

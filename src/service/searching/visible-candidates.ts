@@ -3,10 +3,12 @@ import type { MemoryKey } from "../../domain/ids.ts";
 import type { Version } from "../../domain/memory.ts";
 import type { VectorCandidate } from "../../domain/vector.ts";
 import type { StateView } from "../reading/state-store.ts";
-import { passes, type SearchFilter } from "./search-filter.ts";
+import { isSelective, passes, type SearchFilter } from "./search-filter.ts";
 
 /** Memories that one look-up asks for beyond those that are wanted: most are visible, some are not. */
 const SPARE = 6;
+/** The same where few may pass: reading a row takes some 10 µs, asking once more 1 ms. */
+const SPARE_IF_SELECTIVE = 40;
 
 export interface FoundMemory {
 	readonly version: Version;
@@ -30,9 +32,10 @@ export class VisibleCandidates {
 	async take(candidates: readonly VectorCandidate[], k: number): Promise<readonly FoundMemory[]> {
 		const found: FoundMemory[] = [];
 		let lookups = 0;
+		const spare = isSelective(this.#filter) ? SPARE_IF_SELECTIVE : SPARE;
 		for (let start = 0; start < candidates.length && found.length < k; ) {
 			// Twice as many in every further look-up, so that many invisible ones take few round trips.
-			const step = (k - found.length + SPARE) * 2 ** lookups;
+			const step = (k - found.length + spare) * 2 ** lookups;
 			lookups += 1;
 			const slice = candidates.slice(start, start + step);
 			start += step;

@@ -13,12 +13,13 @@ import type { VectorCandidate } from "../../domain/vector.ts";
 import { compareCandidates } from "../../ranking/exact-scan.ts";
 import { wordBag, wordScore } from "../../ranking/word-score.ts";
 import { wordsOf } from "../../ranking/words.ts";
+import type { AtHand } from "./rows-at-hand.ts";
 import {
 	COMPLETE,
 	type Found,
 	GROWTH,
 	isAnsweredWithout,
-	isInTail,
+	isAsked,
 	type SearchedCollection,
 } from "./search-context.ts";
 import type { FoundMemory } from "./visible-candidates.ts";
@@ -54,17 +55,19 @@ async function fromTableAndTail(
 	words: readonly string[],
 	k: number,
 ): Promise<readonly FoundMemory[] | undefined> {
-	const { collection, filter, context, visible } = searched;
+	const { view, name, collection, filter, context, visible } = searched;
+	const atHand = await context.rows.of(view, name, collection);
+	const isInMemory = atHand.isWhole || collection.pointer.tableVersion === 0n;
 	const { table, pointer } = collection;
 	let tail: readonly VectorCandidate[] | undefined;
 	let wanted = Math.min(LIMITS.searchCandidates, Math.max(FIRST_MATCHES, MATCHES_PER_RESULT * k));
 	for (;;) {
 		// Together: LanceDB works on threads of its own while the tail is looked through here.
 		const [stored, waiting] = await Promise.all([
-			pointer.tableVersion === 0n
+			isInMemory
 				? []
 				: context.tables.searchWords(table, pointer.tableVersion, { words, k: wanted, filter }),
-			tail ?? fromTail(searched, words),
+			tail ?? inMemory(searched, atHand, words),
 		]);
 		tail = waiting;
 		const found = await visible.take([...stored, ...waiting].sort(compareCandidates), k);
@@ -74,13 +77,13 @@ async function fromTableAndTail(
 	}
 }
 
-async function fromTail(
+async function inMemory(
 	searched: SearchedCollection,
+	atHand: AtHand,
 	words: readonly string[],
 ): Promise<readonly VectorCandidate[]> {
-	const { view, name, collection, context } = searched;
-	const { texts } = await context.tails.tail(view, name, collection);
-	return texts.search(words, (row) => isInTail(searched, row));
+	const { texts } = await atHand.load();
+	return texts.search(words, (row) => isAsked(searched, atHand, row));
 }
 
 /** `why`: LanceDB is left out. Visible texts alone are read, up to LIMITS.scanBytes. */

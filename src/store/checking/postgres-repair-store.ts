@@ -22,6 +22,7 @@ import type { LogEntry } from "../../writer/commit-batch.ts";
 import { toJson } from "../codec.ts";
 import type { Database } from "../database.ts";
 import { logChecksum } from "../row-checksum.ts";
+import { beginRowsEpoch } from "../rows-epoch.ts";
 import type { Tx } from "../sql.ts";
 import { applyChange, rowText } from "./repair-changes.ts";
 import { PostgresRepairRows } from "./repair-rows.ts";
@@ -98,6 +99,7 @@ export class PostgresRepairStore implements RepairStore {
 			await requireFence(tx, batch.chainId, expected);
 			if (batch.pointer !== undefined && !(await movePointer(tx, batch))) return false;
 			const effects = await changeRows(tx, batch);
+			if (batch.rows.length > 0) await beginRowsEpoch(tx, batch.chainId);
 			const entries = [
 				...batch.rows.map((row, index) => rowEntry(batch, row, effects[index])),
 				...pointerEntries(batch),

@@ -29,7 +29,7 @@ import type { Tx } from "../sql.ts";
 import { ROLLBACK_COLUMNS, type RollbackRow, rollbackOf } from "../writing/rollback-row.ts";
 import { type CheckpointRow, checkpointOf } from "./checkpoint-rows.ts";
 import { commonHeight, resolveCoordinate } from "./coordinate.ts";
-import { SnapshotView } from "./snapshot-view.ts";
+import { collectionRow, SnapshotView } from "./snapshot-view.ts";
 
 const PENDING: AtRequest = { at: { kind: "tag", tag: "pending" }, generation: undefined };
 
@@ -44,10 +44,15 @@ export class PostgresStateStore implements StateStore {
 		chainId: ChainId,
 		request: AtRequest,
 		work: (view: StateView) => Promise<Result>,
+		collection?: string,
 	): Promise<Result> {
-		return this.#database.snapshot(async (tx) =>
-			work(new SnapshotView(tx, await resolveCoordinate(tx, chainId, request))),
-		);
+		return this.#database.snapshot(async (tx) => {
+			const [resolved, row] = await Promise.all([
+				resolveCoordinate(tx, chainId, request),
+				collection === undefined ? undefined : collectionRow(tx, chainId, collection),
+			]);
+			return work(new SnapshotView(tx, resolved, row));
+		});
 	}
 
 	async compare<Result>(

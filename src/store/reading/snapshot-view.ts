@@ -1,5 +1,11 @@
 /** Reads state at one coordinate inside one snapshot transaction. */
-import { FOREVER, type Height, type MemoryKey, type VersionId } from "../../domain/ids.ts";
+import {
+	type ChainId,
+	FOREVER,
+	type Height,
+	type MemoryKey,
+	type VersionId,
+} from "../../domain/ids.ts";
 import type { Layer } from "../../domain/layer.ts";
 import { LINK_ID_PREFIX } from "../../domain/link.ts";
 import type { Version } from "../../domain/memory.ts";
@@ -10,6 +16,7 @@ import type {
 	TailRow,
 } from "../../service/reading/state-store.ts";
 import type { VectorFilter } from "../../vectors/vector-tables.ts";
+import type { VectorPointer } from "../../writer/commit-batch.ts";
 import { bytesVector, layerNumber, layerOf, type VersionRow, versionOf } from "../codec.ts";
 import { pgArray } from "../pg-array.ts";
 import type { Fragment, Tx } from "../sql.ts";
@@ -21,9 +28,12 @@ export class SnapshotView implements StateView {
 	readonly at: StateView["at"];
 	readonly present: StateView["present"];
 	readonly marks: StateView["marks"];
+	/** One that was read already, in the same snapshot. */
+	readonly #collection: CollectionRow | undefined;
 
-	constructor(tx: Tx, resolved: ResolvedCoordinate) {
+	constructor(tx: Tx, resolved: ResolvedCoordinate, collection?: CollectionRow) {
 		this.#tx = tx;
+		this.#collection = collection;
 		this.at = resolved.at;
 		this.present = resolved.present;
 		this.marks = resolved.marks;
@@ -107,25 +117,36 @@ export class SnapshotView implements StateView {
 	}
 
 	async collection(name: string): Promise<CollectionView | undefined> {
-		const { chainId, generation } = this.at;
-		const [row] = await this.#tx<CollectionRow[]>`
-			select c.*, g.pointers, g.last_version_id from collections c
-			left join generations g on g.chain_id = c.chain_id and g.generation = ${generation}
-			where c.chain_id = ${chainId} and c.name = ${name}`;
+		const row =
+			this.#collection?.name === name
+				? this.#collection
+				: await collectionRow(this.#tx, this.at.chainId, name);
 		if (row === undefined) return undefined;
-		const ended = row.pointers === null ? undefined : pointersOf(row.pointers)[name];
-		const present = {
-			tableVersion: row.table_version,
-			versionId: row.pointer_version_id,
-			at: row.pointer_at.getTime(),
-		};
-		const isPresent = generation === this.present.generation;
 		return {
 			model: row.model,
 			dimensions: row.dimensions,
 			table: row.table_name,
-			pointer: isPresent ? present : (ended ?? { tableVersion: 0n, versionId: 0n, at: 0 }),
-			lastVersionId: isPresent ? this.present.versionSeq : (row.last_version_id ?? 0n),
+			epoch: row.rows_epoch,
+			...(this.at.generation === this.present.generation
+				? { pointer: pointerOf(row), lastVersionId: this.present.versionSeq }
+				: await this.#ended(name)),
+		};
+	}
+
+	/** Where the collection stood when the coordinate's generation ended. */
+	async #ended(name: string): Promise<Pick<CollectionView, "pointer" | "lastVersionId">> {
+		const { chainId, generation } = this.at;
+		const [row] = await this.#tx<{ pointers: string | null; last_version_id: bigint | null }[]>`
+			select pointers, last_version_id from generations
+			where chain_id = ${chainId} and generation = ${generation}`;
+		const pointers = row?.pointers ?? undefined;
+		return {
+			pointer: (pointers && pointersOf(pointers)[name]) || {
+				tableVersion: 0n,
+				versionId: 0n,
+				at: 0,
+			},
+			lastVersionId: row?.last_version_id ?? 0n,
 		};
 	}
 
@@ -144,6 +165,18 @@ export class SnapshotView implements StateView {
 				and r.version_id > ${range.above} and r.version_id <= ${range.to}
 			order by r.version_id limit ${range.limit}`;
 		return rows.map(tailRowOf);
+	}
+
+	async embeddedCount(
+		collection: string,
+		{ upTo, limit }: { readonly upTo: VersionId; readonly limit: number },
+	): Promise<number> {
+		const [row] = await this.#tx<{ count: number }[]>`
+			select count(*)::int as count from (
+				select 1 from vector_rows where chain_id = ${this.at.chainId}
+					and collection = ${collection} and version_id <= ${upTo} limit ${limit}
+			) counted`;
+		return row?.count ?? 0;
 	}
 
 	async embedded(
@@ -202,14 +235,34 @@ function filtered(tx: Tx, filter: Omit<VectorFilter, "excludeVersions">): Fragme
 }
 
 interface CollectionRow {
+	readonly name: string;
 	readonly model: string;
 	readonly dimensions: number;
 	readonly table_name: string;
+	readonly rows_epoch: string;
 	readonly table_version: bigint;
 	readonly pointer_version_id: bigint;
 	readonly pointer_at: Date;
-	readonly pointers: string | null;
-	readonly last_version_id: bigint | null;
+}
+
+/** Undefined: there is none of that name. */
+export async function collectionRow(
+	tx: Tx,
+	chainId: ChainId,
+	name: string,
+): Promise<CollectionRow | undefined> {
+	const [row] = await tx<CollectionRow[]>`
+		select name, model, dimensions, table_name, rows_epoch, table_version, pointer_version_id,
+			pointer_at from collections where chain_id = ${chainId} and name = ${name}`;
+	return row;
+}
+
+function pointerOf(row: CollectionRow): VectorPointer {
+	return {
+		tableVersion: row.table_version,
+		versionId: row.pointer_version_id,
+		at: row.pointer_at.getTime(),
+	};
 }
 
 function tailRowOf(row: VectorRow): TailRow {

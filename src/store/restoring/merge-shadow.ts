@@ -13,6 +13,7 @@ import type { CommitBatch } from "../../writer/commit-batch.ts";
 import { bytesVector, layerNumber, layerOf } from "../codec.ts";
 import { pgArray } from "../pg-array.ts";
 import { vectorChecksum } from "../row-checksum.ts";
+import { beginRowsEpoch } from "../rows-epoch.ts";
 import type { Tx } from "../sql.ts";
 import { SHARED_COLUMNS } from "./shadow-rows.ts";
 
@@ -78,7 +79,7 @@ export async function insertShadowRows(
 /** Vectors that are not there, or are others than the restored ones. */
 export async function carryVectors(tx: Tx, shadowId: string, chainId: ChainId): Promise<void> {
 	let after: MemoryKey | null = null;
-	for (;;) {
+	for (let pages = 0; ; pages += 1) {
 		const rows: readonly MissingVector[] = await tx<MissingVector[]>`
 			select s.collection, s.version_id, s.memory_key, s.namespace, s.layer, s.from_block, s.vector
 			from shadow_versions s
@@ -89,6 +90,7 @@ export async function carryVectors(tx: Tx, shadowId: string, chainId: ChainId): 
 				and (${after}::uuid is null or s.memory_key > ${after}::uuid)
 			order by s.memory_key limit ${VECTOR_ROWS}`;
 		if (rows.length > 0) await putVectors(tx, chainId, rows);
+		if (rows.length > 0 && pages === 0) await beginRowsEpoch(tx, chainId);
 		const last = rows.at(-1);
 		if (last === undefined || rows.length < VECTOR_ROWS) return;
 		after = last.memory_key;

@@ -68,6 +68,8 @@ export const collections = recant.table(
 		pointerVersionId: big("pointer_version_id").notNull(),
 		/** When the pointed table version was made: cleaning stays behind the oldest that is named. */
 		pointerAt: at("pointer_at").notNull().defaultNow(),
+		/** Changes with rows of `vector_rows` that are not simply added at the end: who keeps them reads them anew. */
+		rowsEpoch: uuid("rows_epoch").notNull().defaultRandom(),
 	},
 	(t) => [primaryKey({ columns: [t.chainId, t.name] })],
 );

@@ -9,6 +9,7 @@ const LEFT_OUT = new Set([
 	"progress",
 	"received_at",
 	"recorded_at",
+	"rows_epoch",
 ]);
 /** Of these it is told only whether they are there. */
 const TIMES = new Set([

@@ -1,0 +1,1 @@
+ALTER TABLE "recant"."collections" ADD COLUMN "rows_epoch" uuid DEFAULT gen_random_uuid() NOT NULL;
