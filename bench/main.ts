@@ -20,6 +20,7 @@ import { derivationsSection } from "./derivations.ts";
 import { explainSection } from "./explain.ts";
 import { fanOutSection } from "./fan-out.ts";
 import { groupCommitSection } from "./group-commit.ts";
+import { heapSection } from "./heap.ts";
 import { describeMachine } from "./machine.ts";
 import { peersParts, peersSection } from "./peers.ts";
 import { proofSection } from "./proof.ts";
@@ -31,6 +32,7 @@ import { rootsSection } from "./roots.ts";
 import { searchSection } from "./search.ts";
 import type { Section, SectionResult } from "./section.ts";
 import { shortTermSection } from "./short-term.ts";
+import { smallSearchSection } from "./small-search.ts";
 import { smallStateSection } from "./small-state.ts";
 import { snapshotSection } from "./snapshot.ts";
 import { startSection } from "./start.ts";
@@ -52,7 +54,9 @@ const SECTIONS: readonly Section[] = [
 	snapshotSection,
 	smallStateSection,
 	proofSection,
+	heapSection,
 	searchSection,
+	smallSearchSection,
 	explainSection,
 	shortTermSection,
 	derivationsSection,

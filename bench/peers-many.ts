@@ -5,18 +5,19 @@ import { CHAIN_ID } from "./peers-backfill.ts";
 import { type StartedNode, startMadeNode } from "./peers-made-node.ts";
 import { residentBytes } from "./peers-process.ts";
 import { recant } from "./peers-recant.ts";
+import type { Side } from "./peers-side.ts";
 import { type Part, SampleList } from "./peers-table.ts";
 import { type Ground, startTrial, type Trial } from "./peers-trial.ts";
 import type { SectionContext } from "./section.ts";
 
-const EVENTS_PER_BLOCK = 4;
+export const EVENTS_PER_BLOCK = 4;
 const MEBIBYTE = 2 ** 20;
 const LOOK_MS = 200;
 const LIMIT_MS = 3_600_000;
 /** Looks that make one figure: RSS goes up and down with what is not collected yet. */
 const LOOKS_AVERAGED = 10;
 
-interface Course {
+export interface Course {
 	/** Mean of the last looks before a tenth of the blocks was there. */
 	readonly atTenthMiB: number;
 	/** Mean of the last looks before the end. */
@@ -45,7 +46,7 @@ export async function measureMany(
 		try {
 			for (let round = 0; round < repetitions; round += 1) {
 				say(`${events} events, ${kept}, ${round + 1} of ${repetitions}`);
-				const course = await courseOf(server, { node, kept, head });
+				const course = await courseOf(server, { node, side: recant(kept), head });
 				if (typeof course === "string") list.failures.push(course);
 				else courses.push(course);
 			}
@@ -85,18 +86,14 @@ const NOTES = [
 	`of ${LOOKS_AVERAGED} looks, ${LOOK_MS} ms apart.`,
 ];
 
-/** Or why it failed. */
-async function courseOf(
+/** Or why it failed. The node has EVENTS_PER_BLOCK. */
+export async function courseOf(
 	server: Ground["server"],
-	run: {
-		readonly node: StartedNode;
-		readonly kept: "events" | "embeddedEvents";
-		readonly head: number;
-	},
+	run: { readonly node: StartedNode; readonly side: Side; readonly head: number },
 ): Promise<Course | string> {
-	const { node, kept, head } = run;
+	const { node, side, head } = run;
 	const ground = { server, rpcUrl: node.rpcUrl, chainId: CHAIN_ID, token: node.token };
-	const trial = await startTrial(ground, recant(kept));
+	const trial = await startTrial(ground, side);
 	try {
 		return await watched(trial, head, node.hash);
 	} finally {

@@ -31,16 +31,23 @@ const CHAINS = {
 /** With announced heads polls are the safety net, as by default. */
 const SAFETY_POLL_MS = 1_000;
 
-/** `kept`: a folder of chains' files, see there for what each keeps of an event. */
-export function recant(kept: keyof typeof CHAINS): Side {
-	return { name: "Recant", start: (options) => start(kept, options) };
+/** Folders of chains' files, see there for what each keeps of an event. */
+export type Kept = keyof typeof CHAINS;
+
+/** `nodeArguments`: before the command. */
+export function recant(kept: Kept, nodeArguments: readonly string[] = []): Side {
+	return { name: "Recant", start: (options) => start(kept, nodeArguments, options) };
 }
 
-async function start(kept: keyof typeof CHAINS, options: SideStart): Promise<RunningSide> {
+async function start(
+	kept: Kept,
+	nodeArguments: readonly string[],
+	options: SideStart,
+): Promise<RunningSide> {
 	const { proxy, webSocket, databaseUrl, chainId, token, folder } = options;
 	const port = await freePort();
 	const process = startPeerProcess({
-		args: [COMMAND, "start"],
+		args: [...nodeArguments, COMMAND, "start"],
 		cwd: ROOT,
 		environment: {
 			DATABASE_URL: databaseUrl,
