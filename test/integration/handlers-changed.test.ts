@@ -329,8 +329,12 @@ test(
 		for (const layer of ["semantic", "episodic", "short_term"]) {
 			expect(now.roots[layer]).toBe(before.roots[layer]);
 		}
-		const { items } = await service.client.memories(CHAIN, { namespace: "default" });
-		expect(items.map(({ id }) => id).sort()).toEqual(["before", "commit", "replay"]);
+		// What was written meanwhile waits in the inbox, and is admitted in the round after the switch.
+		const written = await until("what was written meanwhile is there", async () => {
+			const { items } = await service.client.memories(CHAIN, { namespace: "default" });
+			return items.length > 2 && items.map(({ id }) => id).sort();
+		});
+		expect(written).toEqual(["before", "commit", "replay"]);
 		expect((await service.client.chain(CHAIN)).generation).toBe("1");
 		const states = (await service.client.rollbacks(CHAIN)).items.map(({ state }) => state);
 		expect(states).toEqual(["committed"]);
