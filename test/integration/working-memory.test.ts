@@ -32,6 +32,8 @@ const CHAIN = 31_337;
 const KEYS = Array.from({ length: 6 }, () => randomUUID() as string as MemoryKey);
 const READERS = 8;
 const RUN_MS = 8_000;
+/** On a busy machine one run may see too little. */
+const MOST_RUNS = 5;
 const SILENT = { info: () => undefined, warn: () => undefined };
 
 interface Rig {
@@ -283,14 +285,21 @@ test("through forks and a failing Redis no read of the service is older than wha
 		keepForking(anvil, random, run),
 		keepBreaking(proxy, breaking),
 	]);
-	await Promise.race([sleep(RUN_MS), all]);
+	/** Whether enough was answered from Redis, and enough was taken back, to have said something. */
+	const seen = async () => {
+		const { workingMemory } = (await service.get("/v1/status")).body;
+		const { generation } = (await service.chain("")).body;
+		return { generation, ...workingMemory, tells: workingMemory.hits > 50 && generation > 2 };
+	};
+	let now = await seen();
+	for (let part = 0; part < MOST_RUNS && !now.tells; part += 1) {
+		await Promise.race([sleep(RUN_MS), all]);
+		now = await seen();
+	}
 	run.stopped = true;
 	await all;
-	const { workingMemory } = (await service.get("/v1/status")).body;
-	const { generation } = (await service.chain("")).body;
-	console.info(JSON.stringify({ ...run, generation, ...workingMemory }));
-	expect(workingMemory.hits).toBeGreaterThan(50);
-	expect(Number(generation)).toBeGreaterThan(2);
+	console.info(JSON.stringify({ ...run, ...now }));
+	expect(now).toMatchObject({ tells: true });
 }, 90_000);
 
 function newAgent(id: string): Agent {
