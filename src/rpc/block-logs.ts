@@ -9,12 +9,11 @@
  * only all receipts, `trust.receipts`, would show what is missing.
  */
 import type { ChainLog } from "../domain/block.ts";
-import type { Hex } from "../domain/ids.ts";
 import type { LogBlock, LogFilter } from "../follower/chain-source.ts";
 import type { KnownBlock } from "./answer-checks.ts";
 import { fetchReceiptLogs } from "./block-receipts.ts";
 import { questionTo } from "./blocks.ts";
-import { chanceByOthers, mayHold } from "./log-bloom.ts";
+import { mayHold, promises } from "./log-bloom.ts";
 import { fetchLogsIn, fetchLogsOfBlock } from "./logs.ts";
 import type { Provider } from "./provider.ts";
 import { type FailureReason, ProviderError, untrue } from "./provider-error.ts";
@@ -106,7 +105,10 @@ async function lookClosely(
 	filter: LogFilter,
 ): Promise<readonly ChainLog[]> {
 	const { block, logs } = await fetchLogsOfBlock(provider, hash, filter);
-	if (logs.length > 0 || !promises(block.logsBloom, filter)) return logs;
+	const { logsBloom } = block;
+	// Blocks without such logs would be looked at for nothing: all receipts of one are many.
+	const isPromised = logsBloom !== undefined && promises(logsBloom, filter);
+	if (logs.length > 0 || !isPromised) return logs;
 	try {
 		return await fetchReceiptLogs(provider, hash, filter);
 	} catch (error) {
@@ -115,13 +117,5 @@ async function lookClosely(
 	}
 }
 
-/** Of blocks without such logs, so many are looked at in their receipts for nothing: those are large. */
-const MOST_CHANCE = 0.05;
 /** The provider does not have the method, or not for so large a block. */
 const NOT_GIVEN: readonly FailureReason["kind"][] = ["refused", "oversized", "pruned"];
-
-function promises(bloom: Hex | undefined, filter: LogFilter): boolean {
-	return (
-		bloom !== undefined && mayHold(bloom, filter) && chanceByOthers(bloom, filter) < MOST_CHANCE
-	);
-}

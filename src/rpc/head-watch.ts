@@ -13,6 +13,7 @@ import { backoffMs } from "./backoff.ts";
 import type { Connection, HeadSubscription } from "./connection.ts";
 import type { Head, HeadNotes } from "./head-notes.ts";
 import { isObject } from "./json-rpc.ts";
+import { lookAhead } from "./logs.ts";
 import type { Provider } from "./provider.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { RpcLog } from "./rpc-log.ts";
@@ -116,6 +117,7 @@ class HeadSubscriber {
 	#announce(header: unknown): void {
 		if (this.#stopped) return;
 		const { provider, heads } = this.#options;
+		lookAhead(provider, header);
 		const head = readHead(header);
 		this.#silences = 0;
 		this.#missedSinceMs = undefined;

@@ -61,10 +61,25 @@ export async function fetchLogsIn(
 	filter: LogFilter,
 ): Promise<readonly ChainLog[]> {
 	const asked = questionTo(provider, METHOD);
-	const [outcome] = await provider.ask([logsOfBlockCall(block.hash, filter)]);
+	const ahead = await provider.logsAhead.take(block.hash, filter);
+	const outcome = ahead ?? (await askLogsOfBlock(provider, block.hash, filter));
 	const logs = readLogs(outcome, filter, asked);
 	requireLogsIn(block, logs, asked);
 	return logs;
+}
+
+/** A head was announced: its logs are asked for at once, where it is likely that they are wanted. */
+export function lookAhead(provider: Provider, header: unknown): void {
+	provider.logsAhead.announced(header, (hash, filter) => askLogsOfBlock(provider, hash, filter));
+}
+
+async function askLogsOfBlock(
+	provider: Provider,
+	blockHash: Hex,
+	filter: LogFilter,
+): Promise<RpcOutcome | undefined> {
+	const [outcome] = await provider.ask([logsOfBlockCall(blockHash, filter)]);
+	return outcome;
 }
 
 /**

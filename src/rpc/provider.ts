@@ -7,6 +7,7 @@ import { HttpConnection } from "./http-connection.ts";
 import type { RpcCall, RpcOutcome } from "./json-rpc.ts";
 import { rateLimitAmong } from "./json-rpc.ts";
 import { LearnedSize } from "./learned-size.ts";
+import { LogsAhead } from "./logs-ahead.ts";
 import { type Asked, type FailureReason, ProviderError } from "./provider-error.ts";
 import type { ProviderUrl } from "./provider-url.ts";
 import { type Pass, RequestGate, type Weight } from "./request-gate.ts";
@@ -47,6 +48,8 @@ export class Provider {
 	/** Calls that it takes in one request. */
 	readonly batch = new LearnedSize(LIMITS.rpcBatchCalls);
 	readonly gate: RequestGate;
+	/** Logs of heads that it announced. */
+	readonly logsAhead = new LogsAhead();
 	/** False once it refused a block's hash in the place of its number. */
 	takesBlockHash = true;
 	readonly #clock: Clock;
