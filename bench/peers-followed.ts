@@ -23,11 +23,10 @@ class Kept {
 		}
 		// Where it was never shown the block as a head it asked for it in another way.
 		const from = Number.isNaN(shownAt) ? releasedAt : shownAt;
-		const { committedAt, answeredAt, foundAt } = outcome;
-		const allAt = Number.isNaN(foundAt) ? answeredAt : Math.max(answeredAt, foundAt);
+		const { committedAt, answeredAt } = outcome;
 		this.committed.values.push(committedAt - from);
-		this.answered.values.push(allAt - from);
-		this.raw.values.push(allAt - releasedAt);
+		this.answered.values.push(answeredAt - from);
+		this.raw.values.push(answeredAt - releasedAt);
 		this.calls.push(asked.calls - receiptsIn(asked));
 		this.messages.push(asked.messages);
 		this.methods.push(asked.byMethod);
@@ -140,9 +139,9 @@ export class FollowedEvents {
 
 const NOTES = [
 	"From the first answer, or announcement, that showed the side the new head; raw: from when the node",
-	"showed it. Answered: read over HTTP, by Recant a new block's events found by meaning as well; of a fork",
-	"with the root at its head and the rollback's report. Calls: JSON-RPC calls, without polls of a tag",
-	"whose answer was the one of before, and without receipts. By method: medians.",
+	"showed it. Answered: by one question over HTTP, of Ponder for the block's last event by its key, of Recant for all",
+	"of the block's events by meaning; a fork with the root at its head and the rollback's report. Calls: JSON-RPC",
+	"calls, without polls of a tag whose answer was the one of before, and without receipts. By method: medians.",
 ];
 
 interface Beside {

@@ -78,7 +78,6 @@ async function start(app: string, options: SideStart): Promise<RunningSide> {
 			return row?.count ?? 0;
 		},
 		answers: (wanted) => answers(`http://127.0.0.1:${port}/graphql`, wanted),
-		finds: undefined,
 		stop: async () => {
 			await process.stop();
 			await sql.end();

@@ -98,11 +98,12 @@ async function start(
 				where layer = ${layerNumber("episodic")} and to_gen = ${FOREVER.toString()}`;
 			return row?.count ?? 0;
 		},
-		answers: (wanted) => orNotFound(() => answers(client, chain, wanted)),
-		finds:
-			kept === "embeddedEvents"
-				? (wanted) => orNotFound(() => finds(client, chain, wanted))
-				: undefined,
+		answers: (wanted) =>
+			orNotFound(() =>
+				kept === "embeddedEvents" && !wanted.isFork
+					? finds(client, chain, wanted)
+					: answers(client, chain, wanted),
+			),
 		stop: async () => {
 			await process.stop();
 			await sql.end();

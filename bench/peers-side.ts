@@ -47,10 +47,11 @@ export interface RunningSide {
 	height(): Promise<number>;
 	/** How many events it keeps. */
 	count(): Promise<number>;
-	/** Whether its HTTP API gives the block's events, and what else belongs to it. */
+	/**
+	 * Whether its HTTP API gives the block's events, by one question, and what else belongs to a fork. A side that
+	 * keeps vectors has to find a block's events by them.
+	 */
 	answers(wanted: Wanted): Promise<boolean>;
-	/** The same, of what it can find by meaning; undefined: it cannot. */
-	readonly finds: ((wanted: Wanted) => Promise<boolean>) | undefined;
 	stop(): Promise<void>;
 }
 

@@ -8,7 +8,6 @@ import { NodeProxy } from "./peers-node-proxy.ts";
 import type { KeptEvent, RunningSide, Side, Wanted } from "./peers-side.ts";
 
 const LOOK_MS = 2;
-const NOT_ASKED = { answeredAt: Number.NaN, foundAt: Number.NaN };
 
 /** What all sides of a measurement have in common. */
 export interface Ground {
@@ -87,8 +86,6 @@ export type Outcome =
 			readonly committedAt: number;
 			/** When its HTTP API had answered with it; NaN where it was not asked. */
 			readonly answeredAt: number;
-			/** When a search had found it; NaN where it was not asked. */
-			readonly foundAt: number;
 	  }
 	| {
 			readonly type: "wrong";
@@ -122,11 +119,11 @@ export async function outcomeOf(
 			const at = performance.now();
 			const [difference, asked] = await Promise.all([
 				running.events(wanted.above).then((found) => differenceOf(found, wanted.events)),
-				ask ? askedOf(running, wanted) : NOT_ASKED,
+				ask ? askedOf(running, wanted) : Number.NaN,
 			]);
 			if (difference === undefined) committedAt ??= at;
-			if (committedAt !== undefined && difference === undefined && typeof asked === "object") {
-				return { type: "right", committedAt, ...asked };
+			if (committedAt !== undefined && difference === undefined && typeof asked === "number") {
+				return { type: "right", committedAt, answeredAt: asked };
 			}
 			why = difference ?? `its database has all, and its API ${asked}`;
 		}
@@ -135,23 +132,13 @@ export async function outcomeOf(
 	return wrong(`not within ${limitMs} ms: ${why}; ${words(running)}`);
 }
 
-/** When it answered; else what it did. Of a fork only what has no vectors is asked, since both search and answer would wait for each other. */
-async function askedOf(running: RunningSide, wanted: Wanted): Promise<typeof NOT_ASKED | string> {
+/** When it answered; else what it did. */
+async function askedOf(running: RunningSide, wanted: Wanted): Promise<number | string> {
 	try {
-		return (await askedOnce(running, wanted)) ?? "answers otherwise";
+		return (await running.answers(wanted)) ? performance.now() : "answers otherwise";
 	} catch (error) {
 		return `fails: ${String(error)}`;
 	}
-}
-
-async function askedOnce(running: RunningSide, wanted: Wanted) {
-	const [answeredAt, foundAt] = await Promise.all([
-		running.answers(wanted).then((does) => (does ? performance.now() : undefined)),
-		(wanted.isFork ? undefined : running.finds)?.(wanted).then((does) =>
-			does ? performance.now() : undefined,
-		) ?? Number.NaN,
-	]);
-	return answeredAt === undefined || foundAt === undefined ? undefined : { answeredAt, foundAt };
 }
 
 function wrong(why: string): Outcome {
