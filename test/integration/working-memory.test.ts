@@ -159,7 +159,9 @@ async function keepBreaking(
 async function run(rig: Rig, others: readonly Promise<void>[] = []): Promise<void> {
 	const readers = Array.from({ length: READERS }, () => keepReading(rig));
 	const all = Promise.all([...readers, keepWriting(rig), ...others]);
-	await Promise.race([sleep(RUN_MS), all]);
+	for (let part = 0; part < MOST_RUNS && rig.hits <= 200; part += 1) {
+		await Promise.race([sleep(RUN_MS), all]);
+	}
 	rig.stopped = true;
 	await all;
 	const figures = rig.memories.figures();
