@@ -138,6 +138,7 @@ async function finds(client: RecantClient, chain: string, wanted: Wanted): Promi
 	const ids = new Set(inBlock.map(({ id }) => id));
 	const { results } = await client.search(chain, {
 		text: `transferred in block ${height}`,
+		mode: "vector",
 		where: { blockHash: hash },
 		layers: ["episodic"],
 		k: Math.max(1, ids.size),
