@@ -15,7 +15,9 @@ import type { SectionContext } from "./section.ts";
 /** Below the first fork, so that the deepest leaves blocks that are not final in either's view. */
 const FIRST_BLOCKS = 150;
 /** Seen and asked for before the first that counts: plans, caches, compiled code. */
-const WARM_UP_BLOCKS = Number(process.env["WARM"] ?? 40);
+const WARM_UP_BLOCKS = 40;
+/** The same of forks, of a depth that every side comes through. */
+const WARM_UP = { depth: 5, forks: 10 } as const;
 const BURST_BLOCKS = 500;
 const DEPTHS = [1, 5, 20, 60] as const;
 /** Several times what the slowest takes for it on a busy machine. */
@@ -152,6 +154,9 @@ export async function measureFollowing(
 		}
 		await scene.settled();
 		await measureBlocks(scene, events, setup, say);
+		say(`${WARM_UP.forks} forks that do not count`);
+		for (let round = 0; round < WARM_UP.forks; round += 1)
+			await forkOnce(scene, WARM_UP.depth, () => undefined);
 		for (const depth of DEPTHS)
 			await measureForks(scene, events, { depth, repetitions: setup.forks }, say);
 		await measureBursts(scene, events, setup, say);
@@ -188,19 +193,25 @@ async function measureForks(
 	{ depth, repetitions }: { readonly depth: number; readonly repetitions: number },
 	say: SectionContext["say"],
 ): Promise<void> {
-	for (let round = 0; round <= repetitions; round += 1) {
-		say(`forks of depth ${depth}, ${round} of ${repetitions}`);
-		const fork = await scene.node.readyFork(depth);
-		const above = (await scene.head()) - BigInt(depth);
-		const change = async () => {
-			await fork();
-			return { above, isFork: true };
-		};
-		await scene.each(change, LIMITS_MS.fork, (follower, seen) => {
-			if (round > 0) events.fork(follower, depth, seen);
-		});
-		await scene.settled();
+	for (let round = 0; round < repetitions; round += 1) {
+		say(`forks of depth ${depth}, ${round + 1} of ${repetitions}`);
+		await forkOnce(scene, depth, (follower, seen) => events.fork(follower, depth, seen));
 	}
+}
+
+async function forkOnce(
+	scene: Scene,
+	depth: number,
+	note: (follower: Follower, seen: Seen) => void,
+): Promise<void> {
+	const fork = await scene.node.readyFork(depth);
+	const above = (await scene.head()) - BigInt(depth);
+	const change = async () => {
+		await fork();
+		return { above, isFork: true };
+	};
+	await scene.each(change, LIMITS_MS.fork, note);
+	await scene.settled();
 }
 
 async function measureBursts(
