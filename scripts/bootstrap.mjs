@@ -25,7 +25,7 @@ const TASKS = new Map([
 	["install", []],
 	["demo", ["scripts/demo.ts"]],
 	["test", ["scripts/test.ts"]],
-	["start", ["src/cli/recant.ts", "start"]],
+	["start", ["bin/recant.js", "start"]],
 ]);
 
 /** What went wrong stands in the first lines that npm says, before its usage. */
