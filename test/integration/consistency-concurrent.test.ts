@@ -9,15 +9,22 @@ import { World } from "../support/world.ts";
 
 const SEED = announcedSeed("test/integration/consistency-concurrent.test.ts");
 const WORK_MS = 15_000;
+/** On a busy machine, or with a seed that rarely forks, until enough was seen. */
+const MOST_WORK_MS = 60_000;
 const MOST_DEPTH = 3;
 
 test("full checks in a loop find nothing while the chain works", { timeout: 120_000 }, async () => {
 	const world = await World.create({ name: "consistency-concurrent" });
 	const client = new RecantClient({ url: world.recant.url });
 	const random = new Random(SEED);
-	const until = performance.now() + WORK_MS;
-	const works = () => performance.now() < until;
+	const begunMs = performance.now();
+	const runs: string[] = [];
 	let rollbacks = 0;
+	const hasSeenEnough = () => rollbacks > 2 && runs.length > 5;
+	const works = () => {
+		const sinceMs = performance.now() - begunMs;
+		return sinceMs < WORK_MS || (sinceMs < MOST_WORK_MS && !hasSeenEnough());
+	};
 	const chain = async () => {
 		while (works()) {
 			const head = Number((await world.chain.head()).number);
@@ -47,7 +54,6 @@ test("full checks in a loop find nothing while the chain works", { timeout: 120_
 				.catch(passedOver);
 		}
 	};
-	const runs: string[] = [];
 	const checks = async () => {
 		while (works()) {
 			const level = random.oneOf(["basic", "full", "full", "comprehensive", "paranoid"]);
@@ -64,8 +70,7 @@ test("full checks in a loop find nothing while the chain works", { timeout: 120_
 	await world.followed();
 	const { findings } = await checked(client, { level: "comprehensive" });
 	expect(findings).toEqual([]);
-	expect(rollbacks).toBeGreaterThan(2);
-	expect(runs.length).toBeGreaterThan(5);
+	expect({ rollbacks, runs: runs.length, enough: hasSeenEnough() }).toMatchObject({ enough: true });
 	console.info(`${runs.length} checks, ${rollbacks} forks, ${world.journal.length} writes`);
 });
 

@@ -7,12 +7,28 @@ export interface MadeSnapshot {
 	readonly state: string;
 	readonly height: string;
 	readonly manifestId?: string;
+	readonly error?: { readonly code: string };
+}
+
+interface SnapshotRequest {
+	readonly at?: string;
+	readonly kind?: "full" | "incremental";
 }
 
 /** Makes a snapshot and waits until it is verified. */
 export async function takeSnapshot(
+	recant: Pick<TestRecant, "url">,
+	request: SnapshotRequest = {},
+): Promise<MadeSnapshot> {
+	const ended = await tryToTakeSnapshot(recant, request);
+	if (ended.state !== "verified") throw new Error(`no snapshot: ${JSON.stringify(ended)}`);
+	return ended;
+}
+
+/** Makes a snapshot and waits until it has come to an end, whichever: a fork may take its block. */
+export async function tryToTakeSnapshot(
 	{ url }: Pick<TestRecant, "url">,
-	request: { readonly at?: string; readonly kind?: "full" | "incremental" } = {},
+	request: SnapshotRequest = {},
 ): Promise<MadeSnapshot> {
 	const base = `${url}/v1/chains/${CHAIN}/snapshots`;
 	const response = await fetch(base, {
@@ -24,14 +40,16 @@ export async function takeSnapshot(
 	if (response.status !== 202) throw new Error(`no snapshot: ${JSON.stringify(made)}`);
 	const look = async () => (await (await fetch(`${base}/${made.id}`)).json()) as MadeSnapshot;
 	return until(
-		"the snapshot is verified",
+		"the snapshot has ended",
 		async () => {
 			const now = await look();
-			return now.state === "verified" && now;
+			return ENDED.includes(now.state) && now;
 		},
 		look,
 	);
 }
+
+const ENDED: readonly string[] = ["verified", "damaged", "failed", "cancelled"];
 
 /** Carries a snapshot, and those that it continues, to another service, and brings it in there. */
 export async function carrySnapshot(
