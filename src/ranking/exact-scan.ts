@@ -1,5 +1,5 @@
 /**
- * Exact search over the tail: embedded versions that LanceDB does not hold yet, packed in one array.
+ * Exact search over embedded rows in memory: a tail, which LanceDB does not hold yet, or a whole small collection; packed in one array.
  *
  * The similarity of a row is computed here and only here, also for rows that LanceDB found, so an
  * answer does not depend on which rows a flush has moved by now.
@@ -79,8 +79,8 @@ function keepBest(best: VectorCandidate[], candidate: VectorCandidate, k: number
 	best.splice(low, 0, candidate);
 }
 
-/** The tail of one collection. Not shared between processes; every call is synchronous. */
-export class TailScan {
+/** Rows of one collection. Not shared between processes; every call is synchronous. */
+export class RowScan {
 	readonly #dimensions: number;
 	readonly #maxRows: number;
 	#rows: TailRow[] = [];

@@ -7,7 +7,7 @@ import { FOREVER, type MemoryKey } from "../../src/domain/ids.ts";
 import type { Layer } from "../../src/domain/layer.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { VectorRow } from "../../src/domain/vector.ts";
-import { TailScan } from "../../src/ranking/exact-scan.ts";
+import { RowScan } from "../../src/ranking/exact-scan.ts";
 import { embedText } from "../../src/vectors/hashing-embedder.ts";
 import { checkInstallation, checkInstallationTable } from "../../src/vectors/installation-stamp.ts";
 import { encodeRows } from "../../src/vectors/lance-rows.ts";
@@ -232,7 +232,7 @@ describe("search", () => {
 			// Forty texts, so that equals stand at the edge of every k.
 			row(i + 1, { vector: embedText(`alarm ${i % 40} of pump ${(i * 7) % 5}`) }),
 		);
-		const tail = new TailScan({ dimensions: 384, maxRows: 600 });
+		const tail = new RowScan({ dimensions: 384, maxRows: 600 });
 		tail.append(rows);
 		let version = await tables.create(TABLE, 384);
 		for (const [from, to] of [

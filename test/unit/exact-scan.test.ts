@@ -4,8 +4,8 @@ import type { VectorRow } from "../../src/domain/vector.ts";
 import {
 	compareCandidates,
 	cosineSimilarity,
+	RowScan,
 	type TailRow,
-	TailScan,
 } from "../../src/ranking/exact-scan.ts";
 
 const everything = () => true;
@@ -21,14 +21,14 @@ function row(versionId: number, vector: readonly number[]): VectorRow {
 	};
 }
 
-function tailOf(...rows: readonly VectorRow[]): TailScan {
-	const tail = new TailScan({ dimensions: 2, maxRows: 1_000 });
+function tailOf(...rows: readonly VectorRow[]): RowScan {
+	const tail = new RowScan({ dimensions: 2, maxRows: 1_000 });
 	tail.append(rows);
 	return tail;
 }
 
 function idsOf(
-	tail: TailScan,
+	tail: RowScan,
 	vector: readonly number[],
 	k = 10,
 	accept: (row: TailRow) => boolean = everything,
@@ -134,7 +134,7 @@ describe("the tail", () => {
 	});
 
 	it("refuses rows past its bound, and then has taken none of them", () => {
-		const tail = new TailScan({ dimensions: 2, maxRows: 3 });
+		const tail = new RowScan({ dimensions: 2, maxRows: 3 });
 		tail.append([row(1, [1, 0]), row(2, [1, 0])]);
 		const full = () => tail.append([row(3, [1, 0]), row(4, [1, 0])]);
 		expect(full).toThrow(expect.objectContaining({ code: "tail_full", retryable: true }));
@@ -145,7 +145,7 @@ describe("the tail", () => {
 
 	it.each([1, 2, 3])("answers as sorting everything does (seed %i)", (seed) => {
 		const next = numbersFrom(seed);
-		const tail = new TailScan({ dimensions: 5, maxRows: 1_000 });
+		const tail = new RowScan({ dimensions: 5, maxRows: 1_000 });
 		const rows: VectorRow[] = [];
 		for (let i = 1; i <= 400; i++) {
 			// Coarse values, so that many rows are equal.

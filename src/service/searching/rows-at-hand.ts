@@ -9,8 +9,8 @@ import { LRUCache } from "lru-cache";
 import { type Clock, systemClock } from "../../domain/clock.ts";
 import type { VersionId } from "../../domain/ids.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import { TailScan } from "../../ranking/exact-scan.ts";
-import { TailTexts } from "../../ranking/tail-texts.ts";
+import { RowScan } from "../../ranking/exact-scan.ts";
+import { RowTexts } from "../../ranking/row-texts.ts";
 import type { CollectionView, StateView } from "../reading/state-store.ts";
 
 /** Tails kept at hand; a tail of 1,024 × 384 floats is 1.6 MB. */
@@ -34,8 +34,8 @@ export interface AtHand {
 }
 
 export interface Rows {
-	readonly scan: TailScan;
-	readonly texts: TailTexts;
+	readonly scan: RowScan;
+	readonly texts: RowTexts;
 }
 
 interface Kept extends Rows {
@@ -134,8 +134,8 @@ async function loaded(
 		known !== undefined && known.above <= above
 			? known
 			: {
-					scan: new TailScan({ dimensions, maxRows: MAX_ROWS }),
-					texts: new TailTexts(),
+					scan: new RowScan({ dimensions, maxRows: MAX_ROWS }),
+					texts: new RowTexts(),
 					above,
 					to: above,
 					usedAt: 0,

@@ -1,4 +1,4 @@
-/** The words of a tail: texts that LanceDB does not hold yet. A text is cut into words when it is first asked. */
+/** The words of embedded rows in memory: a tail, or a whole small collection. A text is cut into words when it is first asked. */
 import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 import { compareCandidates } from "./exact-scan.ts";
 import { type WordBag, wordBag, wordScorer } from "./word-score.ts";
@@ -13,7 +13,7 @@ interface CutRow {
 }
 
 /** Not shared between processes; every call is synchronous. */
-export class TailTexts {
+export class RowTexts {
 	#rows: CutRow[] = [];
 
 	append(rows: readonly VectorRow[]): void {
