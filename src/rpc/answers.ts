@@ -8,16 +8,13 @@ import { FOREVER } from "../domain/ids.ts";
 import type { Question } from "./answer-checks.ts";
 import { isObject } from "./json-rpc.ts";
 import { bloomOf } from "./log-bloom.ts";
+import { BLOOM, HASH, QUANTITY } from "./patterns.ts";
 import type { Asked } from "./provider-error.ts";
 import { malformed, ProviderError, untrue } from "./provider-error.ts";
 import type { ProvedReceipt } from "./receipts-root.ts";
 
-const HASH = /^0x[0-9a-f]{64}$/i;
 const ADDRESS = /^0x[0-9a-f]{40}$/i;
-const BLOOM = /^0x[0-9a-f]{512}$/i;
 const BYTES = /^0x(?:[0-9a-f]{2})*$/i;
-/** 64 bits; some nodes pad with zeros. */
-const QUANTITY = /^0x[0-9a-f]{1,16}$/i;
 /** LOG0 to LOG4. */
 const MAX_TOPICS = 4;
 

@@ -8,11 +8,10 @@
  */
 import type { Clock } from "../domain/clock.ts";
 import type { Height } from "../domain/ids.ts";
-import { FOREVER } from "../domain/ids.ts";
+import { readAnnounced } from "./announced-head.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Connection, HeadSubscription } from "./connection.ts";
-import type { Head, HeadNotes } from "./head-notes.ts";
-import { isObject } from "./json-rpc.ts";
+import type { HeadNotes } from "./head-notes.ts";
 import { lookAhead } from "./logs.ts";
 import type { Provider } from "./provider.ts";
 import { ProviderError } from "./provider-error.ts";
@@ -117,8 +116,8 @@ class HeadSubscriber {
 	#announce(header: unknown): void {
 		if (this.#stopped) return;
 		const { provider, heads } = this.#options;
-		lookAhead(provider, header);
-		const head = readHead(header);
+		const head = readAnnounced(header);
+		if (head !== undefined) lookAhead(provider, head);
 		this.#silences = 0;
 		this.#missedSinceMs = undefined;
 		this.#announced = head?.height ?? heads.highest;
@@ -166,22 +165,4 @@ class HeadSubscriber {
 		if (!(error instanceof ProviderError)) throw error;
 		this.#options.provider.standing.failed(error, startedMs);
 	}
-}
-
-const QUANTITY = /^0x[0-9a-f]{1,16}$/i;
-
-/** A hint and nothing more: what is not well-formed is none. */
-function readHead(header: unknown): Head | undefined {
-	if (!isHeader(header)) return undefined;
-	const { number, timestamp } = header;
-	if (typeof number !== "string" || !QUANTITY.test(number) || BigInt(number) >= FOREVER)
-		return undefined;
-	const hasTime = typeof timestamp === "string" && QUANTITY.test(timestamp);
-	return { height: BigInt(number), timestamp: hasTime ? BigInt(timestamp) : undefined };
-}
-
-function isHeader(
-	value: unknown,
-): value is { readonly number?: unknown; readonly timestamp?: unknown } {
-	return isObject(value);
 }

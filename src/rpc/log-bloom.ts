@@ -15,7 +15,6 @@ import { keccak256 } from "./keccak.ts";
 type Bits = readonly [number, number, number];
 
 const BLOOM_DIGITS = 512;
-const BLOOM = new RegExp(`^0x[0-9a-f]{${BLOOM_DIGITS}}$`, "i");
 const BLOOM_BITS = 2_048;
 /** Contracts and events come again and again; what was hashed once is found in a third of the time. */
 const REMEMBERED = 16_384;
@@ -54,11 +53,6 @@ const MOST_CHANCE = 0.05;
 /** Whether the bloom seems to hold such a log, and that is not likely to be by chance. */
 export function promises(bloom: Hex, filter: LogFilter): boolean {
 	return mayHold(bloom, filter) && chanceByOthers(bloom, filter) < MOST_CHANCE;
-}
-
-/** Of either case. */
-export function isBloom(value: unknown): value is Hex {
-	return typeof value === "string" && BLOOM.test(value);
 }
 
 /** Whether a log with this bloom's block can be: its address and all its topics are in it. */

@@ -10,8 +10,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Hex } from "../domain/ids.ts";
 import type { LogFilter } from "../follower/chain-source.ts";
-import { isObject, type RpcOutcome } from "./json-rpc.ts";
-import { isBloom, promises } from "./log-bloom.ts";
+import type { AnnouncedHead } from "./announced-head.ts";
+import type { RpcOutcome } from "./json-rpc.ts";
+import { promises } from "./log-bloom.ts";
 
 type Ask = (blockHash: Hex, filter: LogFilter) => Promise<RpcOutcome | undefined>;
 
@@ -28,17 +29,16 @@ export class LogsAhead {
 	/** Until the next question for logs: nothing more is asked ahead of one that nobody comes for. */
 	#asked: Asked | undefined;
 
-	/** `header` as the node announced it. */
-	announced(header: unknown, ask: Ask): void {
-		const head = readHeader(header);
-		if (head === undefined || this.#tip?.hash !== head.parentHash) return;
+	announced({ hash, parentHash, logsBloom }: AnnouncedHead, ask: Ask): void {
+		if (hash === undefined || logsBloom === undefined) return;
+		if (this.#tip === undefined || this.#tip.hash !== parentHash) return;
 		const { filter } = this.#tip;
-		this.#tip = { hash: head.hash, filter };
-		if (this.#asked !== undefined || !promises(head.logsBloom, filter)) return;
-		const outcome = ask(head.hash, filter);
+		this.#tip = { hash, filter };
+		if (this.#asked !== undefined || !promises(logsBloom, filter)) return;
+		const outcome = ask(hash, filter);
 		// Whoever takes it learns of the failure.
 		outcome.catch(() => undefined);
-		this.#asked = { blockHash: head.hash, filter, outcome };
+		this.#asked = { blockHash: hash, filter, outcome };
 	}
 
 	/**
@@ -58,23 +58,4 @@ export class LogsAhead {
 
 function isSome(logs: unknown): boolean {
 	return Array.isArray(logs) && logs.length > 0;
-}
-
-const HASH = /^0x[0-9a-f]{64}$/i;
-
-/** What is not well-formed is none. */
-function readHeader(header: unknown) {
-	if (!isObject(header)) return undefined;
-	const raw: { readonly [Name in "hash" | "parentHash" | "logsBloom"]?: unknown } = header;
-	const { hash, parentHash, logsBloom } = raw;
-	if (!isHash(hash) || !isHash(parentHash) || !isBloom(logsBloom)) return undefined;
-	return {
-		hash: hash.toLowerCase() as Hex,
-		parentHash: parentHash.toLowerCase() as Hex,
-		logsBloom: logsBloom.toLowerCase() as Hex,
-	};
-}
-
-function isHash(value: unknown): value is Hex {
-	return typeof value === "string" && HASH.test(value);
 }

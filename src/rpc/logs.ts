@@ -10,6 +10,7 @@ import type { ChainBlock, ChainLog } from "../domain/block.ts";
 import type { Height, Hex } from "../domain/ids.ts";
 import type { LogFilter, RangeLogs } from "../follower/chain-source.ts";
 import { takesArgs } from "../follower/log-filter.ts";
+import type { AnnouncedHead } from "./announced-head.ts";
 import { type KnownBlock, requireLogsIn } from "./answer-checks.ts";
 import { parseLogs } from "./answers.ts";
 import {
@@ -69,8 +70,8 @@ export async function fetchLogsIn(
 }
 
 /** A head was announced: its logs are asked for at once, where it is likely that they are wanted. */
-export function lookAhead(provider: Provider, header: unknown): void {
-	provider.logsAhead.announced(header, (hash, filter) => askLogsOfBlock(provider, hash, filter));
+export function lookAhead(provider: Provider, head: AnnouncedHead): void {
+	provider.logsAhead.announced(head, (hash, filter) => askLogsOfBlock(provider, hash, filter));
 }
 
 async function askLogsOfBlock(
