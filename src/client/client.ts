@@ -126,7 +126,7 @@ export class RecantClient {
 	): Promise<WriteAnswer> {
 		return this.#transport.json({
 			...postTo(chain, "operations", isList(operations) ? { operations } : operations),
-			query: { wait: waitMs },
+			query: { wait: this.#transport.commitWaitMs(waitMs) },
 			headers: idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey },
 		});
 	}
@@ -309,7 +309,7 @@ export class RecantClient {
 	): Promise<WriteAnswer> {
 		return this.#transport.json({
 			...postTo(chain, "consolidations", input),
-			query: { wait: waitMs },
+			query: { wait: this.#transport.commitWaitMs(waitMs) },
 			headers: idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey },
 		});
 	}

@@ -121,7 +121,7 @@ export type OperationInput =
 
 export interface WriteOptions {
 	readonly idempotencyKey?: string | undefined;
-	/** Milliseconds to wait for the commit. */
+	/** Milliseconds to wait for the commit, at most 5,000; left out: so many, or half of a short `timeoutMs`. */
 	readonly waitMs?: number | undefined;
 }
 

@@ -1,11 +1,15 @@
 /** One HTTP exchange with the service, over fetch. */
+import { LIMITS } from "../domain/limits.ts";
 import { problemError, unexpectedAnswer, unreachable } from "./api-error.ts";
 
 export interface ClientOptions {
 	/** Base URL, such as http://127.0.0.1:8080. */
 	readonly url: string;
 	readonly apiKey?: string | undefined;
-	/** Time limit of one request; 30,000 if left out. Streams have none. */
+	/**
+	 * Time limit of one request; 30,000 if left out. Streams have none. Under 10,000 a write whose `waitMs`
+	 * is left out waits for its commit for half of it, so that the service answers before it.
+	 */
 	readonly timeoutMs?: number | undefined;
 }
 
@@ -30,6 +34,17 @@ export class Transport {
 
 	constructor(options: ClientOptions) {
 		this.#options = { ...options, url: options.url.replace(/\/+$/, "") };
+	}
+
+	/**
+	 * How long the service is to wait for a commit; undefined: as long as it does by itself. It answers that
+	 * a write is durable when that has passed, of which who hung up before would not hear.
+	 */
+	commitWaitMs(asked: number | undefined): number | undefined {
+		const { timeoutMs } = this.#options;
+		if (asked !== undefined || timeoutMs === undefined) return asked;
+		const halfMs = Math.floor(timeoutMs / 2);
+		return halfMs < LIMITS.writeDeadlineMs ? halfMs : undefined;
 	}
 
 	/** The answer's JSON. Throws RecantApiError. */
