@@ -1,5 +1,4 @@
 /** The node of each chain, and the local one that is started when nothing is set. */
-import { join } from "node:path";
 import type { DataDirectory } from "../config/data-directory.ts";
 import type { Environment } from "../config/environment.ts";
 import type { Logger } from "../domain/logger.ts";
@@ -46,7 +45,7 @@ export async function startNode(
 	const anvil = await startLocalAnvil({
 		url: LOCAL_ANVIL_URL,
 		chainId: local.id,
-		statePath: join(directory.root, "anvil.json"),
+		folder: directory.root,
 	});
 	if (anvil !== undefined) ending.add(() => anvil.stop());
 }

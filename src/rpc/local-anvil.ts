@@ -1,17 +1,33 @@
 /**
  * The chain for those who have none yet: an Anvil on this machine, started where the example chain's
  * default URL points and nothing listens. It ends with the service; its chain is kept in a file.
+ *
+ * One that a killed service left behind is taken over, and ends with the next. Its working folder is the one
+ * that holds its chain and its pid, so that no other node is ever taken for it; where the system tells neither
+ * a process's folder nor its program, none is.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile, realpath, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FatalError } from "../domain/errors.ts";
+import {
+	isRunning,
+	programName,
+	sendSignal,
+	waitForExit,
+	workingFolder,
+} from "../resilience/running-process.ts";
 
 const START_MS = 10_000;
 const STOP_MS = 5_000;
+/** What the system calls the binary. */
+const PROGRAM = "anvil";
+const STATE_FILE = "anvil.json";
+const PID_FILE = "anvil.pid";
 /** Seconds between two writes of the chain to its file: what a hard end may lose. */
 const STATE_INTERVAL_S = 2;
 /** One fixed moment, so that a lost file gives the same genesis block again. */
@@ -21,20 +37,24 @@ export interface LocalAnvil {
 	stop(): Promise<void>;
 }
 
-/** Undefined when something listens there already: then that is the node. */
+/** `folder` keeps its chain. Undefined when something else listens there already: then that is the node. */
 export async function startLocalAnvil(options: {
 	readonly url: string;
 	readonly chainId: number;
-	readonly statePath: string;
+	readonly folder: string;
 }): Promise<LocalAnvil | undefined> {
 	const { hostname, port } = new URL(options.url);
 	const at = { host: hostname, port: Number(port) };
-	if (await listens(at)) return undefined;
+	const { folder } = options;
+	if (await listens(at)) {
+		const isLeft = (await leftBehind(folder)) !== undefined;
+		return isLeft ? { stop: () => stopLeftBehind(folder) } : undefined;
+	}
 	const child = spawn(
 		binary(),
 		[
 			...["--host", at.host, "--port", String(at.port), "--chain-id", String(options.chainId)],
-			...["--state", options.statePath, "--state-interval", String(STATE_INTERVAL_S)],
+			...["--state", STATE_FILE, "--state-interval", String(STATE_INTERVAL_S)],
 			...[
 				"--timestamp",
 				String(GENESIS_TIMESTAMP),
@@ -44,10 +64,20 @@ export async function startLocalAnvil(options: {
 				"--silent",
 			],
 		],
-		{ stdio: "ignore" },
+		{ stdio: "ignore", cwd: folder },
 	);
 	await started(child, at);
+	await writeFile(join(folder, PID_FILE), String(child.pid));
 	return { stop: () => stop(child) };
+}
+
+/** The pid of the Anvil that keeps its chain in this folder, if it runs. */
+async function leftBehind(folder: string): Promise<number | undefined> {
+	const pid = Number(await readFile(join(folder, PID_FILE), "utf8").catch(() => ""));
+	if (!Number.isSafeInteger(pid) || pid <= 0 || !(await isRunning(pid))) return undefined;
+	const isOurs =
+		(await programName(pid)) === PROGRAM && (await workingFolder(pid)) === (await realpath(folder));
+	return isOurs ? pid : undefined;
 }
 
 async function started(child: ChildProcess, at: { host: string; port: number }): Promise<void> {
@@ -72,6 +102,14 @@ async function stop(child: ChildProcess): Promise<void> {
 	const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
 	await ended;
 	clearTimeout(timer);
+}
+
+/** It is looked for again before each signal: by now its pid may be another program's. */
+async function stopLeftBehind(folder: string): Promise<void> {
+	for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+		const pid = await leftBehind(folder);
+		if (pid === undefined || !sendSignal(pid, signal) || (await waitForExit(pid, STOP_MS))) return;
+	}
 }
 
 async function listens(at: { readonly host: string; readonly port: number }): Promise<boolean> {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isRunning, waitForExit } from "../../src/resilience/running-process.ts";
 import { findPostgresBinaries } from "../../src/store/embedded/binaries.ts";
 import { findPostmaster } from "../../src/store/embedded/pid-file.ts";
 import {
@@ -15,7 +16,6 @@ import {
 	type EmbeddedPostgresOptions,
 	startEmbeddedPostgres,
 } from "../../src/store/embedded/postgres.ts";
-import { isRunning, waitForExit } from "../../src/store/embedded/process.ts";
 import { stopServer } from "../../src/store/embedded/server.ts";
 
 const STORE = new URL("../../src/store/embedded/postgres.ts", import.meta.url).href;

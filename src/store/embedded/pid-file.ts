@@ -6,7 +6,7 @@
  */
 import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { isRunning, programName, workingFolder } from "./process.ts";
+import { isRunning, programName, workingFolder } from "../../resilience/running-process.ts";
 
 export interface Postmaster {
 	readonly pid: number;

@@ -5,16 +5,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FatalError } from "../../domain/errors.ts";
+import { isRunning, programName, waitForExit } from "../../resilience/running-process.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import type { PostgresHome } from "./cluster.ts";
 import { type Postmaster, readPidFile } from "./pid-file.ts";
-import {
-	isRunning,
-	type PostgresIdentity,
-	programName,
-	spawnProgram,
-	waitForExit,
-} from "./process.ts";
+import { type PostgresIdentity, spawnProgram } from "./process.ts";
 
 /** Recovery after a crash replays at most max_wal_size (1 GB), half a minute on a slow disk. */
 const READY_MS = 120_000;
