@@ -120,9 +120,9 @@ function highestShared(
 }
 
 /**
- * The branch does not meet the window yet. It asks for half as many blocks as it knows below the tip: what
- * lies below the ancestor is asked for in vain, and a walk of 60 blocks still takes ten questions. Never for
- * the floor itself: its child names it.
+ * The branch does not meet the window yet. It asks for one block more than it knows up to the tip, so what it
+ * knows doubles: a walk of 60 blocks takes six questions, and hardly more blocks are asked for in vain, below
+ * the ancestor, than were orphaned. Never for the floor itself: its child names it.
  */
 function walkBack(lowest: BlockHeader, window: HeaderWindow, observed: Observed): Need | Halt {
 	const to = lowest.number - 1n;
@@ -130,7 +130,7 @@ function walkBack(lowest: BlockHeader, window: HeaderWindow, observed: Observed)
 	if (halt !== undefined) return halt;
 	const floor = higher(observed.finalized, window.oldest.number);
 	const known = window.tip.number - to;
-	const from = higher(to - (known - 1n) / 2n, floor + 1n);
+	const from = higher(to - known, floor + 1n);
 	return { type: "need", what: "parent", hash: lowest.parentHash, from, to };
 }
 

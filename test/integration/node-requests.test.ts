@@ -72,9 +72,9 @@ test("a block that follows takes two questions, and a fork its blocks, the logs 
 	// Blocks that the walk back fetches, of which those below the ancestor are in vain.
 	for (const [depth, walked] of [
 		[1, 1],
-		[5, 5],
-		[20, 27],
-		[60, 62],
+		[5, 7],
+		[20, 31],
+		[60, 63],
 	] as const) {
 		chain.fork(depth, depth + 1);
 		await settled();

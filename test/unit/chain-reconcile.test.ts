@@ -192,17 +192,17 @@ describe("a fork", () => {
 		expect(decision.type === "reorg" && heights(decision.blocks)).toEqual([16, 17, 18]);
 	});
 
-	test("is walked back by hash, half as far again each time, and not below what decides", () => {
+	test("is walked back by hash, twice as far each time, and not below what decides", () => {
 		const whole = fork(12, 21);
 		const ask = (from: number) => {
 			const decision = decide(whole.filter((block) => block.number >= from));
 			return decision.type === "need" ? [decision.what, decision.from, decision.to] : decision.type;
 		};
 		expect(ask(21)).toEqual(["parent", 20n, 20n]);
-		expect(ask(20)).toEqual(["parent", 19n, 19n]);
-		expect(ask(19)).toEqual(["parent", 18n, 18n]);
-		expect(ask(18)).toEqual(["parent", 16n, 17n]);
-		expect(ask(16)).toEqual(["parent", 13n, 15n]);
+		expect(ask(20)).toEqual(["parent", 18n, 19n]);
+		expect(ask(19)).toEqual(["parent", 16n, 18n]);
+		expect(ask(18)).toEqual(["parent", 14n, 17n]);
+		expect(ask(17)).toEqual(["parent", 13n, 16n]);
 		expect(ask(14)).toEqual(["parent", 13n, 13n]);
 		expect(ask(13)).toBe("reorg");
 		expect(decide(whole.slice(-1))).toMatchObject({ hash: headerHash("b", 20) });
