@@ -148,6 +148,10 @@ export class NodeProxy {
 		side.on("message", (data) => {
 			void this.#fromSide(String(data), { side, node, open, waiting });
 		});
+		// Straight on: with one a side makes its kernel acknowledge what came, as it would without a proxy.
+		side.on("pong", () => {
+			if (node.readyState === WebSocket.OPEN) node.pong();
+		});
 		let toSide = Promise.resolve();
 		node.on("message", (data) => {
 			const text = String(data);

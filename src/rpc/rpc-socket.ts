@@ -51,6 +51,7 @@ export class RpcSocket {
 	/** Messages and pongs so far: tells silence from slowness. */
 	#received = 0;
 	#ended: End | undefined;
+	#acknowledging = false;
 	/** The limit of opening, then the heartbeat. */
 	#stopTimer: (() => void) | undefined;
 
@@ -174,7 +175,24 @@ export class RpcSocket {
 		const message = parseJson(text);
 		if (!isAnswer(message)) this.end({ kind: "malformed" }, "got a malformed answer: no JSON-RPC");
 		else if (message.method === "eth_subscription") this.#announce(message.params);
-		else this.#settle(message);
+		else {
+			this.#settle(message);
+			this.#acknowledge();
+		}
+	}
+
+	/**
+	 * A node that leaves Nagle's algorithm on, as Anvil does, holds further answers back until the kernel here has
+	 * acknowledged the one before, which it delays by 40 ms unless something is sent. So something is: a pong that
+	 * nobody asked for (RFC 6455, 5.5.3), one for all that came together.
+	 */
+	#acknowledge(): void {
+		if (this.#acknowledging) return;
+		this.#acknowledging = true;
+		queueMicrotask(() => {
+			this.#acknowledging = false;
+			if (this.#ended === undefined && this.#pending.size > 0) this.#socket.pong();
+		});
 	}
 
 	/** An answer without a pending call came after that call's time limit, and is dropped. */
