@@ -3,7 +3,7 @@
  * default URL points and nothing listens. It ends with the service; its chain is kept in a file.
  *
  * One that a killed service left behind is taken over, and ends with the next. Its working folder is the one
- * that holds its chain and its pid, so that no other node is ever taken for it; where the system tells neither
+ * that holds its chain and its pid, so that no other node is ever taken for it, nor one whose service lives; where the system tells neither
  * a process's folder nor its program, none is.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -27,6 +27,7 @@ const STOP_MS = 5_000;
 /** What the system calls the binary. */
 const PROGRAM = "anvil";
 const STATE_FILE = "anvil.json";
+/** Two lines: its pid, and that of the service that ends it. */
 const PID_FILE = "anvil.pid";
 /** Seconds between two writes of the chain to its file: what a hard end may lose. */
 const STATE_INTERVAL_S = 2;
@@ -47,8 +48,11 @@ export async function startLocalAnvil(options: {
 	const at = { host: hostname, port: Number(port) };
 	const { folder } = options;
 	if (await listens(at)) {
-		const isLeft = (await leftBehind(folder)) !== undefined;
-		return isLeft ? { stop: () => stopLeftBehind(folder) } : undefined;
+		const found = await running(folder);
+		// Others may share the folder: what a service that lives has started is its own.
+		if (found === undefined || (await isRunning(found.service))) return undefined;
+		await note(folder, { ...found, service: process.pid });
+		return { stop: () => stopLeftBehind(folder) };
 	}
 	const child = spawn(
 		binary(),
@@ -67,17 +71,30 @@ export async function startLocalAnvil(options: {
 		{ stdio: "ignore", cwd: folder },
 	);
 	await started(child, at);
-	await writeFile(join(folder, PID_FILE), String(child.pid));
+	await note(folder, { pid: Number(child.pid), service: process.pid });
 	return { stop: () => stop(child) };
 }
 
-/** The pid of the Anvil that keeps its chain in this folder, if it runs. */
-async function leftBehind(folder: string): Promise<number | undefined> {
-	const pid = Number(await readFile(join(folder, PID_FILE), "utf8").catch(() => ""));
-	if (!Number.isSafeInteger(pid) || pid <= 0 || !(await isRunning(pid))) return undefined;
+/** An Anvil, and the process of the service that ends it. */
+interface Started {
+	readonly pid: number;
+	readonly service: number;
+}
+
+/** The Anvil that keeps its chain in this folder, if it runs. */
+async function running(folder: string): Promise<Started | undefined> {
+	const text = await readFile(join(folder, PID_FILE), "utf8").catch(() => "");
+	if (!/^\d+\n\d+\n$/.test(text)) return undefined;
+	const [pid = 0, service = 0] = text.split("\n").map(Number);
+	// 0 and what is negative would name groups of processes.
+	if (pid < 1 || service < 1 || !(await isRunning(pid))) return undefined;
 	const isOurs =
 		(await programName(pid)) === PROGRAM && (await workingFolder(pid)) === (await realpath(folder));
-	return isOurs ? pid : undefined;
+	return isOurs ? { pid, service } : undefined;
+}
+
+async function note(folder: string, { pid, service }: Started): Promise<void> {
+	await writeFile(join(folder, PID_FILE), `${pid}\n${service}\n`);
 }
 
 async function started(child: ChildProcess, at: { host: string; port: number }): Promise<void> {
@@ -107,8 +124,9 @@ async function stop(child: ChildProcess): Promise<void> {
 /** It is looked for again before each signal: by now its pid may be another program's. */
 async function stopLeftBehind(folder: string): Promise<void> {
 	for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-		const pid = await leftBehind(folder);
-		if (pid === undefined || !sendSignal(pid, signal) || (await waitForExit(pid, STOP_MS))) return;
+		const found = await running(folder);
+		if (found?.service !== process.pid || !sendSignal(found.pid, signal)) return;
+		if (await waitForExit(found.pid, STOP_MS)) return;
 	}
 }
 

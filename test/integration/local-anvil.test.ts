@@ -18,6 +18,8 @@ let folder: string;
 let url: string;
 /** Every Anvil that a test started, ended with it. */
 let started: Set<number>;
+/** Of a service that was killed. */
+let deadPid: number;
 
 beforeEach(async () => {
 	folder = testDir("local-anvil");
@@ -29,9 +31,14 @@ afterEach(async () => {
 });
 
 function pidOf(): number {
-	const pid = Number(readFileSync(join(folder, "anvil.pid"), "utf8"));
+	const pid = Number(readFileSync(join(folder, "anvil.pid"), "utf8").split("\n")[0]);
 	started.add(pid);
 	return pid;
+}
+
+/** As if `service`, which has ended unless said otherwise, had started that process. */
+function claim(pid: number | undefined, service = deadPid): void {
+	writeFileSync(join(folder, "anvil.pid"), `${pid}\n${service}\n`);
 }
 
 const start = (): Promise<LocalAnvil | undefined> =>
@@ -47,6 +54,7 @@ async function startAndDie(): Promise<number> {
 		stdio: "inherit",
 	});
 	expect(await once(service, "exit")).toEqual([null, "SIGKILL"]);
+	deadPid = Number(service.pid);
 	return pidOf();
 }
 
@@ -90,16 +98,34 @@ test("a node that is another's is used and never ended", { timeout: TIMEOUT_MS }
 	folder = testDir("local-anvil-other");
 	expect(await start()).toBeUndefined();
 	// Nor when its pid stands where ours would: it works in another folder.
-	writeFileSync(join(folder, "anvil.pid"), String(pid));
+	claim(pid);
 	expect(await start()).toBeUndefined();
 	// Nor another program that works in ours.
 	folder = theirs;
 	const other = spawn("sleep", ["60"], { cwd: folder, stdio: "ignore" });
 	await once(other, "spawn");
-	writeFileSync(join(folder, "anvil.pid"), String(other.pid));
+	claim(other.pid);
 	started.add(Number(other.pid));
 	expect(await start()).toBeUndefined();
 	expect(await isRunning(pid)).toBe(true);
+});
+
+test("one whose service lives is used and left to it", { timeout: TIMEOUT_MS }, async () => {
+	const first = await start();
+	const pid = pidOf();
+	expect(await start()).toBeUndefined();
+	expect(await isRunning(pid)).toBe(true);
+	await first?.stop();
+	expect(await isRunning(pid)).toBe(false);
+});
+
+test("one that was taken over ends with the last who did", { timeout: TIMEOUT_MS }, async () => {
+	const pid = await startAndDie();
+	expect(await startAndDie()).toBe(pid);
+	const next = await start();
+	expect(await start()).toBeUndefined();
+	await next?.stop();
+	expect(await isRunning(pid)).toBe(false);
 });
 
 test("a left-behind one that has ended meanwhile is no reason to end anything", {
@@ -109,7 +135,11 @@ test("a left-behind one that has ended meanwhile is no reason to end anything", 
 	const next = await start();
 	process.kill(pid, "SIGTERM");
 	expect(await waitForExit(pid, ENDED_MS)).toBe(true);
-	writeFileSync(join(folder, "anvil.pid"), String(process.pid));
+	// Another service has one of its own there by now, or the pid is another program's.
+	const theirs = await startAndDie();
+	await next?.stop();
+	expect(await isRunning(theirs)).toBe(true);
+	claim(process.pid, process.pid);
 	await next?.stop();
 	expect(await isRunning(process.pid)).toBe(true);
 });
