@@ -73,6 +73,8 @@ export class Observer {
 		let branch: readonly BlockHeader[] = [head];
 		for (let request = 0; request < MAX_REQUESTS; request += 1) {
 			const decision = reconcile(window, { head, branch, finalized, headBelow });
+			// The looks that a halt is made of are each a look at the node, not at what one of them was told.
+			if (decision.type === "halt") blocks.forget(branch);
 			if (decision.type !== "need") return decision;
 			branch = await this.#grow(branch, decision);
 		}

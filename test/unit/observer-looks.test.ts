@@ -7,7 +7,7 @@ import { BlockCache } from "../../src/follower/block-cache.ts";
 import type { ChainSource } from "../../src/follower/chain-source.ts";
 import { ForkJudge } from "../../src/follower/fork-judge.ts";
 import { Observer } from "../../src/follower/observe.ts";
-import { headerChain } from "../support/header-chain.ts";
+import { headerChain, headerHash } from "../support/header-chain.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const OURS = headerChain("a", { from: 0, to: 10 });
@@ -67,4 +67,19 @@ test("another branch is walked back by itself, though heights of it were seen", 
 	await look();
 	node.branch = branchOf("c", 8, 11);
 	expect(await look()).toEqual({ type: "unconfirmed", asked: [8, 9, 10] });
+});
+
+test("a fork that would halt the chain is walked back anew at each look", async () => {
+	const honest = branchOf("b", 0, 11);
+	const node = { branch: honest };
+	const { look } = observerOf(node);
+	node.branch = honest.map((block) =>
+		block.number === 1n ? { ...block, parentHash: headerHash("f", 0) } : block,
+	);
+	expect(await look()).toMatchObject({ type: "halt" });
+	node.branch = honest;
+	expect(await look()).toMatchObject({
+		type: "unconfirmed",
+		asked: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+	});
 });
