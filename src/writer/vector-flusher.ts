@@ -255,7 +255,9 @@ export class VectorFlusher {
 		const written = rows.length === 0 ? base : await tables.append(target.table, base, rows);
 		const isDue = await this.#upkeep.isDue(target, { base, written, added: rows.length });
 		const tableVersion = isDue ? await this.#upkeep.compact(target, written) : written;
-		const to = { tableVersion, versionId: upTo, at: this.#clock.wallMs() };
+		// Of the version and not of the pointer: what is named is kept by when it was made.
+		const at = tableVersion === pointer.tableVersion ? pointer.at : this.#clock.wallMs();
+		const to = { tableVersion, versionId: upTo, at };
 		if (!(await this.#move(target, pointer, to, { fence, generation }))) return undefined;
 		if (isDue) await this.#upkeep.look(target, tableVersion, { measures: true });
 		return { pointer: to, left: looked < ROWS_PER_WRITE ? 0 : 1 };

@@ -42,29 +42,44 @@ test("a tail whose first page is nearly all orphaned is flushed to its end", asy
 	const store = new PostgresFlushStore(database);
 	const writerStore = new PostgresWriterStore(database, () => false);
 	await writerStore.acquireLease(CHAIN, "test", 60_000);
-	const { state } = await writerStore.loadChain(CHAIN);
 	const tables = await openLanceTables({ uri: testDir("lancedb") });
 	atTestEnd(() => tables.close());
-	const flusher = new VectorFlusher({
-		chainId: CHAIN,
-		tables,
-		store,
-		state: () => state,
-		onPointer: () => undefined,
-		log: SILENT,
-		flushRows: 512,
-	});
-	flusher.flush();
-	await flusher.idle();
-	await flusher.stop();
-
-	const [target] = await store.targets(CHAIN);
+	const flushed = async () => {
+		const { state } = await writerStore.loadChain(CHAIN);
+		const flusher = new VectorFlusher({
+			chainId: CHAIN,
+			tables,
+			store,
+			state: () => state,
+			onPointer: () => undefined,
+			log: SILENT,
+			flushRows: 512,
+		});
+		flusher.flush();
+		await flusher.idle();
+		await flusher.stop();
+		const [target] = await store.targets(CHAIN);
+		return target;
+	};
+	const target = await flushed();
 	expect(target).toMatchObject({ tail: 0, pointer: { versionId: 6000n } });
 	const found: bigint[] = [];
 	for await (const rows of tables.rows("chain_default", target?.pointer.tableVersion ?? 0n)) {
 		found.push(...rows.map((row) => row.versionId));
 	}
 	expect(found).toHaveLength(120);
+
+	// A tail that is orphaned whole: the pointer moves past it on the version that is there. When that was made
+	// stays with it, since versions are kept by that, and this one may be all that checkpoints name.
+	await database.run(
+		(sql) => sql`insert into vector_rows (chain_id, collection, version_id, memory_key, namespace,
+			layer, from_block, vector, checksum)
+			select ${CHAIN}, 'default', n, lpad(to_hex(n), 32, '0')::uuid, 'default', 3, 1,
+				decode('0000803f00000000', 'hex'), '\\x00' from generate_series(6001, 6010) n`,
+	);
+	await database.run((sql) => sql`update chains set version_seq = 6010 where chain_id = ${CHAIN}`);
+	const moved = await flushed();
+	expect(moved?.pointer).toEqual({ ...target?.pointer, versionId: 6010n });
 });
 
 test("a table that was made before words were kept is made again with them", async () => {
