@@ -52,7 +52,7 @@ async function openStores(parts: RunParts, hasSnapshots: boolean): Promise<Store
 			embeddings: new FakeEmbeddings(),
 			logReader: postgres.logReader(),
 			restoredStates: postgres.restoredStates(),
-			tables,
+			tables: (now) => tables.by(now),
 			snapshots: hasSnapshots ? snapshotPorts(postgres) : undefined,
 		},
 		call: async (_store, invoke) => invoke(),

@@ -55,7 +55,7 @@ export function openPostgresRun(
 			...openQueue(parts),
 			ports: {
 				...stores.ports,
-				tables,
+				tables: (now) => tables.by(now),
 				logCutter: {
 					cutLog: async (...asked) => {
 						await reads.look();

@@ -52,7 +52,8 @@ export interface SharedPorts {
 	readonly embeddings: EmbeddingStore;
 	readonly logReader: LogReader;
 	readonly restoredStates: RestoredStates;
-	readonly tables: VectorTables;
+	/** As a process with that clock has them, in milliseconds since the epoch. */
+	readonly tables: (wallMs: () => number) => VectorTables;
 	/** Undefined: no snapshots are made. */
 	readonly snapshots:
 		| {
@@ -62,6 +63,11 @@ export interface SharedPorts {
 				readonly imports: ImportStore;
 		  }
 		| undefined;
+}
+
+/** Those of one process. */
+interface OwnPorts extends Omit<SharedPorts, "tables"> {
+	readonly tables: VectorTables;
 }
 
 /** all: takes the lease if it can. worker: takes jobs only. */
@@ -93,7 +99,7 @@ export class ProcessLife {
 	readonly rollbackStore: RollbackStore;
 	readonly writerStore: WriterStore;
 	/** As this process reaches them. */
-	readonly ports: SharedPorts;
+	readonly ports: OwnPorts;
 	readonly restorer: Restorer;
 	readonly #dispatch: RollbackDispatch;
 	readonly #options: LifeOptions;
@@ -254,7 +260,10 @@ export class ProcessLife {
 			embeddings: faulty("embeddings", ports.embeddings),
 			logReader: faulty("logReader", ports.logReader),
 			restoredStates: faulty("restoredStates", ports.restoredStates),
-			tables: faulty("tables", ports.tables),
+			tables: faulty(
+				"tables",
+				ports.tables(() => context.clock.wallMs()),
+			),
 			queue: faulty("queue", queue),
 			source: faulty("source", source),
 			snapshots: snapshots && {

@@ -1,6 +1,7 @@
 /** The simulation itself: what a seed gives, and that what is broken is found. */
 import { describe, expect, test } from "vitest";
 import type { Outbox } from "../../src/rollback/dispatch.ts";
+import type { VectorTables } from "../../src/vectors/vector-tables.ts";
 import { openFakeStores } from "./fake-stores.ts";
 import { AT_ONCE, type Fault, type Faults } from "./faults.ts";
 import { faultyPort, type PortContext } from "./faulty-port.ts";
@@ -53,18 +54,19 @@ const forgetful: RunOptions["openStores"] = async (parts) => {
 	const stores = await openFakeStores(parts);
 	const { tables } = stores.ports;
 	let appends = 0;
-	const broken = new Proxy(tables, {
-		get: (target, key) => {
-			const member: unknown = Reflect.get(target, key, target);
-			if (typeof member !== "function") return member;
-			if (key !== "append") return member.bind(target);
-			return async (...[table, base, rows]: Parameters<typeof target.append>) => {
-				appends += 1;
-				return target.append(table, base, appends % 2 === 0 ? rows.slice(1) : rows);
-			};
-		},
-	});
-	return { ...stores, ports: { ...stores.ports, tables: broken } };
+	const broken = (whole: VectorTables) =>
+		new Proxy(whole, {
+			get: (target, key) => {
+				const member: unknown = Reflect.get(target, key, target);
+				if (typeof member !== "function") return member;
+				if (key !== "append") return member.bind(target);
+				return async (...[table, base, rows]: Parameters<typeof target.append>) => {
+					appends += 1;
+					return target.append(table, base, appends % 2 === 0 ? rows.slice(1) : rows);
+				};
+			},
+		});
+	return { ...stores, ports: { ...stores.ports, tables: (wallMs) => broken(tables(wallMs)) } };
 };
 
 describe("a process that was killed", () => {

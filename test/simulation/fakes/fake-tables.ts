@@ -43,11 +43,17 @@ interface StoredTable {
 
 export class FakeTables implements VectorTables {
 	readonly #now: () => number;
-	readonly #tables = new Map<string, StoredTable>();
+	readonly #tables: Map<string, StoredTable>;
 
-	/** `now`: the store's clock, in milliseconds since the epoch. */
-	constructor({ now }: { readonly now: () => number }) {
+	/** `now`: of who writes, in milliseconds since the epoch; a version is stamped with it. */
+	constructor({ now }: { readonly now: () => number }, tables = new Map<string, StoredTable>()) {
 		this.#now = now;
+		this.#tables = tables;
+	}
+
+	/** The same tables, as a process with another clock has them: there is no server with one of its own. */
+	by(now: () => number): FakeTables {
+		return new FakeTables({ now }, this.#tables);
 	}
 
 	async create(table: string, dimensions: number): Promise<TableVersion> {
