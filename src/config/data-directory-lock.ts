@@ -19,6 +19,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FatalError } from "../domain/errors.ts";
+import { startMarkOf, UNKNOWN_START } from "../resilience/running-process.ts";
 
 interface DirectoryClaim {
 	/** Gives the lock up; further calls do nothing. */
@@ -37,8 +38,6 @@ interface Claim {
 }
 
 const CLAIM_NAME = /^(lock|shared)\.([1-9]\d{0,9})\.([0-9a-z-]+)\.([0-9a-f-]{36})$/;
-/** Start mark where the system does not tell when a process began. */
-const UNKNOWN_START = "unknown";
 /** How long the smallest contender waits for others to withdraw: some hundred times what it takes. */
 const CONTENTION_MS = 3_000;
 const CONTENTION_POLL_MS = 10;
@@ -130,49 +129,18 @@ function parseClaim(name: string): Claim | undefined {
 
 async function newClaim(use: DirectoryUse): Promise<Claim> {
 	const { pid } = process;
-	const startMark = (await readStartMark(pid)) ?? UNKNOWN_START;
+	const startMark = (await startMarkOf(pid)) ?? UNKNOWN_START;
 	const uuid = randomUUID();
 	const word = use === "shared" ? "shared" : "lock";
 	return { name: `${word}.${pid}.${startMark}.${uuid}`, use, pid, startMark, uuid };
 }
 
 async function isLive({ pid, startMark }: Claim): Promise<boolean> {
-	const now = await readStartMark(pid);
+	const now = await startMarkOf(pid);
 	if (now === undefined) {
 		return false;
 	}
 	return now === startMark || now === UNKNOWN_START || startMark === UNKNOWN_START;
-}
-
-/**
- * Tells one process from another that has its pid later: boot and clock ticks since then (field 22
- * of /proc/{pid}/stat, proc(5)). Undefined: no such process, or a zombie, which does nothing any more.
- */
-async function readStartMark(pid: number): Promise<string | undefined> {
-	if (!pidExists(pid)) {
-		return undefined;
-	}
-	const stat = await readIfThere(`/proc/${pid}/stat`);
-	// The second field is a file name in parentheses, which may itself hold spaces and parentheses.
-	const [state, ...rest] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
-	const ticks = rest[18];
-	if (state === undefined || ticks === undefined) {
-		return UNKNOWN_START;
-	}
-	if (state === "Z" || state === "X") {
-		return undefined;
-	}
-	const boot = await readIfThere("/proc/sys/kernel/random/boot_id");
-	return `${boot?.slice(0, 8) ?? "0"}-${ticks}`;
-}
-
-function pidExists(pid: number): boolean {
-	try {
-		return process.kill(pid, 0);
-	} catch (error) {
-		// Another user's process may not be signalled, but it is there.
-		return error instanceof Error && "code" in error && error.code === "EPERM";
-	}
 }
 
 /** Content of a file that may vanish at any time, or that this system does not have. */

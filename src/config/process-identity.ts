@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { pidExists } from "../resilience/running-process.ts";
 
 /** `host:pid:uuid`; the uuid keeps two processes with one pid apart. */
 export function processName(): string {
@@ -15,13 +16,7 @@ export function isGone(holder: string): boolean {
 	const [host, pid] = holder.split(":");
 	if (host !== hostname() || pid === undefined || !/^\d+$/.test(pid)) return false;
 	if (Number(pid) === process.pid) return false;
-	try {
-		process.kill(Number(pid), 0);
-	} catch (error) {
-		// EPERM: somebody else's process has that pid, so it lives.
-		return error instanceof Error && "code" in error && error.code === "ESRCH";
-	}
-	return isZombie(pid);
+	return !pidExists(Number(pid)) || isZombie(pid);
 }
 
 /** One that only waits to be collected does nothing any more. Without /proc nothing is known. */

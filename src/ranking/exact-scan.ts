@@ -1,5 +1,6 @@
 /**
- * Exact search over embedded rows in memory: a tail, which LanceDB does not hold yet, or a whole small collection; packed in one array.
+ * Exact search over embedded rows in memory, packed in one array: a tail, which LanceDB does not hold yet, or a
+ * whole small collection.
  *
  * The similarity of a row is computed here and only here, also for rows that LanceDB found, so an
  * answer does not depend on which rows a flush has moved by now.
@@ -12,7 +13,7 @@ import { FatalError, RetryableError } from "../domain/errors.ts";
 import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 
 /** What `accept` sees of a row. */
-export type TailRow = Omit<VectorRow, "vector" | "text">;
+export type ScannedRow = Omit<VectorRow, "vector" | "text">;
 
 /** Rows for which room is made at first; doubled up to the limit as rows come. */
 const FIRST_ROWS = 64;
@@ -83,7 +84,7 @@ function keepBest(best: VectorCandidate[], candidate: VectorCandidate, k: number
 export class RowScan {
 	readonly #dimensions: number;
 	readonly #maxRows: number;
-	#rows: TailRow[] = [];
+	#rows: ScannedRow[] = [];
 	#packed: Float32Array;
 	#norms: Float64Array;
 
@@ -127,8 +128,8 @@ export class RowScan {
 	}
 
 	/** Keeps the rows for which `keep` holds, in their order: what is flushed or orphaned goes. */
-	retain(keep: (row: TailRow) => boolean): void {
-		const kept: TailRow[] = [];
+	retain(keep: (row: ScannedRow) => boolean): void {
+		const kept: ScannedRow[] = [];
 		for (const [index, row] of this.#rows.entries()) {
 			if (!keep(row)) continue;
 			const from = index * this.#dimensions;
@@ -146,7 +147,7 @@ export class RowScan {
 	search(query: {
 		readonly vector: Float32Array;
 		readonly k: number;
-		readonly accept: (row: TailRow) => boolean;
+		readonly accept: (row: ScannedRow) => boolean;
 	}): readonly VectorCandidate[] {
 		this.#checkDimensions(query.vector);
 		const length = norm(query.vector);

@@ -1,4 +1,7 @@
-/** The words of embedded rows in memory: a tail, or a whole small collection. A text is cut into words when it is first asked. */
+/**
+ * The words of embedded rows in memory: a tail, or a whole small collection. A text is cut into words when it is
+ * first asked.
+ */
 import type { VectorCandidate, VectorRow } from "../domain/vector.ts";
 import { compareCandidates } from "./exact-scan.ts";
 import { type WordBag, wordBag, wordScorer } from "./word-score.ts";

@@ -2,9 +2,9 @@
  * The chain for those who have none yet: an Anvil on this machine, started where the example chain's
  * default URL points and nothing listens. It ends with the service; its chain is kept in a file.
  *
- * One that a killed service left behind is taken over, and ends with the next. Its working folder is the one
- * that holds its chain and its pid, so that no other node is ever taken for it, nor one whose service lives; where the system tells neither
- * a process's folder nor its program, none is.
+ * One that a killed service left behind is taken over, and ends with the next; one whose service lives is not.
+ * Its working folder is the one that holds its chain and its pid, so that no other node is ever taken for it;
+ * where the system tells neither a process's folder nor its program, none is.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -48,7 +48,7 @@ export async function startLocalAnvil(options: {
 	const at = { host: hostname, port: Number(port) };
 	const { folder } = options;
 	if (await listens(at)) {
-		const found = await running(folder);
+		const found = await ownAnvil(folder);
 		// Others may share the folder: what a service that lives has started is its own.
 		if (found === undefined || (await isRunning(found.service))) return undefined;
 		await note(folder, { ...found, service: process.pid });
@@ -76,13 +76,13 @@ export async function startLocalAnvil(options: {
 }
 
 /** An Anvil, and the process of the service that ends it. */
-interface Started {
+interface OwnAnvil {
 	readonly pid: number;
 	readonly service: number;
 }
 
 /** The Anvil that keeps its chain in this folder, if it runs. */
-async function running(folder: string): Promise<Started | undefined> {
+async function ownAnvil(folder: string): Promise<OwnAnvil | undefined> {
 	const text = await readFile(join(folder, PID_FILE), "utf8").catch(() => "");
 	if (!/^\d+\n\d+\n$/.test(text)) return undefined;
 	const [pid = 0, service = 0] = text.split("\n").map(Number);
@@ -93,7 +93,7 @@ async function running(folder: string): Promise<Started | undefined> {
 	return isOurs ? { pid, service } : undefined;
 }
 
-async function note(folder: string, { pid, service }: Started): Promise<void> {
+async function note(folder: string, { pid, service }: OwnAnvil): Promise<void> {
 	await writeFile(join(folder, PID_FILE), `${pid}\n${service}\n`);
 }
 
@@ -124,7 +124,7 @@ async function stop(child: ChildProcess): Promise<void> {
 /** It is looked for again before each signal: by now its pid may be another program's. */
 async function stopLeftBehind(folder: string): Promise<void> {
 	for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-		const found = await running(folder);
+		const found = await ownAnvil(folder);
 		if (found?.service !== process.pid || !sendSignal(found.pid, signal)) return;
 		if (await waitForExit(found.pid, STOP_MS)) return;
 	}

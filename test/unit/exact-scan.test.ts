@@ -5,7 +5,7 @@ import {
 	compareCandidates,
 	cosineSimilarity,
 	RowScan,
-	type TailRow,
+	type ScannedRow,
 } from "../../src/ranking/exact-scan.ts";
 
 const everything = () => true;
@@ -31,7 +31,7 @@ function idsOf(
 	tail: RowScan,
 	vector: readonly number[],
 	k = 10,
-	accept: (row: TailRow) => boolean = everything,
+	accept: (row: ScannedRow) => boolean = everything,
 ) {
 	return tail.search({ vector: Float32Array.from(vector), k, accept }).map((c) => c.versionId);
 }

@@ -71,11 +71,10 @@ test("another branch is walked back by itself, though heights of it were seen", 
 
 test("a fork that would halt the chain is walked back anew at each look", async () => {
 	const honest = branchOf("b", 0, 11);
-	const node = { branch: honest };
+	const lie = (block: BlockHeader) =>
+		block.number === 1n ? { ...block, parentHash: headerHash("f", 0) } : block;
+	const node: { branch: readonly BlockHeader[] } = { branch: honest.map(lie) };
 	const { look } = observerOf(node);
-	node.branch = honest.map((block) =>
-		block.number === 1n ? { ...block, parentHash: headerHash("f", 0) } : block,
-	);
 	expect(await look()).toMatchObject({ type: "halt" });
 	node.branch = honest;
 	expect(await look()).toMatchObject({

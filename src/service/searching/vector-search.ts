@@ -8,7 +8,7 @@
  */
 import { LIMITS } from "../../domain/limits.ts";
 import type { VectorCandidate } from "../../domain/vector.ts";
-import { compareCandidates, type TailRow } from "../../ranking/exact-scan.ts";
+import { compareCandidates, type ScannedRow } from "../../ranking/exact-scan.ts";
 import { scanDatabase } from "./database-scan.ts";
 import type { AtHand } from "./rows-at-hand.ts";
 import {
@@ -89,7 +89,7 @@ async function fromMemory(
 	vector: Float32Array,
 	k: number,
 ): Promise<readonly FoundMemory[]> {
-	const accept = (row: TailRow) => isAsked(searched, atHand, row);
+	const accept = (row: ScannedRow) => isAsked(searched, atHand, row);
 	const { scan } = await atHand.load();
 	for (let wanted = Math.max(FIRST_CANDIDATES, 2 * k); ; wanted *= GROWTH) {
 		const candidates = scan.search({ vector, k: wanted, accept });
